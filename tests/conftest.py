@@ -1,0 +1,113 @@
+"""Small CLIP models with created weights: real open_clip folders, no download.
+
+Their weights are random but seeded, so they know nothing and yet have everything a test of shapes,
+gradients, seeds and messages needs. They load in well under a second.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import open_clip
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import dreamlab.clip
+
+# Width 64 and one layer make the text tower quick; the vocabulary is CLIP's own, since the
+# tokenizer is.
+TEXT = {"context_length": 24, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 1}
+
+TINY_VIT = {
+    "embed_dim": 64,
+    "vision_cfg": {"image_size": 32, "patch_size": 8, "width": 64, "head_width": 32, "layers": 2},
+    "text_cfg": TEXT,
+}
+
+TINY_RESNET = {  # layers in a list mean a ModifiedResNet, as in RN50
+    "embed_dim": 48,
+    "vision_cfg": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 8, "patch_size": None},
+    "text_cfg": TEXT,
+}
+
+TINY_SIGLIP = {  # a timm image tower, a text tower of its own class, another cleaning of the text
+    "embed_dim": 64,
+    "init_logit_bias": -10,
+    "custom_text": True,
+    "vision_cfg": {
+        "image_size": 48,
+        "timm_model_name": "test_vit",
+        "timm_model_pretrained": False,
+        "timm_pool": "avg",
+        "timm_proj": "none",
+    },
+    "text_cfg": TEXT
+    | {
+        "context_length": 16,
+        "tokenizer_kwargs": {"clean": "canonicalize"},
+        "no_causal_mask": True,
+        "proj_bias": True,
+        "pool_type": "last",
+    },
+}
+
+HALF = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "resize_mode": "squash"}
+
+
+def create_clip_folder(
+    folder: Path,
+    model_cfg: dict,
+    preprocess_cfg: dict | None = None,
+    *,
+    seed: int = 0,
+    edit: Callable[[torch.nn.Module], None] | None = None,
+) -> Path:
+    """Save a model of this configuration with random weights as an open_clip `local-dir:` folder.
+
+    `edit` may change the created model before it is saved.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {"model_cfg": model_cfg, "preprocess_cfg": preprocess_cfg or {}}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = open_clip.create_model(f"local-dir:{folder}")
+    if edit is not None:
+        with torch.no_grad():
+            edit(model)
+    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_clip_dir(tmp_path_factory) -> Path:
+    """The folder of a ViT: 32 px, patches of 8 px, 64 dimensions, context of 24 tokens."""
+    return create_clip_folder(tmp_path_factory.mktemp("clips") / "tiny-vit", TINY_VIT)
+
+
+@pytest.fixture(scope="session")
+def tiny_clip(tiny_clip_dir) -> dreamlab.clip.Clip:
+    """The same ViT, loaded on the CPU."""
+    return dreamlab.clip.load_clip(f"local-dir:{tiny_clip_dir}", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def tiny_resnet_dir(tmp_path_factory) -> Path:
+    """The folder of a ModifiedResNet: 64 px, 48 dimensions."""
+
+    def open_residual_branches(model: torch.nn.Module) -> None:
+        # They start at zero, so that an untrained ResNet sees little difference between images.
+        for name, weight in model.visual.named_parameters():
+            if name.endswith("bn3.weight"):
+                weight.fill_(1)
+
+    folder = tmp_path_factory.mktemp("clips") / "tiny-resnet"
+    return create_clip_folder(folder, TINY_RESNET, seed=1, edit=open_residual_branches)
+
+
+@pytest.fixture(scope="session")
+def tiny_siglip_dir(tmp_path_factory) -> Path:
+    """The folder of a SigLIP-like model: a timm ViT, 48 px, mean and std .5, context of 16."""
+    folder = tmp_path_factory.mktemp("clips") / "tiny-siglip"
+    return create_clip_folder(folder, TINY_SIGLIP, HALF, seed=2)
