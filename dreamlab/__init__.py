@@ -11,7 +11,9 @@ Each module is one idea, and a chapter of the course derives it. The public name
 imported on first use, so that ``import dreamlab`` costs nothing and needs no PyTorch.
 """
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -66,6 +68,17 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(f"dreamlab.{_HOME[name]}"), name)
     globals()[name] = value
     return value
+
+
+class _Package(ModuleType):
+    """Keeps ``dreamlab.sweep`` the function: importing the module of that name would replace it."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOME and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __dir__() -> list[str]:

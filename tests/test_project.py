@@ -1,0 +1,408 @@
+"""What must agree between files that no program reads together: metadata, README, CI, notebooks.
+
+Most checks are functions that list problems, so that each can also be shown a file that has one.
+"""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def project_files() -> list[Path]:
+    """Every file that is committed or could be, without what .gitignore names."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    if listing.returncode:
+        pytest.skip("not a git checkout: " + listing.stderr.decode().strip())
+    paths = (ROOT / name for name in listing.stdout.decode().split("\0") if name)
+    return sorted(path for path in paths if path.is_file())
+
+
+def notebooks() -> list[Path]:
+    return [path for path in project_files() if path.suffix == ".ipynb"]
+
+
+# --- one list of packages, in three spellings ------------------------------------------------
+
+CONDA_NAME = {"torch": "pytorch-cpu", "matplotlib": "matplotlib-base"}
+# What a conda environment has besides, and what pip alone provides.
+CONDA_ONLY = {"python", "pip"}
+PIP_ONLY = {"playwright"}
+
+
+def package_name(requirement: str) -> str:
+    """ "Open_Clip-torch>=3; marker" -> "open-clip-torch" (PEP 503, also right for conda)."""
+    return re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", requirement).group()).lower()
+
+
+def pip_packages(pyproject: dict, *extras: str) -> set[str]:
+    project = pyproject["project"]
+    requirements = list(project["dependencies"])
+    for extra in extras:
+        requirements += project["optional-dependencies"][extra]
+    # A marker means "not in every environment", and conda environments are on newest Pythons.
+    return {
+        package_name(requirement)
+        for requirement in requirements
+        if not requirement.startswith("dreamlab[") and ";" not in requirement
+    }
+
+
+def conda_packages(environment: dict) -> tuple[set[str], set[str]]:
+    """What conda installs and what pip does inside the environment."""
+    conda, pip = set(), set()
+    for entry in environment["dependencies"]:
+        if isinstance(entry, dict):
+            pip |= {package_name(line) for line in entry["pip"] if not line.startswith("-e")}
+        else:
+            conda.add(package_name(entry))
+    return conda, pip
+
+
+def load_pyproject() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("path", ["environment.yml", "binder/environment.yml"])
+def test_conda_environments_hold_the_same_packages_as_pyproject(path):
+    wanted = pip_packages(load_pyproject(), "lab", "test")
+    conda, pip = conda_packages(yaml.safe_load((ROOT / path).read_text("utf-8")))
+
+    assert conda == {CONDA_NAME.get(name, name) for name in wanted - PIP_ONLY} | CONDA_ONLY
+    assert pip == (set() if path.startswith("binder") else PIP_ONLY)
+
+
+@pytest.mark.parametrize("path", ["environment.yml", "binder/environment.yml"])
+def test_conda_environments_ask_for_the_versions_of_pyproject(path):
+    project = load_pyproject()["project"]
+    # Later extras are stricter (lab wants a newer ipywidgets than the core does).
+    extras = project["optional-dependencies"]
+    lower = {}
+    for requirement in [*project["dependencies"], *extras["lab"], *extras["test"]]:
+        if bound := re.search(r">=([\d.]+)", requirement):
+            name = package_name(requirement)
+            lower[CONDA_NAME.get(name, name)] = bound.group(1)
+    entries = yaml.safe_load((ROOT / path).read_text("utf-8"))["dependencies"]
+    asked = {
+        package_name(entry): bound.group(1)
+        for entry in entries
+        if isinstance(entry, str) and (bound := re.search(r">=([\d.]+)", entry))
+    }
+    asked.pop("python", None)
+    assert asked == {name: lower[name] for name in asked}
+    assert len(asked) >= 10
+
+
+def test_core_can_be_installed_into_a_hosted_notebook():
+    """Upgrading what runs the notebook under a hosted runtime crashes it (Colab: ipywidgets 7)."""
+    core = load_pyproject()["project"]["dependencies"]
+    names = {package_name(requirement) for requirement in core}
+    assert not names & {"jupyterlab", "ipykernel", "notebook", "ipython", "jupyter"}
+    (widgets,) = (requirement for requirement in core if package_name(requirement) == "ipywidgets")
+    assert widgets == "ipywidgets>=7.6"
+
+
+IMPORT_NAME = {"open_clip_torch": "open_clip", "pillow": "PIL"}
+# open_clip reads weights with safetensors and shows progress with tqdm: they come with it.
+COMES_WITH_OPEN_CLIP = {"huggingface_hub", "safetensors", "tqdm"}
+COMES_WITH_IPYWIDGETS = {"IPython", "traitlets"}
+
+
+def foreign_imports(source: str) -> set[str]:
+    """Top-level names of all packages that some Python source imports, its own and std excepted."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.add(node.module.split(".")[0])
+    return found - sys.stdlib_module_names - {"dreamlab"}
+
+
+def test_foreign_imports_are_seen():
+    source = "import os, torch.nn as nn\ndef f():\n    from timm.layers import Mlp\nfrom . import x"
+    assert foreign_imports(source) == {"torch", "timm"}
+
+
+def test_the_package_imports_only_what_it_depends_on():
+    core = {
+        IMPORT_NAME.get(name, name)
+        for name in (
+            re.match(r"[\w-]+", requirement).group()
+            for requirement in load_pyproject()["project"]["dependencies"]
+        )
+    }
+    allowed = core | COMES_WITH_OPEN_CLIP | COMES_WITH_IPYWIDGETS
+    for path in sorted((ROOT / "dreamlab").rglob("*.py")):
+        undeclared = foreign_imports(path.read_text("utf-8")) - allowed
+        assert not undeclared, f"{path.relative_to(ROOT)} imports {undeclared}"
+
+
+# --- README's commands -----------------------------------------------------------------------
+
+
+def readme_command(name: str) -> str:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    blocks = re.findall(rf"<!-- command: {name} -->\n```\w+\n(.*?)\n```", readme, re.DOTALL)
+    assert len(blocks) == 1, f"README.md should spell the command {name!r} once"
+    return blocks[0]
+
+
+@pytest.mark.parametrize("name", ["start", "test", "start-windows", "test-windows", "execute"])
+def test_readme_commands_are_one_line(name):
+    assert readme_command(name)
+    assert "\n" not in readme_command(name)
+
+
+@pytest.mark.parametrize("name", ["start", "test"])
+def test_windows_is_told_the_same(name):
+    """Same steps, same extra, same chapter: only the spelling of paths and of "then" differs."""
+
+    def plain(command: str) -> list[str]:
+        steps = re.split(r" && |; ", command.replace("\\", "/").replace("/Scripts/", "/bin/"))
+        return [re.sub(r"^(py|python3) ", "python ", step) for step in steps]
+
+    assert plain(readme_command(name)) == plain(readme_command(f"{name}-windows"))
+
+
+def test_start_command_opens_a_chapter_that_exists():
+    *_, chapter = readme_command("start").split()
+    assert (ROOT / chapter).is_file()
+
+
+def test_execute_command_names_a_configuration_that_exists():
+    config = re.search(r"--config (\S+)", readme_command("execute")).group(1)
+    assert (ROOT / config).is_file()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="CI's script is for bash")
+@pytest.mark.parametrize("name", ["start", "test"])
+def test_ci_reads_readme_as_this_test_does(name):
+    printed = subprocess.run(
+        ["bash", ROOT / ".ci" / "run", "--print", name], capture_output=True, text=True, check=True
+    )
+    assert printed.stdout.rstrip("\n") == readme_command(name)
+
+
+def test_ci_runs_readme_test_command_and_the_linter():
+    script = (ROOT / ".ci" / "run").read_text("utf-8")
+    assert 'bash -euo pipefail -c "$(readme_command test)"' in script
+    assert "ruff check ." in script
+    assert "ruff format --check ." in script
+    # Not only defined: called.
+    assert re.search(r"^job readme$", script, re.MULTILINE)
+    assert re.search(r"^job lint readme$", script, re.MULTILINE)
+
+
+def test_paths_that_readme_links_to_exist():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", readme) + re.findall(r'src="([^":]+)"', readme)
+    assert "LICENSE" in links
+    for link in links:
+        assert (ROOT / link).exists(), f"README.md links to {link}"
+
+
+def test_scripts_may_be_executed():
+    """Binder calls these by name, and git keeps the bit that allows it."""
+    for name in [".ci/run", "binder/postBuild", "binder/start"]:
+        path = ROOT / name
+        assert path.read_text("utf-8").startswith("#!"), name
+        if os.name != "nt":
+            assert os.access(path, os.X_OK), f"chmod +x {name}"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Binder's start script is for bash")
+def test_binder_start_passes_the_command_on_with_one_thread():
+    show = "import os, sys; print(os.environ['OMP_NUM_THREADS'], *sys.argv[1:])"
+    command = [ROOT / "binder" / "start", sys.executable, "-c", show, "a b"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "1 a b\n"
+
+
+# --- what is stored --------------------------------------------------------------------------
+
+MAX_NOTEBOOK_BYTES = 4_000_000
+# Absolute paths of one machine: in an output they are noise, in a source they are a bug.
+MACHINE_PATH = re.compile(r"(?<![\w.:/-])/(?:home|root|tmp|Users|work)/[\w.-]+|\b[A-Z]:\\+Users\\+")
+BASE64 = re.compile(r"base64,[A-Za-z0-9+/=\s]+")
+
+
+def readable_text(cell: dict) -> str:
+    """Source and outputs of a stored code cell without its pictures, in which anything occurs."""
+    parts = ["".join(cell["source"])]
+    for output in cell["outputs"]:
+        parts += ["".join(output.get("text", "")), *output.get("traceback", [])]
+        for kind, data in output.get("data", {}).items():
+            if not kind.startswith("image/"):
+                parts.append(BASE64.sub("", "".join(data) if isinstance(data, list) else str(data)))
+    return "\n".join(parts)
+
+
+def notebook_problems(text: str) -> list[str]:
+    """What a stored chapter must not hold, or lacks."""
+    problems = []
+    nb = json.loads(text)
+    if "widgets" in nb["metadata"]:
+        problems.append("metadata.widgets: GitHub renders nothing of such a notebook")
+    if len(text) > MAX_NOTEBOOK_BYTES:
+        problems.append(f"{len(text):,} bytes, more than {MAX_NOTEBOOK_BYTES:,}")
+    counts = []
+    for index, cell in enumerate(nb["cells"]):
+        if cell["cell_type"] != "code":
+            continue
+        if "".join(cell["source"]).strip():
+            counts.append(cell["execution_count"])
+        if "execution" in cell["metadata"]:
+            problems.append(f"cell {index}: times of execution")
+        for output in cell["outputs"]:
+            if output["output_type"] == "error" and "raises-exception" not in cell["metadata"].get(
+                "tags", []
+            ):
+                problems.append(f"cell {index}: ended in {output['ename']}")
+            if any("jupyter.widget" in kind for kind in output.get("data", {})):
+                problems.append(f"cell {index}: a widget, which nobody sees without its kernel")
+        if found := MACHINE_PATH.search(readable_text(cell)):
+            problems.append(f"cell {index}: {found.group()!r}, a path of one machine")
+    if counts != list(range(1, len(counts) + 1)):
+        problems.append(f"not run from top to bottom: execution counts {counts}")
+    return problems
+
+
+def notebook(metadata: dict | None = None, **changes) -> str:
+    """A stored notebook with one cell that has no problem but the changes."""
+    cell = {
+        "cell_type": "code",
+        "execution_count": 1,
+        "id": "a",
+        "metadata": {},
+        "outputs": [{"output_type": "stream", "name": "stdout", "text": ["see notebooks/x.png\n"]}],
+        "source": ["print('see notebooks/x.png')"],
+    }
+    nb = {"cells": [{**cell, **changes}], "metadata": metadata or {}}
+    return json.dumps({**nb, "nbformat": 4, "nbformat_minor": 5})
+
+
+def stream(*lines: str) -> dict:
+    return {"outputs": [{"output_type": "stream", "name": "stderr", "text": list(lines)}]}
+
+
+def display(kind: str, data: str) -> dict:
+    return {"outputs": [{"output_type": "display_data", "metadata": {}, "data": {kind: data}}]}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        stream("https://example.org/home/page\n", "../tmp/x and 1/root/2\n"),
+        display("image/png", "abc=\n/tmp/abc"),
+        display("text/html", '<img src="data:image/png;base64,abc=\n/tmp/abc">'),
+    ],
+)
+def test_a_clean_notebook_has_no_problem(changes):
+    assert notebook_problems(notebook(**changes)) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"metadata": {"widgets": {}}}, "metadata.widgets"),
+        ({"execution_count": None}, "not run from top to bottom"),
+        ({"execution_count": 7}, "not run from top to bottom"),
+        ({"source": ["open('/home/ada/x.png')"]}, "/home/ada"),
+        (stream("fine\n", "/root/lib/x.py:3: UserWarning\n"), "/root/lib"),
+        (stream("C:\\Users\\ada\\x.py:3: UserWarning\n"), "a path of one machine"),
+        (display("text/html", "<b>/tmp/x.png</b>"), "/tmp/x.png"),
+        (display("application/vnd.jupyter.widget-view+json", "{}"), "a widget"),
+        ({"outputs": [{"output_type": "error", "ename": "KeyError"}]}, "ended in KeyError"),
+        (stream("x" * MAX_NOTEBOOK_BYTES), "bytes, more than"),
+    ],
+)
+def test_a_problem_in_a_notebook_is_seen(changes, complaint):
+    (problem,) = notebook_problems(notebook(**changes))
+    assert complaint in problem
+
+
+def test_stored_notebooks_have_no_problem():
+    paths = notebooks()
+    assert paths, "the course has no chapter"
+    problems = {
+        path.name: found for path in paths if (found := notebook_problems(path.read_text("utf-8")))
+    }
+    assert not problems
+
+
+# Where this was written; split, so that this file does not hold what it looks for.
+WORKPLACE = re.compile(r"(?<![\w.:-])/" + r"work/(?!\s)")
+
+
+def test_no_file_names_the_place_where_it_was_written():
+    assert WORKPLACE.search("open('/" + "work/x')") and not WORKPLACE.search("a/work/x")
+    for path in project_files():
+        try:
+            text = path.read_text("utf-8")
+        except UnicodeDecodeError:
+            continue  # weights and pictures
+        if path.suffix == ".ipynb":
+            text = BASE64.sub("", re.sub(r'"image/\w+": "[^"]*"', "", text))
+        found = WORKPLACE.search(text)
+        assert not found, f"{path.relative_to(ROOT)}: {text[found.start() :][:60]!r}"
+
+
+def test_only_weights_are_large():
+    large = {
+        str(path.relative_to(ROOT)): path.stat().st_size
+        for path in project_files()
+        if path.stat().st_size > MAX_NOTEBOOK_BYTES and path.suffix != ".safetensors"
+    }
+    assert not large
+
+
+# --- executing notebooks ---------------------------------------------------------------------
+
+
+def test_executing_a_notebook_stores_only_what_a_reader_sees(tmp_path):
+    """README's command, on a notebook with a widget, a picture and stale metadata."""
+    source = """
+import ipywidgets
+from IPython.display import display
+display(ipywidgets.IntSlider())
+print("six times seven:", 6 * 7)
+"""
+    cell = nbformat.v4.new_code_cell(source, metadata={"tags": ["keep"], "collapsed": True})
+    stale = {"widgets": {"state": {}}, "language_info": {"name": "python", "version": "2.7"}}
+    path = tmp_path / "chapter.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=stale), path)
+
+    words = readme_command("execute").split()
+    assert words[0] == ".venv/bin/jupyter" and words[-1] == "notebooks/*.ipynb"
+    command = [sys.executable, "-m", "jupyter", *words[1:-1], path]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+    stored = json.loads(path.read_text("utf-8"))
+    assert notebook_problems(path.read_text("utf-8")) == []
+    assert stored["metadata"]["language_info"] == {"name": "python"}
+    (stored_cell,) = stored["cells"]
+    assert stored_cell["metadata"] == {"tags": ["keep"]}
+    (output,) = stored_cell["outputs"]
+    assert "".join(output["text"]) == "six times seven: 42\n"

@@ -1,0 +1,133 @@
+"""The package as others get it: what ``import dreamlab`` offers, and what a wheel contains."""
+
+import ast
+import importlib
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import dreamlab
+
+ROOT = Path(__file__).resolve().parent.parent
+MODELS = ["picturebook", "picturebook-judge"]
+
+
+def run_python(code: str, **options) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, **options
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+# --- the lazy public names -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", dreamlab.__all__)
+def test_public_names_are_those_of_their_modules(name):
+    home = importlib.import_module(f"dreamlab.{dreamlab._HOME[name]}")
+    assert getattr(dreamlab, name) is getattr(home, name)
+    assert name in dir(dreamlab)
+
+
+def test_type_checkers_see_the_names_that_programs_get():
+    """The imports for type checkers, the table for programs and ``__all__`` say the same."""
+    tree = ast.parse(Path(dreamlab.__file__).read_text("utf-8"))
+    seen = {
+        alias.name: node.module.removeprefix("dreamlab.")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("dreamlab.")
+        for alias in node.names
+    }
+    assert seen == dreamlab._HOME
+    assert sorted(seen) == sorted(dreamlab.__all__)
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(AttributeError, match="no attribute 'dreem'"):
+        _ = dreamlab.dreem
+    with pytest.raises(ImportError, match="dreem"):
+        from dreamlab import dreem  # noqa: F401
+
+
+def test_importing_the_package_does_not_wait_for_pytorch():
+    heavy = "{'torch', 'open_clip', 'matplotlib', 'ipywidgets'}"
+    assert run_python(f"import dreamlab, sys; print({heavy} & set(sys.modules))") == "set()"
+
+
+@pytest.mark.parametrize(
+    "first", ["from dreamlab.sweep import sweep", "import dreamlab.sweep", "import dreamlab"]
+)
+def test_sweep_is_the_function_whatever_was_imported_first(first):
+    """Importing a submodule puts the module under its name into the package."""
+    assert run_python(f"{first}\nimport dreamlab\nprint(callable(dreamlab.sweep))") == "True"
+
+
+# --- the wheel -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    """A wheel built offline from a copy, so that no build folder is left in the repository."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info", ".*")
+    shutil.copytree(ROOT / "dreamlab", source / "dreamlab", ignore=ignore)
+    for name in ["pyproject.toml", "README.md", "LICENSE"]:
+        shutil.copy(ROOT / name, source)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index"]
+    command += ["--no-build-isolation", "--wheel-dir", str(folder), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def test_wheel_holds_the_whole_package(wheel):
+    source = wheel.parent / "source"
+    expected = {
+        path.relative_to(source).as_posix()
+        for path in (source / "dreamlab").rglob("*")
+        if path.is_file()
+    }
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name for name in names if ".dist-info/" not in name} == expected
+    assert "dreamlab/py.typed" in expected
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_wheel_holds_the_embedded_models(wheel, model):
+    folder = f"dreamlab/picturebook/models/{model}/"
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {folder + "open_clip_config.json", folder + "open_clip_model.safetensors"} <= names
+
+
+def test_wheel_knows_its_version_and_licence(wheel):
+    archive = zipfile.ZipFile(wheel)
+    (info,) = {name.split("/")[0] for name in archive.namelist() if ".dist-info/" in name}
+    assert info == f"dreamlab-{dreamlab.__version__}.dist-info"
+    assert f"{info}/licenses/LICENSE" in archive.namelist()
+    metadata = archive.read(f"{info}/METADATA").decode()
+    assert "\nLicense-Expression: MIT\n" in metadata
+    assert "\nRequires-Python: >=3.10\n" in metadata
+
+
+def test_wheel_works_without_the_repository(wheel, tmp_path):
+    """Unpacked elsewhere and run from elsewhere, it dreams."""
+    zipfile.ZipFile(wheel).extractall(tmp_path)
+    code = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+from dataclasses import replace
+import dreamlab
+recipe = replace(dreamlab.Recipe.raw(), size=64, steps=2)
+dream = dreamlab.Dream(dreamlab.load_clip(), "a red heart", recipe=recipe)
+dream.run()
+print(dreamlab.__file__, dream.image.size)
+"""
+    file = tmp_path / "dreamlab" / "__init__.py"
+    assert run_python(code, cwd=tmp_path).splitlines()[-1] == f"{file} (64, 64)"
