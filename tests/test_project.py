@@ -406,3 +406,46 @@ print("six times seven:", 6 * 7)
     assert stored_cell["metadata"] == {"tags": ["keep"]}
     (output,) = stored_cell["outputs"]
     assert "".join(output["text"]) == "six times seven: 42\n"
+
+
+def test_pytest_runs_notebooks_and_compares_tagged_outputs(tmp_path):
+    """With this project's configuration: raising fails, a wrong output fails where it is tagged."""
+
+    def cell(source: str, stored: str, *tags: str):
+        output = nbformat.v4.new_output("stream", text=stored)
+        return nbformat.v4.new_code_cell(
+            source, outputs=[output], metadata={"tags": list(tags)}, execution_count=1
+        )
+
+    cells = [
+        cell("print(6 * 7)", "42\n", "nbval-check-output"),
+        cell("print(6 * 7)", "41\n"),
+        cell("print(6 * 7)", "41\n", "nbval-check-output"),
+        cell("assert 6 * 7 == 41", ""),
+    ]
+    path = tmp_path / "chapter.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-c",
+        ROOT / "pyproject.toml",
+        "-p",
+        "no:cacheprovider",
+    ]
+    environment = {k: v for k, v in os.environ.items() if k != "PYTEST_ADDOPTS"}
+    done = subprocess.run(
+        [*command, "--rootdir", tmp_path, path],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "2 failed, 2 passed" in done.stdout, done.stdout + done.stderr
+    assert "Cell 2" in done.stdout and "Cell 3" in done.stdout
+
+
+def test_the_course_is_part_of_a_plain_pytest_run():
+    options = load_pyproject()["tool"]["pytest"]["ini_options"]
+    assert {"tests", "notebooks"} <= set(options["testpaths"])
