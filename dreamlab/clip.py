@@ -1,50 +1,229 @@
-"""One CLIP model: a sentence and an image become two vectors that can be compared."""
+"""One frozen CLIP: a sentence and an image each become a vector, and the two can be compared.
+
+The models are open_clip's. This module adds what a dream needs round them: images in [0, 1] of any
+size, gradients down to the pixels, frozen weights, unit vectors, and a warning where a model will
+not read the prompt as it was written.
+"""
 
 import warnings
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from unicodedata import category
 
 import open_clip
 import torch
 import torch.nn.functional as F
 
-EMBEDDED = ("picturebook", "picturebook-judge")
-MODELS = Path(__file__).parent / "picturebook" / "models"
+from dreamlab.loading import find_model, load_model, pick_device, quoted
 
 
 class Clip:
-    """A frozen CLIP model; see `load_clip`."""
+    """A frozen CLIP model. Make one with `load_clip`.
 
-    def __init__(self, name, model, tokenizer, device) -> None:
+    Attributes:
+        name: the name it was loaded by, with its tag if it has one ("ViT-B-32:laion2b_s34b_b79k").
+        device: the `torch.device` of its weights; images and prompts may come from any other.
+        image_size: side in pixels of the square image that the model looks at.
+        embed_dim: d, the length of the vectors.
+        model, tokenizer: the open_clip objects.
+    """
+
+    def __init__(
+        self, name: str, model: torch.nn.Module, tokenizer: Callable, device: str | torch.device
+    ) -> None:
         self.name = name
         self.device = torch.device(device)
         self.model = model.requires_grad_(False).eval()
         self.tokenizer = tokenizer
-        config = model.visual.preprocess_cfg
-        size = config["size"]
-        self.image_size = size if isinstance(size, int) else size[0]
-        self.mean = torch.tensor(config["mean"], device=self.device).view(3, 1, 1)
-        self.std = torch.tensor(config["std"], device=self.device).view(3, 1, 1)
-        self.embed_dim = self.encode_text("a").shape[1]
-
-    def encode_text(self, prompts: str | Sequence[str]) -> torch.Tensor:
-        prompts = [prompts] if isinstance(prompts, str) else list(prompts)
+        preprocess = model.visual.preprocess_cfg
+        self.image_size = open_clip.utils.to_2tuple(preprocess["size"])[0]
+        self._mean = torch.tensor(preprocess["mean"], device=self.device).view(3, 1, 1)
+        self._std = torch.tensor(preprocess["std"], device=self.device).view(3, 1, 1)
+        self._untrained = _all_zero_rows(model)
+        self._has_text = True
         with torch.no_grad():
-            return self.model.encode_text(self.tokenizer(prompts).to(self.device), normalize=True)
+            features = model.encode_text(tokenizer(["a"]).to(self.device))
+        self.embed_dim = features.shape[1]
+
+    def __repr__(self) -> str:
+        return (
+            f"Clip({self.name!r}: {self.image_size} px, {self.embed_dim} dimensions, {self.device})"
+        )
 
     def encode_image(self, images: torch.Tensor) -> torch.Tensor:
-        size = (self.image_size, self.image_size)
-        if tuple(images.shape[-2:]) != size:
-            images = F.interpolate(images, size, mode="bicubic", antialias=True)
-        return self.model.encode_image((images - self.mean) / self.std, normalize=True)
+        """Turn images (n, 3, h, w), floats in [0, 1], into unit vectors (n, d).
+
+        The result is differentiable with respect to the images. An image of another size is
+        resized as a whole to the square that the model looks at (`resize`), then normalised with
+        the mean and standard deviation that the model was trained with. The range is not checked,
+        since that would make a GPU wait at every step.
+
+        Raises:
+            TypeError: not a tensor of floats.
+            ValueError: another shape.
+        """
+        if not isinstance(images, torch.Tensor) or not images.is_floating_point():
+            kind = images.dtype if isinstance(images, torch.Tensor) else type(images).__name__
+            raise TypeError(
+                f"images must be a tensor of floats in [0, 1], got {kind}; "
+                "bytes become floats by image.float() / 255"
+            )
+        if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape:
+            raise ValueError(
+                f"images must have the shape (n, 3, height, width), got {tuple(images.shape)}; "
+                "image[None] makes a batch of one"
+            )
+        images = resize(images.to(self.device, torch.float32), self.image_size)
+        return self.model.encode_image((images - self._mean) / self._std, normalize=True)
+
+    @torch.no_grad()
+    def encode_text(self, prompts: str | Sequence[str]) -> torch.Tensor:
+        """Turn one prompt or n prompts into unit vectors (n, d), without gradient.
+
+        Warns where the model will not read what was written: the end of a prompt that is too long
+        for it, and words that an embedded model never saw.
+
+        Raises:
+            TypeError: something that is not text.
+            ValueError: no prompt, or a prompt without a word.
+        """
+        prompts = [prompts] if isinstance(prompts, str) else list(prompts)
+        if not prompts:
+            raise ValueError("no prompt: give a text, or a list of at least one")
+        for prompt in prompts:
+            if not isinstance(prompt, str):
+                raise TypeError(f"a prompt must be text, got {type(prompt).__name__}: {prompt!r}")
+        if not self._has_text:
+            raise RuntimeError("free_text() dropped the text tower: load the model again")
+        length = self.tokenizer.context_length
+        for prompt, filled, wanted in zip(
+            prompts,
+            self._filled_places(prompts, length),
+            self._filled_places(prompts, length + 1),
+            strict=True,
+        ):
+            if filled == 0:
+                raise ValueError(f"the prompt {prompt!r} is empty: describe what you want to see")
+            if wanted > filled:
+                warnings.warn(self._say_cut(prompt), stacklevel=3)
+            if unknown := self.unknown_words(prompt):
+                warnings.warn(
+                    f"{self.name} does not know {quoted(unknown)}: no caption of its training "
+                    "had that in it, so it cannot guide the picture",
+                    stacklevel=3,
+                )
+        return self.model.encode_text(self.tokenizer(prompts).to(self.device), normalize=True)
 
     def unknown_words(self, prompt: str) -> list[str]:
-        return []
+        """Return the words of a prompt that the model never saw, in order and each once.
+
+        Training an embedded model leaves the token embeddings that it never needed at zero; a word
+        with such a token is unknown. Ordinary open_clip models have none: [] for them.
+        """
+        if not self._untrained:
+            return []
+        # Punctuation separates words and is not missed; an apostrophe belongs to its word.
+        letters = ("'" if c in "'’" else " " if category(c)[0] == "P" else c for c in prompt)
+        words = [word.strip("'") for word in "".join(letters).split()]
+        *rows, empty = self.tokenizer([*words, ""]).tolist()
+        return list(
+            dict.fromkeys(
+                word
+                for word, row in zip(words, rows, strict=True)
+                if self._untrained & (set(row) - set(empty))
+            )
+        )
+
+    def free_text(self) -> None:
+        """Drop the text tower, about 40 % of a ViT-B-32, once every prompt is encoded."""
+        self._has_text = False
+        for name, _ in list(self.model.named_children()):
+            if name != "visual":
+                delattr(self.model, name)
+
+    def _filled_places(self, prompts: Sequence[str], length: int) -> list[int]:
+        """How many places of its row of tokens each prompt fills.
+
+        Counted as the last place that differs from the empty prompt's row, which holds for every
+        tokenizer, whatever it begins, ends and pads a row with.
+        """
+        rows = self.tokenizer([*prompts, ""], context_length=length)
+        places = torch.arange(1, length + 1)
+        return ((rows[:-1] != rows[-1]) * places).amax(dim=1).tolist()
+
+    def _say_cut(self, prompt: str) -> str:
+        length = self.tokenizer.context_length
+        words = prompt.split()
+        kept = 0
+        for n in range(1, len(words)):
+            start = [" ".join(words[:n])]
+            if self._filled_places(start, length) != self._filled_places(start, length + 1):
+                break
+            kept = n
+        return (
+            f"the prompt is too long: {self.name} reads {length} tokens, and this was cut off: "
+            f"{' '.join(words[kept:])!r}"
+        )
 
 
-def load_clip(name: str = "picturebook", pretrained: str | None = None, *, device=None) -> Clip:
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    source = f"local-dir:{MODELS / name}" if name in EMBEDDED else name
-    model = open_clip.create_model(source, pretrained, device=device)
-    return Clip(name, model, open_clip.get_tokenizer(source), device)
+def resize(images: torch.Tensor, size: int) -> torch.Tensor:
+    """Resize images (n, 3, h, w) to (n, 3, size, size): bicubic, antialiased, differentiable.
+
+    The same numbers as `torch.nn.functional.interpolate`, but as two products with matrices: these
+    exist on every device, and their gradient is the same in each run, where the CUDA kernel adds
+    up in whatever order its threads arrive.
+    """
+    height, width = images.shape[-2:]
+    if (height, width) == (size, size):
+        return images
+    rows = _resize_matrix(height, size, images.device).to(images.dtype)
+    columns = _resize_matrix(width, size, images.device).to(images.dtype)
+    return rows @ images @ columns.T
+
+
+@lru_cache(maxsize=64)
+@torch.inference_mode(False)  # else the first caller's mode would stay with the cached matrix
+def _resize_matrix(before: int, after: int, device: torch.device) -> torch.Tensor:
+    identity = torch.eye(before, dtype=torch.float32).view(1, 1, before, before)
+    matrix = F.interpolate(identity, (after, before), mode="bicubic", antialias=True)[0, 0]
+    return matrix.to(device)
+
+
+def load_clip(
+    name: str = "picturebook",
+    pretrained: str | None = None,
+    *,
+    device: str | torch.device | None = None,
+) -> Clip:
+    """Load a CLIP, frozen and ready to be dreamed with.
+
+    Args:
+        name: "picturebook" or "picturebook-judge" (in this package, no download); any name in
+            `open_clip.list_models()`; "hf-hub:organisation/repository"; or "local-dir:folder", a
+            folder with an open_clip_config.json and its weights.
+        pretrained: with an open_clip name, a tag of it or a file of weights; else None.
+        device: "cpu", "cuda", "mps" and so on; None takes the GPU if there is one.
+
+    Raises:
+        ValueError: an unknown name, tag or device; weights that are corrupt or of another model.
+        FileNotFoundError: a folder, a file or a repository that is not there.
+        ConnectionError: no network, and the weights are not in the cache.
+        ImportError: the model needs a package that is not installed.
+
+    Sources: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language
+    Supervision"; open_clip, which also has SigLIP, CoCa and others.
+    """
+    device = pick_device(device)
+    source, pretrained = find_model(name, pretrained)
+    model, tokenizer = load_model(source, pretrained)
+    if not source.startswith(("hf-hub:", "local-dir:")):
+        name = f"{source}:{pretrained}"
+    return Clip(name, model.to(device), tokenizer, device)
+
+
+def _all_zero_rows(model: torch.nn.Module) -> set[int]:
+    """The tokens whose embedding is all zero: those that an embedded model was never trained on."""
+    embedding = getattr(getattr(model, "text", model), "token_embedding", None)
+    if embedding is None:  # a text tower from the transformers package
+        return set()
+    return set((embedding.weight == 0).all(dim=1).nonzero().flatten().tolist())

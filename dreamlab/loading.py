@@ -1,0 +1,199 @@
+"""Where a model comes from, and what to say when it does not come.
+
+open_clip does the loading. It takes some mistakes in silence (a name without weights becomes a
+random model) and reports others as a list of five hundred missing keys; a class would lose an hour
+on either. So names, tags, folders and the network are looked at first, and each failure is put in a
+sentence that says what to do.
+"""
+
+import difflib
+import textwrap
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import huggingface_hub
+import open_clip
+import torch
+
+EMBEDDED = ("picturebook", "picturebook-judge")
+EMBEDDED_FOLDER = Path(__file__).parent / "picturebook" / "models"
+
+
+def pick_device(device: str | torch.device | None) -> torch.device:
+    """Return the device asked for, or for None the best there is; ValueError if it is not here."""
+    if device is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"device {str(device)!r} cannot be used on this computer ({error}); "
+            "leave it out to take the best there is"
+        ) from error
+
+
+def find_model(name: str, pretrained: str | None) -> tuple[str, str | None]:
+    """Return what open_clip calls this model, or say what is wrong with its name or tag."""
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a model is a text, got {name!r}; a folder is 'local-dir:…'")
+    asked = name
+    if name in EMBEDDED:
+        name = f"local-dir:{EMBEDDED_FOLDER / name}"
+    schema, identifier = open_clip.factory.parse_model_name(name)
+    if schema and pretrained:
+        raise ValueError(f"{asked!r} has weights of its own: leave out pretrained={pretrained!r}")
+    if schema == "hf-hub":
+        return name, None
+    if schema == "local-dir":
+        return f"local-dir:{_check_folder(Path(identifier).expanduser(), asked)}", None
+
+    name = name.replace("/", "-")  # OpenAI writes ViT-B/32
+    models = {known.lower(): known for known in [*EMBEDDED, *open_clip.list_models()]}
+    if name not in models.values():
+        near = difflib.get_close_matches(name.lower(), models, n=5, cutoff=0.5)
+        hints = f"; nearest names: {quoted(models[match] for match in near)}" if near else ""
+        if Path(asked).expanduser().is_dir():
+            hints += f"; a folder is loaded as 'local-dir:{asked}'"
+        elif "/" in asked:
+            hints += f"; a repository of the Hugging Face hub is loaded as 'hf-hub:{asked}'"
+        raise ValueError(f"unknown model {asked!r}{hints} (all: open_clip.list_models())")
+
+    tags = open_clip.list_pretrained_tags_by_model(name)
+    choice = f"its tags are {quoted(tags)}" if tags else "open_clip has no tags for it"
+    if pretrained is None:
+        raise ValueError(f"{name} needs weights: give a tag or a file ({choice})")
+    if not _is_tag(name, pretrained):
+        file = Path(pretrained).expanduser()
+        if not file.is_file():
+            raise ValueError(f"{name} has no tag {pretrained!r} ({choice}), nor is that a file")
+        return name, str(file)
+    # OpenAI and some others trained with x·sigmoid(1.702x) in place of GELU. Their weights load
+    # without complaint into a model with the other activation, and encode something else.
+    quick = f"{name}-quickgelu"
+    if _is_tag(quick, pretrained) and quick in models.values():
+        warnings.warn(f"{pretrained!r} was trained with QuickGELU: loading {quick!r}", stacklevel=3)
+        name = quick
+    return name, pretrained
+
+
+def _check_folder(folder: Path, asked: str) -> Path:
+    """Return a model's folder, or say which of its two files is missing."""
+    if not folder.is_dir():
+        missing = f"there is no folder {folder}"
+    elif not (folder / "open_clip_config.json").is_file():
+        missing = f"{folder} has no open_clip_config.json"
+    elif not any(folder.glob(f"*.{ending}") for ending in ("safetensors", "bin", "pth")):
+        missing = f"{folder} has no weights, such as open_clip_model.safetensors"
+    else:
+        return folder
+    if asked in EMBEDDED:
+        missing += "; it belongs to this package, which is incomplete: install it again"
+    raise FileNotFoundError(f"cannot load {asked!r}: {missing}")
+
+
+def load_model(source: str, pretrained: str | None) -> tuple[torch.nn.Module, Callable]:
+    """Return the model, on the CPU, and its tokenizer; what is not here is downloaded first."""
+    if not source.startswith("hf-hub:") and not _is_tag(source, pretrained):
+        return _build(source, pretrained)
+    with _hub() as online:
+        try:
+            return _build(source, pretrained)
+        except OSError as error:
+            raise _not_downloaded(source, pretrained, online, error) from error
+
+
+def _is_tag(model: str, pretrained: str | None) -> bool:
+    return pretrained is not None and open_clip.is_pretrained_cfg(model, pretrained)
+
+
+def _build(source: str, pretrained: str | None) -> tuple[torch.nn.Module, Callable]:
+    """Let open_clip make the tokenizer and the model, and say in words why it cannot."""
+    try:
+        if source.startswith("hf-hub:"):
+            open_clip.get_model_config(source)
+        tokenizer = open_clip.get_tokenizer(
+            source
+        )  # before the weights: it is smaller, and may fail
+        _download(source, pretrained)
+        model = open_clip.create_model(source, pretrained, require_pretrained=True)
+    except OSError:
+        raise
+    except ImportError as error:
+        raise ImportError(
+            f"{source} needs a package that is not installed ({error}): "
+            "pip install transformers sentencepiece"
+        ) from error
+    except Exception as error:  # a broken file fails in a dozen ways, from KeyError to EOFError
+        reason = f"{type(error).__name__}: {textwrap.shorten(str(error), 300)}"
+        # The second is how open_clip fails on a SigLIP's weights in an ordinary CLIP.
+        if "loading state_dict" in str(error) or "no attribute 'ndim'" in str(error):
+            problem = "its weights are of another architecture than its configuration"
+        else:
+            problem = "its weights or its configuration are corrupt, incomplete or not a CLIP's"
+        weights = f" with {pretrained!r}" if pretrained else ""
+        raise ValueError(f"cannot load {source!r}{weights}: {problem} ({reason})") from error
+    if not all(values.isfinite().all() for values in model.state_dict().values()):
+        raise ValueError(f"cannot load {source!r}: its weights are corrupt, some are not finite")
+    return model, tokenizer
+
+
+@contextmanager
+def _hub() -> Iterator[bool]:
+    """Ask the Hugging Face hub once whether it answers; if not, only its cache is used inside.
+
+    Left alone, its client asks for each file six times, most of a minute, before it looks into its
+    cache or gives up.
+    """
+    constants = huggingface_hub.constants
+    before = constants.HF_HUB_OFFLINE
+    try:
+        # Any answer will do, an error page too.
+        huggingface_hub.utils.get_session().head(constants.ENDPOINT, timeout=5)
+        online = not before
+    except Exception:  # the client's own class, which differs between its versions
+        online = False
+    constants.HF_HUB_OFFLINE = not online
+    try:
+        yield online
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def _download(source: str, pretrained: str | None) -> None:
+    """Fetch the weights into the cache, from where `open_clip.create_model` takes them.
+
+    That would fetch them too, but a failure would look like any other.
+    """
+    if source.startswith("hf-hub:"):
+        open_clip.pretrained.download_pretrained_from_hf(source.removeprefix("hf-hub:"))
+    elif _is_tag(source, pretrained):
+        open_clip.download_pretrained(open_clip.get_pretrained_cfg(source, pretrained))
+
+
+def _not_downloaded(source: str, pretrained: str | None, online: bool, error: OSError) -> OSError:
+    constants = huggingface_hub.constants
+    if pretrained:
+        repository = open_clip.get_pretrained_cfg(source, pretrained)["hf_hub"].rstrip("/")
+    else:
+        repository = source.removeprefix("hf-hub:")
+    tried = f"could not get {constants.ENDPOINT}/{repository}"
+    if online:
+        return FileNotFoundError(
+            f"{tried}: the hub answers, but does not give the files ({error}); check the name, "
+            "and whether the repository is open to all and holds an open_clip model"
+        )
+    call = f"load_clip({source!r}, {pretrained!r})" if pretrained else f"load_clip({source!r})"
+    return ConnectionError(
+        f"{tried}, nor is it in the cache: no answer from the hub (no network, or HF_HUB_OFFLINE "
+        "is set). The embedded model needs no network: load_clip('picturebook'). To have this one "
+        f"without a network, call {call} once where there is one: its files stay in "
+        f"{constants.HF_HUB_CACHE}, which you may also copy from another computer"
+    )
+
+
+def quoted(words: Iterable[str]) -> str:
+    return ", ".join(repr(word) for word in words)
