@@ -1,0 +1,414 @@
+"""What to think of a picture: a second CLIP's opinion, and numbers that need no CLIP at all.
+
+The CLIP that made a picture is no judge of it: descending its gradient raises its score whether or
+not anything can be seen. So we ask a CLIP that took no part whether it finds the right caption for
+the picture among many wrong ones (R-precision), and look at the pixels: is the spectrum that of a
+picture or of noise, and can a screen show it?
+
+Nothing here computes gradients. What depends on the screen looks at the picture as a screen shows
+it, cut off at 0 and 1.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Union
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from dreamlab.clip import Clip, load_clip
+
+if TYPE_CHECKING:
+    from dreamlab.dream import Dream
+
+Images = Union[torch.Tensor, Image.Image, "Dream", Sequence["Images"]]
+"""A tensor (n, 3, h, w) or (3, h, w) of floats, a PIL image, a `Dream`, or a list of such."""
+
+AT_ONCE = 64  # images that a CLIP sees at a time, for the sake of memory
+LUMINANCE = (0.2126, 0.7152, 0.0722)  # of red, green and blue (Rec. 709)
+
+BAND = (4.0, 0.4)
+"""Where `spectrum_slope` fits: from 4 cycles per short side, below which the window leaks, to 0.4
+cycles per pixel, above which cameras and resizing have cut off."""
+RINGS_PER_OCTAVE = 3
+
+
+# --- what counts as a picture ---------------------------------------------------------------------
+
+
+def as_tensors(images: Images) -> list[torch.Tensor]:
+    """Any pictures as float tensors (k, 3, h, w), one for each picture or batch that was given.
+
+    A `Dream` gives its raw pixels, which may lie outside [0, 1]. A list may hold several sizes.
+
+    Raises:
+        TypeError: not a picture, or bytes where floats belong.
+        ValueError: no picture, another shape, or pixels that are not finite numbers.
+    """
+    if isinstance(images, (list, tuple)):
+        tensors = [tensor for image in images for tensor in as_tensors(image)]
+        if not tensors:
+            raise ValueError("no picture to look at: give at least one")
+        return tensors
+    if isinstance(images, Image.Image):
+        array = np.array(images.convert("RGB"))
+        return [torch.from_numpy(array).permute(2, 0, 1)[None].float() / 255]
+    pixels = getattr(images, "pixels", images)
+    if not isinstance(pixels, torch.Tensor):
+        raise TypeError(
+            f"a picture is a tensor, a PIL image or a Dream, got {type(images).__name__}; "
+            "PIL.Image.fromarray(array) and PIL.Image.open(path) make one"
+        )
+    if not pixels.is_floating_point():
+        raise TypeError(
+            f"a tensor of pixels holds floats in [0, 1], got {pixels.dtype}; "
+            "bytes become floats by image.float() / 255"
+        )
+    pixels = pixels.detach().float()
+    if pixels.ndim == 3:
+        pixels = pixels[None]
+    if pixels.ndim != 4 or pixels.shape[1] != 3 or 0 in pixels.shape:
+        raise ValueError(
+            f"a tensor of pixels has the shape (n, 3, height, width), got {tuple(pixels.shape)}"
+        )
+    if not pixels.isfinite().all():
+        raise ValueError("some pixels are NaN or infinite: such a picture cannot be measured")
+    return [pixels]
+
+
+def _prompts_of(images: Images, prompts: str | Sequence[str] | None, count: int) -> list[str]:
+    """One prompt for each of `count` pictures: those given, or else those of the dreams."""
+    if prompts is None:
+        own = getattr(images, "prompt", None)
+        if own is not None:
+            return _prompts_of(images, own, count)
+        if not isinstance(images, (list, tuple)):
+            raise ValueError("which prompts? Only a Dream knows its own: give prompts=…")
+        return [
+            prompt
+            for image in images
+            for prompt in _prompts_of(image, None, sum(map(len, as_tensors(image))))
+        ]
+    if isinstance(prompts, str):
+        return [prompts] * count
+    prompts = list(prompts)
+    if len(prompts) != count:
+        raise ValueError(f"{count} pictures, but {len(prompts)} prompts: give one, or one for each")
+    return prompts
+
+
+# --- pixels ---------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def spectrum_slope(images: Images) -> torch.Tensor:
+    """The slope of each picture's power spectrum: how fast fine detail fades.
+
+    Power falls with the frequency f like f^slope. White noise has 0, photographs −1.6 to −3.0
+    (Field 1987; Torralba and Oliva 2003); steeper means blurred. Of the luminance, less its mean,
+    under a Hann window (without one, opposite borders that differ would pass for detail): mean
+    power in rings of equal ratio, a straight line through its logarithm over `BAND`.
+
+    Args:
+        images: pictures with a short side of at least 32 px.
+
+    Returns:
+        (n,); NaN for a picture of one flat colour, which has no spectrum.
+
+    Raises:
+        ValueError: a picture is too small, or see `as_tensors`.
+    """
+    return torch.cat([_spectrum_slope(tensor) for tensor in as_tensors(images)])
+
+
+def _spectrum_slope(images: torch.Tensor) -> torch.Tensor:
+    height, width = images.shape[-2:]
+    if min(height, width) < 32:
+        raise ValueError(f"a spectrum needs a short side of at least 32 px, got {height} × {width}")
+    # Double precision: the power spans many orders of magnitude.
+    images = images.clamp(0, 1).cpu().double()
+    luminance = torch.einsum("c,nchw->nhw", torch.tensor(LUMINANCE).double(), images)
+    window = _hann(height)[:, None] * _hann(width)
+    luminance = luminance - (luminance * window).sum((1, 2), keepdim=True) / window.sum()
+    power = torch.fft.fft2(luminance * window).abs().square().flatten(1)
+    frequency, rings = _rings(height, width)
+    rings_power = power @ rings.T
+    x = frequency.log() - frequency.log().mean()
+    slope = (rings_power.log() @ x) / x.square().sum()
+    flat = rings_power.amin(1) < 1e-16  # what rounding leaves of a flat picture
+    return slope.masked_fill(flat, math.nan).float()
+
+
+def _hann(length: int) -> torch.Tensor:
+    return torch.hann_window(length, periodic=False, dtype=torch.float64)
+
+
+@lru_cache(maxsize=16)
+def _rings(height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Each ring's middle frequency (r,), and the weights (r, h·w) that average power over it."""
+    low, high = BAND[0] / min(height, width), BAND[1]
+    radius = torch.hypot(
+        torch.fft.fftfreq(height).double()[:, None], torch.fft.fftfreq(width).double()
+    ).flatten()
+    count = max(2, round(RINGS_PER_OCTAVE * math.log2(high / low)))
+    edges = low * (high / low) ** (torch.arange(count + 1).double() / count)
+    inside = (radius >= edges[:-1, None]) & (radius < edges[1:, None])
+    weights = inside.double() / inside.sum(1, keepdim=True)
+    return (weights @ radius.clamp(min=low).log()).exp(), weights
+
+
+@torch.no_grad()
+def out_of_range_share(images: Images) -> torch.Tensor:
+    """The share of each picture's pixels that no screen can show: a channel below 0 or above 1.
+
+    Returns:
+        (n,) in [0, 1]. A PIL image is always in range; a tensor or a `Dream` need not be.
+    """
+    return torch.cat([((x < 0) | (x > 1)).any(1).float().mean((1, 2)) for x in as_tensors(images)])
+
+
+@torch.no_grad()
+def clipped_share(images: Images) -> torch.Tensor:
+    """The share of each picture's pixels with a channel at the end of its range or beyond.
+
+    Returns:
+        (n,) in [0, 1].
+    """
+    shares = [((x <= 0) | (x >= 1)).any(1).float().mean((1, 2)) for x in as_tensors(images)]
+    return torch.cat(shares)
+
+
+# --- a CLIP's opinion -----------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def image_features(clip: Clip, images: Images) -> torch.Tensor:
+    """What `clip` makes of the pictures as they are, in range or not: unit rows (n, d)."""
+    return torch.cat(
+        [clip.encode_image(x) for tensor in as_tensors(images) for x in tensor.split(AT_ONCE)]
+    )
+
+
+@dataclass(frozen=True)
+class Fragility:
+    """What each picture loses of its cosine when it is blurred or shifted, two tensors (n,)."""
+
+    blur: torch.Tensor
+    shift: torch.Tensor
+
+
+@torch.no_grad()
+def fragility(
+    clip: Clip,
+    images: Images,
+    prompts: str | Sequence[str] | None = None,
+    *,
+    blur: float = 1 / 128,
+    shift: float = 1 / 32,
+) -> Fragility:
+    """How much of a score hangs on the exact pixels: the loss under a slight blur and shift.
+
+    A picture *of* something hardly loses; a pattern that fools `clip` pixel by pixel loses nearly
+    all. Usually asked of the CLIP that made the picture.
+
+    Args:
+        clip: whose score.
+        images: pictures of any kind, taken as they are.
+        prompts: one for all or one for each; None for dreams' own.
+        blur: standard deviation of a Gaussian, as a share of the short side.
+        shift: how far to move, as a share of the short side (at least a pixel); the mean over left,
+            right, up and down. The uncovered border repeats the picture's own.
+    """
+    for name, value in (("blur", blur), ("shift", shift)):
+        if not 0 < value <= 0.25:
+            raise ValueError(f"{name} is a share of the short side, above 0 to .25, got {value!r}")
+    tensors = as_tensors(images)
+    prompts = _prompts_of(images, prompts, sum(map(len, tensors)))
+    text = clip.encode_text(prompts)
+
+    def cosines(changed: Iterable[torch.Tensor]) -> torch.Tensor:
+        return (image_features(clip, list(changed)) * text).sum(1).cpu()
+
+    before = cosines(tensors)
+    shifted = [
+        cosines(_shifted(x, shift, *way) for x in tensors)
+        for way in ((0, 1), (0, -1), (1, 0), (-1, 0))
+    ]
+    return Fragility(
+        before - cosines(_blurred(x, blur) for x in tensors),
+        before - torch.stack(shifted).mean(0),
+    )
+
+
+def _shifted(images: torch.Tensor, share: float, down: int, right: int) -> torch.Tensor:
+    pixels = max(1, round(share * min(images.shape[-2:])))
+    padded = F.pad(images, [pixels] * 4, mode="replicate")
+    top, left = pixels * (1 - down), pixels * (1 - right)
+    return padded[..., top : top + images.shape[-2], left : left + images.shape[-1]]
+
+
+def _blurred(images: torch.Tensor, share: float) -> torch.Tensor:
+    deviation = share * min(images.shape[-2:])
+    reach = math.ceil(3 * deviation)
+    at = torch.arange(-reach, reach + 1, dtype=images.dtype, device=images.device)
+    kernel = torch.exp(-(at**2) / (2 * deviation**2))
+    kernel = (kernel / kernel.sum()).expand(3, 1, 1, -1)
+    images = F.conv2d(F.pad(images, (reach, reach, 0, 0), mode="replicate"), kernel, groups=3)
+    return F.conv2d(F.pad(images, (0, 0, reach, reach), mode="replicate"), kernel.mT, groups=3)
+
+
+class Judge:
+    """A CLIP that never saw a gradient, asked what it thinks of the pictures.
+
+    Pictures are tensors (n, 3, h, w), PIL images, a `Dream`, or a list of such; the judge sees them
+    as a screen shows them, cut off at 0 and 1. Prompts may be left out for dreams, which know
+    theirs.
+
+    Attributes:
+        clip: the CLIP that judges.
+    """
+
+    def __init__(self, clip: Clip | None = None) -> None:
+        """Judge with `clip`, or with the embedded "picturebook-judge"."""
+        clip = load_clip("picturebook-judge") if clip is None else clip
+        if not hasattr(clip, "encode_image"):
+            raise TypeError(f"a judge needs a Clip, got {clip!r}; load_clip(name) makes one")
+        self.clip = clip
+        self._texts: dict[str, torch.Tensor] = {}
+
+    def __repr__(self) -> str:
+        return f"Judge({self.clip!r})"
+
+    def similarity(self, images: Images, prompts: str | Sequence[str]) -> torch.Tensor:
+        """Return the cosine of each of n pictures with each of m prompts, (n, m) in [−1, 1]."""
+        tensors = [tensor.clamp(0, 1) for tensor in as_tensors(images)]
+        prompts = [prompts] if isinstance(prompts, str) else list(prompts)
+        return (image_features(self.clip, tensors) @ self._encode(prompts).T).cpu()
+
+    def score(self, images: Images, prompts: str | Sequence[str] | None = None) -> torch.Tensor:
+        """Return the cosine of each of n pictures with its own prompt, (n,) in [−1, 1].
+
+        Args:
+            images: n pictures.
+            prompts: one for all or one for each; None for dreams' own.
+        """
+        tensors = as_tensors(images)
+        prompts = _prompts_of(images, prompts, sum(map(len, tensors)))
+        names = list(dict.fromkeys(prompts))
+        own = torch.tensor([names.index(prompt) for prompt in prompts])
+        return self.similarity(tensors, names).gather(1, own[:, None])[:, 0]
+
+    def rank(
+        self,
+        images: Images,
+        prompts: str | Sequence[str] | None = None,
+        distractors: Sequence[str] = (),
+    ) -> torch.Tensor:
+        """Count the captions that the judge prefers to the right one, for each of n pictures.
+
+        Args:
+            images: n pictures.
+            prompts: the right caption: one for all or one for each; None for dreams' own.
+            distractors: wrong captions. The other pictures' prompts are wrong ones as well.
+
+        Returns:
+            (n,) whole numbers: 0 is right, c − 1 is last among c captions. An equal cosine counts
+            as preferred, so that a judge who cannot tell pictures apart earns nothing.
+
+        Raises:
+            ValueError: there is no wrong caption to compare with.
+        """
+        tensors = as_tensors(images)
+        prompts = _prompts_of(images, prompts, sum(map(len, tensors)))
+        captions = list(dict.fromkeys([*prompts, *distractors]))
+        if len(captions) < 2:
+            raise ValueError("a rank needs wrong captions to compare with: give distractors=[…]")
+        cosines = self.similarity(tensors, captions)
+        own = torch.tensor([captions.index(prompt) for prompt in prompts])[:, None]
+        return (cosines >= cosines.gather(1, own)).sum(1) - 1
+
+    def r_precision(
+        self,
+        images: Images,
+        prompts: str | Sequence[str] | None = None,
+        distractors: Sequence[str] = (),
+    ) -> "Estimate":
+        """The share of pictures whose own caption comes first, with its 95 % interval.
+
+        R-precision with R = 1 (Xu et al. 2018, "AttnGAN"; with CLIP: Park et al. 2021). The number
+        of captions belongs to every result: chance is 1 / captions. Arguments as for `rank`.
+        """
+        return share(self.rank(images, prompts, distractors) == 0)
+
+    def _encode(self, prompts: Sequence[str]) -> torch.Tensor:
+        """Encode each prompt once: a live judge is asked about the same one many times."""
+        if not all(isinstance(prompt, str) for prompt in prompts):
+            raise TypeError(f"prompts must be text, got {prompts!r}")
+        new = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._texts]
+        if new or not prompts:
+            self._texts |= zip(new, self.clip.encode_text(new), strict=True)
+        return torch.stack([self._texts[prompt] for prompt in prompts])
+
+
+# --- numbers with their uncertainty ---------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value measured on `count` pictures, and the interval that holds the true one at 95 %.
+
+    `format(estimate, ".2f")` writes "0.47 [0.42, 0.52]", and ".0%" writes "47 % [42, 52]".
+    """
+
+    value: float
+    low: float
+    high: float
+    count: int
+
+    def __format__(self, spec: str) -> str:
+        if math.isnan(self.value):
+            return "–"
+        value, low, high = (format(x, spec) for x in (self.value, self.low, self.high))
+        if spec.endswith("%"):
+            value, low, high = value[:-1] + " %", low[:-1], high[:-1]
+        return value if math.isnan(self.low) else f"{value} [{low}, {high}]"
+
+    def __str__(self) -> str:
+        return format(self, ".3g")
+
+
+def share(hits: Iterable[bool]) -> Estimate:
+    """The share of hits with Wilson's score interval (Wilson 1927).
+
+    It stays inside [0, 1] and, unlike the textbook ± 1.96 standard errors, still has a width where
+    every try hit or none did.
+    """
+    hits = [bool(hit) for hit in hits]
+    n = len(hits)
+    if not n:
+        raise ValueError("a share needs at least one try")
+    p, z = sum(hits) / n, 1.959964
+    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    reach = z / (1 + z**2 / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    # Rounding must not put a share of 0 or 1 outside.
+    return Estimate(p, min(p, max(0.0, middle - reach)), max(p, min(1.0, middle + reach)), n)
+
+
+def mean(values: Iterable[float], *, resamples: int = 4000) -> Estimate:
+    """The mean with a bootstrap interval (Efron 1979): the middle 95 % of resampled means.
+
+    Needs no bell curve: ranks have none. Seeded, so the same values give the same interval. Of a
+    single value the interval is NaN, unknown.
+    """
+    values = np.array([float(value) for value in values])
+    if not len(values):
+        raise ValueError("a mean needs at least one value")
+    if len(values) == 1 or np.isnan(values).any():
+        return Estimate(float(values.mean()), math.nan, math.nan, len(values))
+    chosen = np.random.default_rng(0).integers(len(values), size=(resamples, len(values)))
+    low, high = np.quantile(values[chosen].mean(1), (0.025, 0.975))
+    return Estimate(float(values.mean()), float(low), float(high), len(values))

@@ -1,0 +1,368 @@
+"""The judge: opinions of a CLIP that took no part, pixel measures and their intervals."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib import cbook
+from PIL import Image
+
+from dreamlab.judge import (
+    Estimate,
+    Judge,
+    as_tensors,
+    clipped_share,
+    fragility,
+    mean,
+    out_of_range_share,
+    share,
+    spectrum_slope,
+)
+
+
+class StandIn:
+    """A Dream as far as a judge looks at it."""
+
+    def __init__(self, prompt, pixels):
+        self.prompt, self.pixels = prompt, pixels
+
+
+class ColourClip:
+    """Knows three words, sees the mean colour: the judge's sums can be done by hand."""
+
+    WORDS = ("red", "green", "blue")
+
+    def encode_text(self, prompts):
+        self.encoded = getattr(self, "encoded", 0) + len(prompts)
+        if not prompts:
+            raise ValueError("no prompt")
+        return torch.stack([torch.eye(3)[self.WORDS.index(prompt)] for prompt in prompts])
+
+    def encode_image(self, images):
+        assert not torch.is_grad_enabled()
+        return torch.nn.functional.normalize(images.mean((2, 3)), dim=1)
+
+
+def colour(*rgb: float, size: int = 8) -> torch.Tensor:
+    return torch.tensor(rgb, dtype=torch.float32).view(1, 3, 1, 1).expand(1, 3, size, size)
+
+
+def noise(n=1, height=128, width=128, seed=0):
+    return torch.rand(n, 3, height, width, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture(scope="module")
+def photo() -> Image.Image:
+    return Image.open(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)).convert("RGB")
+
+
+# --- pictures of every kind -------------------------------------------------------------------
+
+
+def test_one_picture_in_every_form_is_the_same_picture(photo):
+    tensor = torch.from_numpy(np.array(photo)).permute(2, 0, 1) / 255
+    forms = [photo, tensor, tensor[None], tensor.double(), StandIn("x", tensor[None]), [photo]]
+    for form in forms:
+        (result,) = as_tensors(form)
+        assert result.shape == (1, 3, 600, 512)
+        assert result.dtype == torch.float32
+        assert torch.equal(result, tensor[None])
+
+
+def test_a_list_may_hold_several_sizes_and_kinds(photo):
+    batch = noise(2, 40, 64)
+    assert [x.shape[0] for x in as_tensors([photo, batch, StandIn("x", batch)])] == [1, 2, 2]
+    assert spectrum_slope([photo, batch]).shape == (3,)
+    assert out_of_range_share([photo, batch]).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("images", "error", "words"),
+    [
+        (np.zeros((8, 8, 3)), TypeError, "fromarray"),
+        ("cat.png", TypeError, "PIL.Image.open"),
+        (torch.zeros(1, 3, 8, 8, dtype=torch.uint8), TypeError, "float"),
+        (torch.zeros(1, 4, 8, 8), ValueError, r"\(1, 4, 8, 8\)"),
+        (torch.zeros(0, 3, 8, 8), ValueError, r"\(0, 3, 8, 8\)"),
+        (torch.zeros(8, 8), ValueError, r"\(8, 8\)"),
+        (torch.full((1, 3, 8, 8), math.nan), ValueError, "NaN"),
+        ([], ValueError, "no picture"),
+    ],
+)
+def test_what_is_no_picture_is_refused_with_the_reason(images, error, words):
+    with pytest.raises(error, match=words):
+        as_tensors(images)
+
+
+# --- pixels -----------------------------------------------------------------------------------
+
+
+def test_white_noise_has_slope_zero():
+    slopes = spectrum_slope(noise(64))
+    # Each scatters by about .1, hence their mean by about .013.
+    assert abs(slopes.mean()) < 0.06
+    assert slopes.abs().max() < 0.5
+
+
+@pytest.mark.parametrize("wanted", [-1.0, -2.0, -3.0])
+def test_a_made_spectrum_is_measured_back(wanted):
+    n = 256
+    radius = np.hypot(np.fft.fftfreq(n)[:, None], np.fft.fftfreq(n))
+    radius[0, 0] = 1
+    rng = np.random.default_rng(3)
+    grey = np.stack(
+        [
+            np.fft.ifft2(np.fft.fft2(rng.normal(size=(n, n))) * radius ** (wanted / 2)).real
+            for _ in range(8)
+        ]
+    )
+    grey = 0.5 + grey / np.abs(grey).max() / 2
+    images = torch.from_numpy(grey)[:, None].expand(-1, 3, -1, -1)
+    assert abs(spectrum_slope(images).mean() - wanted) < 0.1
+
+
+def test_a_photo_lies_in_the_natural_band_at_every_size(photo):
+    for side in (64, 128, 224, 512):
+        small = photo.resize((side, round(side * 600 / 512)), Image.Resampling.LANCZOS)
+        assert -3.0 < spectrum_slope(small).item() < -1.6
+
+
+def test_blur_steepens_and_noise_flattens_the_slope(photo):
+    small = as_tensors(photo.resize((128, 150)))[0]
+    blurred = torch.nn.functional.avg_pool2d(small, 3, 1, 1, count_include_pad=False)
+    noisy = (small + 0.3 * torch.randn(small.shape, generator=torch.Generator())).clamp(0, 1)
+    steep, plain, shallow = spectrum_slope([blurred, small, noisy]).tolist()
+    assert steep < plain - 0.3 < plain + 0.3 < shallow
+
+
+def test_opposite_borders_that_differ_are_no_detail():
+    """Without a window a plain ramp has the spectrum of a sawtooth, slope −2 along one axis."""
+    ramp = torch.linspace(0, 1, 128).expand(1, 3, 128, 128)
+    assert spectrum_slope(ramp).item() < -4
+
+
+def test_slope_ignores_brightness_and_contrast(photo):
+    small = as_tensors(photo.resize((128, 128)))[0]
+    assert torch.allclose(spectrum_slope(small * 0.5 + 0.2), spectrum_slope(small), atol=1e-3)
+
+
+@pytest.mark.parametrize("level", [0.0, 0.1, 0.5, 1.0, 1.7])
+def test_a_flat_picture_has_no_slope(level):
+    assert spectrum_slope(colour(level, level / 2, 0.3, size=64)).isnan().all()
+
+
+def test_a_slope_of_few_pixels_is_refused():
+    with pytest.raises(ValueError, match="at least 32 px, got 31 × 90"):
+        spectrum_slope(noise(1, 31, 90))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(32, 80), st.integers(32, 80), st.integers(1, 3))
+def test_slope_takes_any_shape(height, width, n):
+    slopes = spectrum_slope(noise(n, height, width))
+    assert slopes.shape == (n,)
+    assert slopes.isfinite().all()
+    turned = spectrum_slope(noise(n, height, width).transpose(2, 3))
+    assert torch.allclose(slopes, turned, atol=1e-4)
+
+
+def test_shares_count_pixels_not_channels():
+    images = torch.full((2, 3, 4, 4), 0.5)
+    images[0, 0, 0, 0] = -0.1  # one pixel of 16 out of range …
+    images[0, 2, 0, 0] = 7.0  # … in two of its channels
+    images[0, 1, 1, 1] = 1.0  # in range, but clipped
+    images[1, :, :2] = 0.0
+    assert out_of_range_share(images).tolist() == [1 / 16, 0]
+    assert clipped_share(images).tolist() == [2 / 16, 1 / 2]
+
+
+def test_a_dream_is_measured_on_its_raw_pixels_and_a_pil_image_is_always_in_range():
+    assert out_of_range_share(StandIn("x", torch.full((1, 3, 4, 4), 1.5))).item() == 1
+    white = Image.new("RGB", (4, 4), "white")
+    assert (out_of_range_share(white).item(), clipped_share(white).item()) == (0, 1)
+
+
+# --- opinions ---------------------------------------------------------------------------------
+
+
+def test_similarity_is_the_table_of_cosines():
+    table = Judge(ColourClip()).similarity([colour(1, 0, 0), colour(0, 0.3, 0.4)], ["red", "blue"])
+    assert torch.allclose(table, torch.tensor([[1.0, 0.0], [0.0, 0.8]]))
+
+
+def test_the_judge_sees_what_a_screen_shows():
+    raw = colour(-5.0, 1.0, 9.0)
+    shown = colour(0.0, 1.0, 1.0)
+    judge = Judge(ColourClip())
+    assert torch.equal(judge.score(raw, "green"), judge.score(shown, "green"))
+
+
+def test_score_and_rank_take_the_prompts_of_dreams():
+    judge = Judge(ColourClip())
+    both = StandIn(["red", "green"], torch.cat([colour(1, 0.5, 0), colour(1, 0.5, 0)]))
+    seeds = StandIn("blue", torch.cat([colour(0, 0, 1), colour(1, 1, 0)]))
+    assert torch.allclose(
+        judge.score([both, seeds]), torch.tensor([1.0, 0.5, 1.118034, 0]) / 1.118034
+    )
+    # green is preferred to blue in the last picture, and so is red
+    assert judge.rank([both, seeds]).tolist() == [0, 1, 0, 2]
+    result = judge.r_precision([both, seeds])
+    assert (result.value, result.count) == (0.5, 4)
+
+
+def test_an_undecided_judge_earns_nothing():
+    judge = Judge(ColourClip())
+    grey = colour(0.5, 0.5, 0.5)
+    assert judge.rank(grey, "red", ["green", "blue"]).item() == 2
+    assert judge.r_precision(grey, "red", ["green", "blue"]).value == 0
+
+
+def test_distractors_equal_to_the_right_caption_do_not_count():
+    assert Judge(ColourClip()).rank(colour(1, 0, 0), "red", ["red", "blue", "blue"]).item() == 0
+
+
+def test_a_prompt_is_encoded_once():
+    clip = ColourClip()
+    judge = Judge(clip)
+    for _ in range(3):
+        judge.rank(colour(1, 0, 0), "red", ["green", "blue"])
+    assert clip.encoded == 3
+
+
+def test_results_are_ordinary_tensors_without_gradient(tiny_clip):
+    images = noise(2, 40, 40).requires_grad_()
+    scores = Judge(tiny_clip).score(images, "a red heart")
+    assert not scores.requires_grad
+    assert not scores.is_inference()  # an inference tensor could not enter a later loss
+
+
+def test_many_pictures_are_judged_in_parts_with_the_same_result(tiny_clip, monkeypatch):
+    images = noise(5, 32, 32)
+    whole = Judge(tiny_clip).similarity(images, ["a heart", "a star"])
+    monkeypatch.setattr("dreamlab.judge.AT_ONCE", 2)
+    parts = Judge(tiny_clip).similarity(images, ["a heart", "a star"])
+    assert torch.allclose(whole, parts, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda j: j.rank(colour(1, 0, 0), "red"), ValueError, "distractors"),
+        (lambda j: j.score(colour(1, 0, 0)), ValueError, "prompts="),
+        (lambda j: j.score(colour(1, 0, 0), ["red", "blue"]), ValueError, "1 pictures, but 2"),
+        (lambda j: j.score(colour(1, 0, 0), [3]), TypeError, "text"),
+        (lambda j: j.similarity(colour(1, 0, 0), []), ValueError, "no prompt"),
+        (lambda j: Judge("picturebook"), TypeError, "load_clip"),
+    ],
+)
+def test_bad_questions_are_answered_with_the_reason(call, error, words):
+    with pytest.raises(error, match=words):
+        call(Judge(ColourClip()))
+
+
+# --- fragility --------------------------------------------------------------------------------
+
+
+class PixelClip(ColourClip):
+    """Is fooled by the brightest pixel of each channel, wherever it is."""
+
+    def encode_image(self, images):
+        return torch.nn.functional.normalize(images.amax((2, 3)) ** 4, dim=1)
+
+
+def test_a_score_that_hangs_on_single_pixels_is_fragile():
+    dots = torch.full((1, 3, 64, 64), 0.4)
+    dots[:, 0, 4::8, 4::8] = 1.0
+    lost = fragility(PixelClip(), dots, "red", blur=1 / 32)
+    area = torch.full((1, 3, 64, 64), 0.4)
+    area[:, 0] = 1.0
+    kept = fragility(PixelClip(), area, "red", blur=1 / 32)
+    assert lost.blur.item() > 0.2
+    assert abs(kept.blur.item()) < 1e-5
+    # Both depend on nothing but the colours there are, so a shift changes neither.
+    assert abs(lost.shift.item()) < 1e-5
+
+
+def test_shift_moves_by_whole_pixels_in_all_four_ways():
+    class Corner(ColourClip):
+        def encode_image(self, images):
+            seen.append(images[0, 0].clone())
+            return super().encode_image(images)
+
+    seen = []
+    image = torch.arange(64.0).view(1, 1, 8, 8).expand(1, 3, 8, 8) / 64
+    fragility(Corner(), image, "red", shift=1 / 8)
+    _, right, left, down, up, *_ = seen
+    original = image[0, 0]
+    assert torch.equal(right[:, 1:], original[:, :-1])
+    assert torch.equal(right[:, 0], original[:, 0])
+    assert torch.equal(left[:, :-1], original[:, 1:])
+    assert torch.equal(down[1:], original[:-1])
+    assert torch.equal(up[:-1], original[1:])
+
+
+def test_blur_keeps_flat_colour_and_the_mean_of_detail():
+    from dreamlab.judge import _blurred
+
+    flat = colour(0.2, 0.5, 0.9, size=32)
+    assert torch.allclose(_blurred(flat, 1 / 16), flat, atol=1e-6)
+    image = torch.zeros(1, 3, 33, 33)
+    image[..., 16, 16] = 1
+    result = _blurred(image, 2 / 33)
+    assert torch.allclose(result.sum((2, 3)), torch.ones(1, 3), atol=1e-5)
+    assert result.max() == pytest.approx(1 / (2 * math.pi * 4), rel=0.02)  # of a 2-D Gaussian
+
+
+def test_fragility_of_a_wild_strength_is_refused():
+    with pytest.raises(ValueError, match=r"shift is a share .* got 4"):
+        fragility(ColourClip(), colour(1, 0, 0), "red", shift=4)
+
+
+# --- intervals --------------------------------------------------------------------------------
+
+
+def test_wilson_interval_agrees_with_the_published_example():
+    """Newcombe 1998, "Two-sided confidence intervals for the single proportion", table I."""
+    result = share([True] * 15 + [False] * 133)
+    assert (result.low, result.high) == (
+        pytest.approx(0.0624, abs=5e-5),
+        pytest.approx(0.1605, abs=5e-5),
+    )
+    none = share([False] * 20)
+    assert (none.low, none.high) == (0, pytest.approx(0.1611, abs=5e-5))
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=60))
+def test_wilson_interval_holds_the_share_and_stays_in_range(hits):
+    result = share(hits)
+    assert 0 <= result.low <= result.value <= result.high <= 1
+    assert result.low < result.high
+
+
+def test_bootstrap_covers_the_true_mean_about_as_often_as_it_says():
+    rng = np.random.default_rng(1)
+    tries = [mean(rng.exponential(size=40), resamples=400) for _ in range(300)]
+    covered = np.mean([t.low <= 1 <= t.high for t in tries])
+    assert 0.88 < covered < 0.98
+
+
+def test_a_mean_is_the_same_each_time_and_unknown_from_one_value():
+    assert mean([1, 2, 7]) == mean([1, 2, 7])
+    assert math.isnan(mean([3]).low)
+    assert mean([3]).value == 3
+
+
+@pytest.mark.parametrize("function", [share, mean])
+def test_nothing_cannot_be_averaged(function):
+    with pytest.raises(ValueError, match="at least one"):
+        function([])
+
+
+def test_estimates_print_with_their_interval():
+    assert f"{Estimate(0.474, 0.42, 0.526, 40):.2f}" == "0.47 [0.42, 0.53]"
+    assert f"{Estimate(0.9, 0.77, 0.96, 40):.0%}" == "90 % [77, 96]"
+    assert f"{Estimate(3.0, math.nan, math.nan, 1):.1f}" == "3.0"
+    assert f"{Estimate(math.nan, math.nan, math.nan, 4):.1f}" == "–"
