@@ -86,7 +86,7 @@ def _check_folder(folder: Path, asked: str) -> Path:
         missing = f"there is no folder {folder}"
     elif not (folder / "open_clip_config.json").is_file():
         missing = f"{folder} has no open_clip_config.json"
-    elif not any(folder.glob(f"*.{ending}") for ending in ("safetensors", "bin", "pth")):
+    elif not any(file.suffix in (".safetensors", ".bin", ".pth") for file in folder.iterdir()):
         missing = f"{folder} has no weights, such as open_clip_model.safetensors"
     else:
         return folder
@@ -115,9 +115,7 @@ def _build(source: str, pretrained: str | None) -> tuple[torch.nn.Module, Callab
     try:
         if source.startswith("hf-hub:"):
             open_clip.get_model_config(source)
-        tokenizer = open_clip.get_tokenizer(
-            source
-        )  # before the weights: it is smaller, and may fail
+        tokenizer = open_clip.get_tokenizer(source)  # small, so it may fail before the download
         _download(source, pretrained)
         model = open_clip.create_model(source, pretrained, require_pretrained=True)
     except OSError:
@@ -129,8 +127,9 @@ def _build(source: str, pretrained: str | None) -> tuple[torch.nn.Module, Callab
         ) from error
     except Exception as error:  # a broken file fails in a dozen ways, from KeyError to EOFError
         reason = f"{type(error).__name__}: {textwrap.shorten(str(error), 300)}"
-        # The second is how open_clip fails on a SigLIP's weights in an ordinary CLIP.
-        if "loading state_dict" in str(error) or "no attribute 'ndim'" in str(error):
+        # Foreign weights fail in load_state_dict, or before it: over SigLIP's bias, or over the width.
+        signs = ("loading state_dict", "no attribute 'ndim'", "width changed")
+        if any(sign in str(error) for sign in signs):
             problem = "its weights are of another architecture than its configuration"
         else:
             problem = "its weights or its configuration are corrupt, incomplete or not a CLIP's"
