@@ -1,0 +1,253 @@
+"""Checks for the exercises of the course: each takes an answer and says in a sentence how it is.
+
+    from dreamlab import check
+
+    check.cosine(my_cosine)
+    # ✓ Right: …   or   ○ Not yet: … and what to look at
+
+A check looks at what an answer *does*, on numbers it draws itself, never at how it is written, so
+every right solution is accepted. An answer that raises an error or returns nothing gets a sentence
+as well: a check never raises.
+"""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found; true if the answer is right, and a sentence for the notebook."""
+
+    right: bool
+    sentence: str
+
+    def __bool__(self) -> bool:
+        return self.right
+
+    def __repr__(self) -> str:
+        return f"✓ Right: {self.sentence}" if self.right else f"○ Not yet: {self.sentence}"
+
+
+class _NotYet(Exception):
+    """Raised inside a check with the sentence that helps."""
+
+
+def _verdict(check: Callable[[Callable], str]) -> Callable[[Callable], Verdict]:
+    """Turn a function that returns praise or raises `_NotYet` into one that returns a `Verdict`."""
+
+    @functools.wraps(check)
+    def checked(answer: Callable) -> Verdict:
+        try:
+            return Verdict(True, check(answer))
+        except _NotYet as problem:
+            return Verdict(False, str(problem))
+
+    checked.__annotations__ = {"answer": Callable, "return": Verdict}
+    return checked
+
+
+def _ask(answer: Callable, *values: Any) -> Any:
+    """Call an answer on copies of some values; errors and empty answers become sentences."""
+    if not callable(answer):
+        raise _NotYet("give the function itself, its name without brackets")
+    name = getattr(answer, "__name__", "your function")
+    copies = [value.clone() if isinstance(value, Tensor) else value for value in values]
+    try:
+        result = answer(*copies)
+    except Exception as error:
+        first_line = (str(error).splitlines() or [""])[0]
+        raise _NotYet(
+            f"{name} stopped with {type(error).__name__}: {first_line}".rstrip(": ")
+        ) from error
+    if result is None or result is ...:
+        raise _NotYet(f"{name} returns nothing yet; write its line, then run the cell again")
+    for before, after in zip(values, copies, strict=True):
+        if isinstance(before, Tensor) and not torch.equal(before, after):
+            raise _NotYet(f"{name} changes the tensor it was given; let it make a new one")
+    return result
+
+
+def _ask_number(answer: Callable, *values: Any) -> float:
+    result = _ask(answer, *values)
+    try:
+        return float(result)
+    except (TypeError, ValueError, RuntimeError):
+        shape = f" of shape {tuple(result.shape)}" if hasattr(result, "shape") else ""
+        raise _NotYet(
+            f"one number is wanted, and this is a {type(result).__name__}{shape}"
+        ) from None
+
+
+def _near(a: float, b: float) -> bool:
+    return abs(a - b) <= 1e-3 * max(abs(a), abs(b), 1e-3)
+
+
+# --- chapter 1: the raw CLIP loss -----------------------------------------------------------------
+
+
+@_verdict
+def cosine(answer: Callable) -> str:
+    """Check `answer(u, v)`: the cosine of the angle between two vectors (d,) of any length."""
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(5):
+        u, v = 3 * torch.randn(2, 6, generator=generator)
+        dot, lengths = float(u @ v), float(u.norm() * v.norm())
+        value = _ask_number(answer, u, v)
+        if _near(value, dot / lengths):
+            continue
+        if _near(value, dot):
+            raise _NotYet("that is the dot product; the two lengths are still in it")
+        if _near(value, dot / lengths**2):
+            raise _NotYet("that divides by the squares of the lengths; take their roots")
+        if _near(value, dot / float(u.norm())) or _near(value, dot / float(v.norm())):
+            raise _NotYet("that divides by the length of one vector only; both are too long")
+        if _near(value, 1 - dot / lengths):
+            raise _NotYet("that is the loss; the cosine alone is asked for here")
+        if _near(value, float(torch.arccos(torch.tensor(dot / lengths)))):
+            raise _NotYet("that is the angle itself; its cosine is asked for")
+        raise _NotYet(
+            f"for two vectors whose cosine is {dot / lengths:.3f} it returns {value:.3f}; "
+            "multiply place by place, add up, then divide by both lengths"
+        )
+    return "the length of a vector no longer matters, only its direction does."
+
+
+@_verdict
+def promise(answer: Callable) -> str:
+    """Check `answer(gradient, step)`: how much the loss should fall, to first order, if every value
+    of the image moves by `step` in its own better direction: step · Σ |gradient|, positive.
+    """
+    generator = torch.Generator().manual_seed(2)
+    for step in (0.01, 0.5, 0.002):
+        gradient = torch.randn(1, 3, 5, 4, generator=generator)
+        value = _ask_number(answer, gradient, step)
+        wanted = step * float(gradient.abs().sum())
+        if _near(value, wanted):
+            continue
+        if _near(value, -wanted):
+            raise _NotYet("the size is right; a fall of the loss is a positive number here")
+        if _near(value, wanted / step):
+            raise _NotYet("the size of the step is missing: half a step promises half as much")
+        if _near(abs(value), step * abs(float(gradient.sum()))):
+            raise _NotYet(
+                "positive and negative slopes cancel in this sum, but each value moves in its own "
+                "better direction, so all of them help"
+            )
+        if _near(abs(value), step * float(gradient.abs().mean())):
+            raise _NotYet("that is the mean; the promises of all values add up")
+        if _near(abs(value), step * float(gradient.norm())):
+            raise _NotYet(
+                "that is the promise for a step of this length along the gradient; here every "
+                "value moves by the full step"
+            )
+        if _near(abs(value), step * float(gradient.square().sum())):
+            raise _NotYet(
+                "that moves each value by step times its slope; here every value moves by the "
+                "full step, whatever its slope"
+            )
+        raise _NotYet(
+            f"for a step of {step} it promises {value:.4g}, and {wanted:.4g} is due; one value "
+            "with slope g promises step · |g|, and there are many values"
+        )
+    return "each value promises its slope times its step, and the promises add up."
+
+
+@_verdict
+def pull_and_push(answer: Callable) -> str:
+    """Check `answer(image, wanted, unwanted, weight)`: a loss that falls when the image's vector
+    turns to `wanted` and away from `unwanted`, the latter `weight` times as strongly.
+
+    All three are unit rows (1, d). What counts is where the loss pushes the image, so a constant
+    that is added, or a positive factor, makes no difference.
+    """
+    generator = torch.Generator().manual_seed(3)
+    for weight in (0.5, 0.0, 2.0):
+        image, wanted, unwanted = F.normalize(torch.randn(3, 1, 8, generator=generator), dim=-1)
+
+        def pushed(push: Tensor, image: Tensor = image) -> Tensor:
+            # A unit vector can only turn: what points along it has no effect.
+            return F.normalize(push - (push * image).sum() * image, dim=-1)
+
+        def same(a: Tensor, b: Tensor) -> bool:
+            return bool((a * b).sum() > 0.9999)
+
+        found = pushed(_slope(answer, image, wanted, unwanted, weight))
+        pull, push = pushed(-wanted), pushed(unwanted)
+        if same(found, pushed(weight * unwanted - wanted)):
+            continue
+        if same(found, pushed(wanted - weight * unwanted)):
+            raise _NotYet("it does the opposite: minimising it turns the image to the unwanted")
+        if same(found, pushed(-wanted - weight * unwanted)):
+            raise _NotYet("it pulls to both sentences; one sign is wrong")
+        if same(found, pushed(wanted + weight * unwanted)):
+            raise _NotYet("it pushes away from both sentences; one sign is wrong")
+        if same(found, pull) or same(found, push):
+            raise _NotYet("it looks at one of the two sentences only")
+        if same(found, pushed(unwanted - wanted)):
+            raise _NotYet("it pulls and pushes, but the weight has no effect")
+        if same(found, pushed(unwanted - weight * wanted)):
+            raise _NotYet("it pulls and pushes, but the weight is on the wrong sentence")
+        raise _NotYet(
+            f"at weight {weight:g} it does not turn the image from the unwanted to the wanted; "
+            "start from 1 − cos(image, wanted) and add what should be small as well"
+        )
+    return "what is wanted pulls, what is unwanted pushes, and the weight sets how hard."
+
+
+def _slope(answer: Callable, image: Tensor, *rest: Any) -> Tensor:
+    """The gradient of an answer's loss with respect to the image's vector, (1, d)."""
+    with torch.enable_grad():
+        given = image.clone().requires_grad_()
+        loss = _ask(answer, given, *rest)
+        if not isinstance(loss, Tensor) or not loss.requires_grad:
+            raise _NotYet(
+                "the loss has lost its gradient; return the tensor itself, without .item() or "
+                "float()"
+            )
+        if loss.numel() != 1:
+            raise _NotYet(f"one number is wanted, and this has the shape {tuple(loss.shape)}")
+        return torch.autograd.grad(loss.sum(), given)[0]
+
+
+@_verdict
+def shift(answer: Callable) -> str:
+    """Check `answer(images, right, down)`: images (n, 3, h, w) moved by whole pixels.
+
+    What comes in at the border is free: wrapped round, repeated or black.
+    """
+    images = torch.rand(2, 3, 12, 10, generator=torch.Generator().manual_seed(4))
+    for right, down in ((3, 2), (1, 0), (0, 1), (-2, 1), (0, 0)):
+        moved = _ask(answer, images, right, down)
+        if not isinstance(moved, Tensor) or moved.shape != images.shape:
+            shape = tuple(moved.shape) if isinstance(moved, Tensor) else type(moved).__name__
+            raise _NotYet(f"images of {tuple(images.shape)} came back as {shape}")
+        if _is_moved(images, moved, right, down):
+            continue
+        if _is_moved(images, moved, -right, -down):
+            raise _NotYet("it moves the images the other way: left and up")
+        if _is_moved(images, moved, down, right):
+            raise _NotYet(
+                "right and down are exchanged: width is the last dimension, height before"
+            )
+        if _is_moved(images, moved, right, -down) or _is_moved(images, moved, -right, down):
+            raise _NotYet("one of the two directions has the wrong sign")
+        if _is_moved(images, moved, 0, 0):
+            raise _NotYet("the images stay where they are")
+        raise _NotYet(
+            f"asked for {right} right and {down} down, pixel (row 5, column 5) should arrive at "
+            f"(row {5 + down}, column {5 + right}), and does not"
+        )
+    return "every pixel arrives where it should; what enters at the border is up to you."
+
+
+def _is_moved(before: Tensor, after: Tensor, right: int, down: int) -> bool:
+    """Whether the middle of the images, away from the border, was moved like this."""
+    return torch.allclose(
+        after[..., 3 + down : 9 + down, 3 + right : 7 + right].float(), before[..., 3:9, 3:7]
+    )
