@@ -1,0 +1,51 @@
+"""Adam, in five lines that can be read, saved and resized (Kingma and Ba 2015)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dreamlab.resample import linear, resize
+
+BETAS = (0.9, 0.99)  # .99 instead of the usual .999: a dream has 150 steps, not 150,000
+EPSILON = 1e-8
+
+
+@dataclass(frozen=True)
+class Adam:
+    """The memory of Adam for one tensor: running means of the gradient and of its square.
+
+    It is a value: an update returns a new one, so a step that is interrupted has changed nothing.
+    """
+
+    mean: Tensor
+    square: Tensor
+    steps: int = 0
+
+    @classmethod
+    def zeros_like(cls, pixels: Tensor) -> "Adam":
+        return cls(torch.zeros_like(pixels), torch.zeros_like(pixels))
+
+    def update(self, gradient: Tensor) -> "Adam":
+        """Remember one more gradient."""
+        return Adam(
+            self.mean.lerp(gradient, 1 - BETAS[0]),
+            self.square.lerp(gradient.square(), 1 - BETAS[1]),
+            self.steps + 1,
+        )
+
+    def direction(self) -> Tensor:
+        """Where to go downhill *from*: subtract learning_rate × this. About ±1 in every pixel.
+
+        Both means start at 0, which the division by 1 − βᵗ makes up for.
+        """
+        mean = self.mean / (1 - BETAS[0] ** self.steps)
+        square = self.square / (1 - BETAS[1] ** self.steps)
+        return mean / (square.sqrt() + EPSILON)
+
+    def resized(self, size: tuple[int, int]) -> "Adam":
+        """The same memory for a canvas of another size (h, w).
+
+        The square is resized linearly: bicubic overshoot could make it negative, and its root NaN.
+        """
+        return Adam(resize(self.mean, size), resize(self.square, size, linear), self.steps)

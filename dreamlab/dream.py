@@ -1,0 +1,567 @@
+"""The dream: an image, found step by step by gradient descent on its pixels.
+
+One step, `Dream.__next__`, is the whole method:
+
+    views → CLIP → gradient → brought to unit size → + total variation → Adam → clamp
+
+Everything that a step changes is one value, `_State`, which is replaced in a single assignment
+when the step is complete. So an interrupt at any moment loses at most the step in progress.
+"""
+
+import math
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
+from numbers import Real
+from operator import index
+from typing import TYPE_CHECKING, Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from dreamlab.adam import Adam
+from dreamlab.losses import clip_loss, masked_total_variation, total_variation
+from dreamlab.mask import detail_mask
+from dreamlab.octaves import canvas_size, compose, octave_at
+from dreamlab.recipe import Recipe
+from dreamlab.resample import resize
+from dreamlab.start import Start, starting_picture
+from dreamlab.views import add_noise, draw_windows, look
+
+if TYPE_CHECKING:
+    from dreamlab.clip import Clip
+
+Prompt = str | Mapping[str, float]
+
+# On a CPU a look at the numbers costs nothing. On a GPU it would wait for all work in the queue.
+CHECK_EVERY = {"cpu": 1}
+CHECK_ELSEWHERE = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What one step did. The losses wait on the device until they are asked for.
+
+    `clip_loss`, `tv_loss` and `loss` are means over the images of the dream, `clip_losses`,
+    `tv_losses` and `losses` lists with one number for each. They were measured on the picture
+    *before* the step's update, and `loss` is the weighted sum that the recipe minimises.
+    """
+
+    step: int  # steps done, this one included: 1 … steps
+    steps: int  # of the whole run
+    octave: int  # index into recipe.octaves: 0, 1, …
+    size: tuple[int, int]  # height and width of this octave's canvas
+    learning_rate: float
+    measured: Tensor  # (3, b): loss, clip_loss and tv_loss of every image
+
+    @cached_property
+    def _numbers(self) -> list[list[float]]:
+        return self.measured.tolist()
+
+    @property
+    def losses(self) -> list[float]:
+        return self._numbers[0]
+
+    @property
+    def clip_losses(self) -> list[float]:
+        return self._numbers[1]
+
+    @property
+    def tv_losses(self) -> list[float]:
+        return self._numbers[2]
+
+    @property
+    def loss(self) -> float:
+        return _mean(self.losses)
+
+    @property
+    def clip_loss(self) -> float:
+        return _mean(self.clip_losses)
+
+    @property
+    def tv_loss(self) -> float:
+        return _mean(self.tv_losses)
+
+
+@dataclass(frozen=True)
+class _State:
+    """All that a dream is between two steps."""
+
+    step: int  # steps done
+    octave: int
+    base: Tensor  # the start I₀
+    deltas: tuple[Tensor, ...]  # what each finished octave added
+    pixels: Tensor  # (b, 3, h, w), the canvas of this octave
+    adam: Adam
+    sound: Tensor  # how many steps left only finite numbers, counted on the device
+
+
+class Dream:
+    """A picture of a sentence, as an iterator: each item is one optimisation step.
+
+        dream = Dream(load_clip(), "a red striped heart in the sky")
+        for step in dream:
+            print(step.step, step.clip_loss)
+        dream.image
+
+    Several pictures share one run, and are the pictures that single runs would give up to rounding:
+    a list of prompts, a list of seeds, or one of each of the same length.
+
+    Args:
+        clip: the critic, as `load_clip` returns it.
+        prompt: a sentence, or several with weights, {"a castle": 1, "the night": 0.5}. A list of
+            these makes one picture of each.
+        negative_prompt: what to keep away from; "" is nothing. A list gives each picture its own.
+        start: None or "grey", "noise", or a photo: a path, a PIL image, an array (h, w, 3) or a
+            tensor (3, h, w) or (b, 3, h, w) of bytes or of floats in [0, 1]. It is scaled to cover
+            the canvas; `recipe.keep_start` says how recognisable it stays.
+        recipe: every knob; a copy is kept, and `dream.recipe.tv_weight = 0.3` between two steps
+            takes effect in the next.
+        seed: all randomness comes from it: the same seed gives the same picture, bit for bit on
+            the same machine, whatever ran before. A list gives a picture for each seed; one seed
+            for several prompts shows all of them the same views.
+
+    Raises:
+        ValueError, TypeError, FileNotFoundError: on construction, if an argument is unusable.
+        FloatingPointError: from a step, if the picture is no longer finite. The last good picture
+            is kept, and the dream can go on from it with other knobs.
+
+    An interrupt (KeyboardInterrupt, CancelledError) is not swallowed, so a script stops, but it
+    leaves the dream as it was after the last complete step: look at `image`, or go on with `run()`.
+    """
+
+    def __init__(
+        self,
+        clip: "Clip",
+        prompt: Prompt | Sequence[Prompt],
+        *,
+        negative_prompt: Prompt | Sequence[Prompt] = "",
+        start: Start = None,
+        recipe: Recipe | None = None,
+        seed: int | Sequence[int] = 0,
+    ) -> None:
+        self.clip = clip
+        self.recipe = Recipe() if recipe is None else recipe
+        prompts, negatives, seeds = (_listed(x) for x in (prompt, negative_prompt, seed))
+        self.batched = _is_list(prompt) or _is_list(seed)
+        count = max(len(prompts), len(seeds))
+        self.prompts = [_checked_prompt("prompt", p) for p in _spread("prompt", prompts, count)]
+        self.negative_prompts = [
+            p and _checked_prompt("negative_prompt", p)
+            for p in _spread("negative_prompt", negatives, count)
+        ]
+        self.seeds = [_checked_seed(s) for s in _spread("seed", seeds, count)]
+
+        self._attractors = _embed(clip, self.prompts)
+        self._repellors = (
+            _embed(clip, self.negative_prompts) if any(self.negative_prompts) else None
+        )
+        self._generators = [torch.Generator(clip.device) for _ in self.seeds]
+        self._views_at_once = None  # all of them, until memory runs out
+
+        canvas = self.recipe.canvas
+        first = canvas_size(canvas, self.recipe.octaves[0])
+        base = starting_picture(start, canvas, first, self._seeded_generators(0))
+        pixels = resize(base, first)
+        sound = torch.zeros((), dtype=torch.int64, device=pixels.device)
+        self._state = _State(0, 0, base, (), pixels, Adam.zeros_like(pixels), sound)
+        self._history: list[Step] = []
+
+    # One step -------------------------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[Step]:
+        return self
+
+    @torch.enable_grad()
+    def __next__(self) -> Step:
+        if self.done:
+            self._check()
+            raise StopIteration
+        recipe = self.recipe
+        state = self._enter_octave()
+        progress = state.step / max(1, recipe.steps - 1)
+        learning_rate = recipe.learning_rate_at(progress)
+        pixels = state.pixels.detach().requires_grad_()
+
+        # What: CLIP's opinion of many views. The graph is cut at the views, see _encode.
+        views = self._draw_views(pixels, recipe, state.step, progress)
+        clip_losses, views_gradient = self._encode(views.detach(), recipe.negative_weight)
+        (clip_gradient,) = torch.autograd.grad(views, pixels, views_gradient)
+
+        # How: smoothness of the picture itself, not of its noisy views.
+        variation = _variation(pixels, recipe.tv_kind)
+        prior = recipe.tv_weight * variation + _pull(pixels, state.base, recipe.keep_start)
+        (prior_gradient,) = torch.autograd.grad(prior.sum(), pixels)
+
+        # A mean over N values has a gradient that falls with 1/N. Times N, it is what one pixel
+        # feels, on a canvas of any size.
+        values = pixels[0].numel()
+        gradient = values * clip_gradient
+        if recipe.normalize_gradient:
+            gradient = unit_rms(gradient)
+        adam = state.adam.update(gradient + values * prior_gradient)
+        updated = state.pixels - learning_rate * adam.direction()
+        if recipe.clamp:
+            updated.clamp_(0, 1)
+
+        measured = torch.stack([clip_losses + prior, clip_losses, variation]).detach()
+        step = Step(
+            state.step + 1,
+            recipe.steps,
+            state.octave,
+            tuple(updated.shape[-2:]),
+            learning_rate,
+            measured,
+        )
+        self._history[state.step :] = [step]
+        self._state = _next_state(state, updated, adam, measured)
+        if self.done or step.step % CHECK_EVERY.get(updated.device.type, CHECK_ELSEWHERE) == 0:
+            self._check()
+        return step
+
+    def _enter_octave(self) -> _State:
+        """The state with its canvas at the size that the next step needs."""
+        state, recipe = self._state, self.recipe
+        octave = octave_at(state.step, recipe.steps, len(recipe.octaves))
+        size = canvas_size(recipe.canvas, recipe.octaves[octave])
+        if size == tuple(state.pixels.shape[-2:]):
+            return replace(state, octave=octave)
+        self._check()
+        deltas = tuple(self.deltas)
+        pixels = compose(state.base, deltas, size)
+        return replace(
+            state, octave=octave, deltas=deltas, pixels=pixels, adam=state.adam.resized(size)
+        )
+
+    def _draw_views(self, pixels: Tensor, recipe: Recipe, step: int, progress: float) -> Tensor:
+        """All views of all images, (b, v, 3, n, n)."""
+        generators = self._seeded_generators(step + 1)
+        mix = recipe.view_mix_at(progress)
+        windows = draw_windows(pixels.shape[-2:], recipe.views, mix, generators)
+        views = look(pixels, windows, self.clip.image_size)
+        return add_noise(views, recipe.view_noise, generators)
+
+    def _encode(self, views: Tensor, negative_weight: float) -> tuple[Tensor, Tensor]:
+        """CLIP's loss for each image, (b,), and its gradient with respect to the views.
+
+        The loss of an image is the mean over its views, so they can be encoded one group after the
+        other. One group holds them all, unless memory runs out; then the groups get smaller.
+        """
+        images, count = views.shape[:2]
+        flat = views.flatten(0, 1)
+        attractors = self._attractors.repeat_interleave(count, 0)[:, None]
+        repellors = None
+        if self._repellors is not None:
+            repellors = self._repellors.repeat_interleave(count, 0)[:, None]
+
+        def encode(part: slice) -> tuple[Tensor, Tensor]:
+            seen = flat[part].requires_grad_()
+            losses = clip_loss(
+                self.clip.encode_image(seen)[:, None],
+                attractors[part],
+                negative_features=repellors if repellors is None else repellors[part],
+                negative_weight=negative_weight,
+                per_image=True,
+            )
+            (gradient,) = torch.autograd.grad(losses.sum() / count, seen)
+            return losses.detach(), gradient
+
+        while True:
+            group = min(self._views_at_once or len(flat), len(flat))
+            try:
+                parts = [encode(slice(i, i + group)) for i in range(0, len(flat), group)]
+                break
+            except (RuntimeError, MemoryError) as error:
+                if group == 1 or not _out_of_memory(error):
+                    raise
+            # Outside the except clause: the error no longer holds the tensors that did not fit.
+            self._encode_fewer(group)
+        losses, gradient = (torch.cat(pieces) for pieces in zip(*parts, strict=True))
+        return losses.view(images, count).mean(1), gradient.view_as(views)
+
+    def _encode_fewer(self, group: int) -> None:
+        if self._views_at_once is None:
+            warnings.warn(
+                f"{group} views at once do not fit into memory: encoding them in smaller groups, "
+                "with the same result but more slowly. Fewer views, fewer pictures in one run or a "
+                "smaller model would be faster.",
+                stacklevel=4,
+            )
+        self._views_at_once = (group + 1) // 2
+
+    def _seeded_generators(self, step: int) -> list[torch.Generator]:
+        """One generator per image, seeded for this step.
+
+        Step t of a seed sees the same views whatever was changed, interrupted or resumed before it,
+        and there is no generator state to save. (Knuth's constant keeps the steps of neighbouring
+        seeds apart.)
+        """
+        return [
+            generator.manual_seed((seed * 2654435761 + step) % 2**63)
+            for generator, seed in zip(self._generators, self.seeds, strict=True)
+        ]
+
+    def _check(self) -> None:
+        """Go back to the last sound step and raise, if a later one left NaN or infinity."""
+        state, sound = self._state, int(self._state.sound)
+        if sound == state.step:
+            return
+        self._state = replace(state, step=sound, adam=replace(state.adam, steps=sound))
+        recipe = self.recipe
+        raise FloatingPointError(
+            f"step {sound + 1} of {recipe.steps} gave NaN or infinity; the picture after step "
+            f"{sound} is kept. The usual causes are pixels that run away "
+            f"(clamp={recipe.clamp}, learning_rate={recipe.learning_rate:g}, "
+            f"tv_weight={recipe.tv_weight:g}, negative_weight={recipe.negative_weight:g}, "
+            f"keep_start={recipe.keep_start:g}: lower one of them or switch clamp on) and a "
+            "model in half precision."
+        )
+
+    # From outside ---------------------------------------------------------------------------------
+
+    def run(self) -> Image.Image | list[Image.Image]:
+        """All remaining steps. Returns the picture, or the list of pictures of a batched run."""
+        for _ in self:
+            pass
+        return self.images if self.batched else self.image
+
+    @property
+    def recipe(self) -> Recipe:
+        """The knobs; set one of them, or put another recipe in place, between two steps."""
+        return self._recipe
+
+    @recipe.setter
+    def recipe(self, recipe: Recipe) -> None:
+        if not isinstance(recipe, Recipe):
+            raise TypeError(f"recipe must be a Recipe, got {type(recipe).__name__}")
+        self._recipe = replace(recipe)  # a copy: two dreams made from one recipe are independent
+
+    @property
+    def done(self) -> bool:
+        """Whether all steps of the recipe are done."""
+        return self._state.step >= self.recipe.steps
+
+    @property
+    def history(self) -> list[Step]:
+        """The records of all complete steps."""
+        return self._history[: self._state.step]
+
+    @property
+    def pixels(self) -> Tensor:
+        """The raw pixels (b, 3, h, w) of the present octave, in any range if nothing clamps."""
+        return self._state.pixels
+
+    @property
+    def deltas(self) -> list[Tensor]:
+        """What each octave added, Δ_k (b, 3, h_k, w_k), the present one last.
+
+        The start plus these, all resized to the present canvas, is `pixels`.
+        """
+        state = self._state
+        before = compose(state.base, state.deltas, tuple(state.pixels.shape[-2:]))
+        return [*state.deltas, state.pixels - before]
+
+    @property
+    def start(self) -> Tensor:
+        """The start I₀, (b, 3, h, w)."""
+        return self._state.base
+
+    @property
+    def images(self) -> list[Image.Image]:
+        """The pictures so far, 8 bits per channel; values outside [0, 1] are cut off."""
+        return [to_pil(pixels) for pixels in self.pixels]
+
+    @property
+    def image(self) -> Image.Image:
+        """The picture so far. Of a run with several pictures, ask for `images`."""
+        if len(self.pixels) > 1:
+            raise ValueError(f"this dream holds {len(self.pixels)} pictures: use .images")
+        return to_pil(self.pixels[0])
+
+    def __repr__(self) -> str:
+        what = ", ".join(map(repr, self.prompts))
+        return f"<Dream of {what}: step {self._state.step} of {self.recipe.steps}>"
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on later, as tensors and plain values.
+
+        `torch.save` it, `torch.load(path, weights_only=True)` it and give it to `load_state_dict`
+        of a dream made with the same clip, prompts and seeds: the result is the picture of an
+        uninterrupted run, bit for bit.
+        """
+        state = self._state
+        return {
+            "prompts": list(self.prompts),
+            "negative_prompts": list(self.negative_prompts),
+            "seeds": list(self.seeds),
+            "recipe": asdict(self.recipe),
+            "step": state.step,
+            "octave": state.octave,
+            "base": state.base.clone(),
+            "deltas": [delta.clone() for delta in state.deltas],
+            "pixels": state.pixels.clone(),
+            "adam": {"mean": state.adam.mean.clone(), "square": state.adam.square.clone()},
+            "history": [
+                {f.name: getattr(s, f.name) for f in fields(s)} | {"measured": s.measured.clone()}
+                for s in self.history
+            ],
+        }
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Take over a state, recipe included, from `state_dict` of a dream of the same prompts.
+
+        Raises:
+            ValueError: if prompts or seeds differ. Nothing is changed then.
+        """
+        for name in ("prompts", "negative_prompts", "seeds"):
+            if saved[name] != getattr(self, name):
+                raise ValueError(
+                    f"this state belongs to a dream with {name} {saved[name]}, "
+                    f"this dream has {getattr(self, name)}: make it with the same"
+                )
+
+        def here(tensor: Tensor) -> Tensor:
+            return tensor.to(self.clip.device, copy=True)
+
+        step = saved["step"]
+        recipe = Recipe(**saved["recipe"])
+        history = [
+            Step(**record | {"measured": here(record["measured"])}) for record in saved["history"]
+        ]
+        state = _State(
+            step=step,
+            octave=saved["octave"],
+            base=here(saved["base"]),
+            deltas=tuple(map(here, saved["deltas"])),
+            pixels=here(saved["pixels"]),
+            adam=Adam(here(saved["adam"]["mean"]), here(saved["adam"]["square"]), step),
+            sound=torch.tensor(step, device=self.clip.device),
+        )
+        self.recipe, self._history, self._state = recipe, history, state
+
+
+def unit_rms(gradient: Tensor) -> Tensor:
+    """Scale (b, 3, h, w) so that the root mean square of every image is 1; zeros stay zeros.
+
+    Adam alone would not notice: it divides by the size of its gradients anyway. What changes is the
+    balance with what is added afterwards, which no longer depends on how excited CLIP is.
+    """
+    rms = gradient.square().mean((1, 2, 3), keepdim=True).sqrt()
+    return gradient / rms.clamp(min=torch.finfo(gradient.dtype).tiny)
+
+
+def to_pil(pixels: Tensor) -> Image.Image:
+    """(3, h, w) in [0, 1] as an 8-bit RGB image; values outside are cut off."""
+    levels = (pixels.detach().clamp(0, 1) * 255).round().to("cpu", torch.uint8)
+    return Image.fromarray(levels.movedim(0, -1).numpy())
+
+
+def _variation(pixels: Tensor, kind: str) -> Tensor:
+    if kind == "masked":
+        return masked_total_variation(pixels, detail_mask(pixels), per_image=True)
+    return total_variation(pixels, kind, per_image=True)
+
+
+def _pull(pixels: Tensor, start: Tensor, strength: float) -> Tensor | float:
+    """Half the mean squared distance to the start: a pixel that is off by d feels strength · d."""
+    if strength == 0:
+        return 0.0
+    distance = pixels - resize(start, tuple(pixels.shape[-2:]))
+    return strength / 2 * distance.square().mean((1, 2, 3))
+
+
+def _next_state(state: _State, pixels: Tensor, adam: Adam, measured: Tensor) -> _State:
+    """One step further, or where we were if a number is not finite: decided on the device.
+
+    A sum is finite only if all its terms are. Once a step was not sound, none after it counts,
+    until the host has noticed (`Dream._check`).
+    """
+    total = pixels.sum() + adam.square.sum() + measured.sum()
+    good = torch.isfinite(total) & (state.sound == state.step)
+
+    def keep(new: Tensor, old: Tensor) -> Tensor:
+        return torch.where(good, new, old)
+
+    return replace(
+        state,
+        step=state.step + 1,
+        pixels=keep(pixels, state.pixels),
+        adam=Adam(
+            keep(adam.mean, state.adam.mean), keep(adam.square, state.adam.square), adam.steps
+        ),
+        sound=state.sound + good,
+    )
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    # CUDA raises its own class; the CPU and MPS allocators a RuntimeError with a sentence.
+    sentences = ("out of memory", "can't allocate memory", "not enough memory")
+    known = isinstance(error, torch.cuda.OutOfMemoryError | MemoryError)
+    return known or any(sentence in str(error).lower() for sentence in sentences)
+
+
+def _embed(clip: "Clip", prompts: Sequence[Prompt]) -> Tensor:
+    """One row for each image, (b, d): the weighted mean of its prompts' rows; "" is a row of zeros.
+
+    The mean of the cosines with several prompts is the product with the mean of their rows, so the
+    loop never needs to know how many there were.
+    """
+    mixtures = [{p: 1.0} if isinstance(p, str) else dict(p) for p in prompts]
+    # One by one: in a batch, a sentence's row may differ in the last bit from its row alone.
+    rows = {s: clip.encode_text(s)[0] for mixture in mixtures for s in mixture if s}
+    nothing = torch.zeros_like(next(iter(rows.values())))
+    return torch.stack(
+        [
+            sum((w * rows.get(s, nothing) for s, w in mixture.items()), nothing)
+            / sum(mixture.values())
+            for mixture in mixtures
+        ]
+    )
+
+
+def _checked_prompt(name: str, prompt: Any) -> Prompt:
+    mixture = {prompt: 1} if isinstance(prompt, str) else prompt
+    if (
+        isinstance(mixture, Mapping)
+        and all(isinstance(s, str) and s.strip() for s in mixture)
+        and all(isinstance(w, Real) and w >= 0 for w in mixture.values())
+        and 0 < sum(mixture.values()) < math.inf
+    ):
+        return prompt if isinstance(prompt, str) else dict(prompt)
+    raise ValueError(
+        f"{name} must be a sentence, sentences with weights ≥ 0 such as "
+        f'{{"a castle": 1, "the night": 0.5}}, or a list of these, got {prompt!r}'
+    )
+
+
+def _is_list(value: Any) -> bool:
+    return not isinstance(value, str | Mapping) and isinstance(value, Sequence)
+
+
+def _listed(value: Any) -> list:
+    return list(value) if _is_list(value) else [value]
+
+
+def _spread(name: str, values: list, count: int) -> list:
+    """One value for each of `count` images."""
+    if len(values) not in (1, count):
+        raise ValueError(
+            f"{name} has {len(values)} entries for {count} pictures: give 1 or {count}"
+        )
+    return values * (count // len(values))
+
+
+def _checked_seed(seed: Any) -> int:
+    try:
+        number = index(seed)
+    except TypeError:
+        raise TypeError(f"seed must be a whole number or a list of them, got {seed!r}") from None
+    if not 0 <= number < 2**63:
+        raise ValueError(f"seed must be from 0 to 2**63 − 1, got {number}")
+    return number
+
+
+def _mean(numbers: list[float]) -> float:
+    return sum(numbers) / len(numbers)

@@ -1,0 +1,124 @@
+"""The losses: what a picture is asked to be, as numbers that can be differentiated.
+
+Every loss is a pure function of tensors, works on any device and floating dtype, and is a *mean*:
+a sum or a norm would need another weight at every canvas size. `per_image=True` gives one number
+for each image of a batch instead of their mean; no image of a batch ever influences the number of
+another.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def clip_loss(
+    image_features: Tensor,
+    text_features: Tensor,
+    *,
+    weights: Sequence[float] | Tensor | None = None,
+    negative_features: Tensor | None = None,
+    negative_weight: float = 1.0,
+    per_image: bool = False,
+) -> Tensor:
+    """How far an image is from what the prompts say, and how near to what they forbid.
+
+        1 − mean cos(image, text)  +  negative_weight · mean cos(image, negative text)
+
+    The mean runs over the views of an image and over the prompts. A prompt attracts, a negative
+    prompt repels. 0 is a perfect match, 1 is unrelated, 2 the opposite (without negatives).
+
+    Args:
+        image_features: (v, d) for the v views of one image, or (b, v, d) for b images. Unit rows,
+            as `Clip.encode_image` returns them.
+        text_features: (p, d), the same p prompts for every image, or (b, p, d), p prompts for
+            each. Unit rows, as `Clip.encode_text` returns them.
+        weights: p numbers ≥ 0, the share of each prompt in the mean; equal shares by default.
+        negative_features: (q, d) or (b, q, d), the prompts to keep away from.
+        negative_weight: how strongly these repel.
+        per_image: return (b,) instead of the mean, a scalar.
+
+    Raises:
+        ValueError: if a weight is negative or all are zero.
+    """
+    loss = 1 - _mean_cosine(image_features, text_features, weights)
+    if negative_features is not None:
+        loss = loss + negative_weight * _mean_cosine(image_features, negative_features)
+    return loss if per_image else loss.mean()
+
+
+def _mean_cosine(image_features: Tensor, text_features: Tensor, weights=None) -> Tensor:
+    cosines = (image_features @ text_features.mT).mean(-2)  # over the views: one for each prompt
+    if weights is None:
+        return cosines.mean(-1)
+    weights = torch.as_tensor(weights, dtype=cosines.dtype, device=cosines.device)
+    if (weights < 0).any() or not (weights.sum(-1) > 0).all():
+        raise ValueError(
+            f"weights must be numbers ≥ 0 with a positive sum, got {weights.tolist()}; "
+            "to push away from a prompt, give it as negative_features"
+        )
+    return (cosines * weights).sum(-1) / weights.sum(-1)
+
+
+def _steps(images: Tensor) -> tuple[Tensor, Tensor]:
+    """The step from each pixel to its right and to its lower neighbour, 0 at the border.
+
+    Differences are taken along the last two dimensions only, so they never cross from one channel
+    or image to the next.
+    """
+    return F.pad(images.diff(dim=-1), (0, 1)), F.pad(images.diff(dim=-2), (0, 0, 0, 1))
+
+
+def _root(squares: Tensor) -> Tensor:
+    # The slope of √x at 0 is infinite, and infinity times 0 is NaN: start a hair above 0.
+    return (squares + torch.finfo(squares.dtype).tiny).sqrt()
+
+
+VARIATIONS = {
+    "l1": lambda right, down: right.abs() + down.abs(),
+    "isotropic": lambda right, down: _root(right.square() + down.square()),
+    "squared": lambda right, down: right.square() + down.square(),
+}
+
+
+def total_variation(images: Tensor, kind: str = "l1", *, per_image: bool = False) -> Tensor:
+    """How much an image changes from each pixel to the next: small if smooth, large if noisy.
+
+    With → for the step to the right neighbour and ↓ for the step to the lower one, the mean over
+    all h·w·channels values of
+
+    - `"l1"`: |→| + |↓| (Rudin, Osher and Fatemi 1992, anisotropic form). An edge costs its
+      height, however sharp it is.
+    - `"isotropic"`: √(→² + ↓²). The same for every direction of an edge.
+    - `"squared"`: →² + ↓². Often called "L2 total variation", but it is the Dirichlet energy: ten
+      small steps cost a tenth of one large one, so it blurs edges.
+
+    Args:
+        images: (c, h, w) or (b, c, h, w), any range.
+        per_image: return (b,) instead of the mean, a scalar.
+
+    Raises:
+        ValueError: if `kind` is none of these.
+    """
+    if kind not in VARIATIONS:
+        raise ValueError(f"kind must be one of {', '.join(VARIATIONS)}, got {kind!r}")
+    variation = VARIATIONS[kind](*_steps(images)).mean((-3, -2, -1))
+    return variation if per_image else variation.mean()
+
+
+def masked_total_variation(images: Tensor, mask: Tensor, *, per_image: bool = False) -> Tensor:
+    """Total variation that spares what the mask trusts: the mean of M · (→² + ↓²).
+
+    The square lets small steps almost free and charges large ones heavily; the mask decides where.
+
+    Args:
+        images: (c, h, w) or (b, c, h, w), any range.
+        mask: (1, h, w) or (b, 1, h, w), the smoothing weight M of every pixel, as `detail_mask`
+            returns it. It is a constant here: give it without a gradient, or the optimiser will
+            lower this loss by inventing edges that close the mask.
+        per_image: return (b,) instead of the mean, a scalar.
+    """
+    right, down = _steps(images)
+    variation = (mask * (right.square() + down.square())).mean((-3, -2, -1))
+    return variation if per_image else variation.mean()

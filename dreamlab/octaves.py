@@ -1,0 +1,34 @@
+"""Octaves: first the structure on a small canvas, then the detail on a larger one.
+
+The picture after octave k is never a resized picture but a sum,
+
+    Î = I₀ + Σ_k Δ_k
+
+where I₀ is the start and Δ_k is what octave k added, kept at the size at which it was made. So a
+start photo loses nothing by passing through a small canvas, and each Δ_k can be looked at.
+"""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from dreamlab.resample import resize
+
+
+def octave_at(step: int, steps: int, octaves: int) -> int:
+    """Which octave (from 0) a step (from 0) belongs to: each gets the same share of the steps."""
+    return min(step * octaves // steps, octaves - 1)
+
+
+def canvas_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    """The canvas (h, w) of an octave at `scale` of the full size, each side at least 2 pixels."""
+    height, width = (max(2, round(side * scale)) for side in size)
+    return height, width
+
+
+def compose(base: Tensor, deltas: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+    """I₀ + Σ Δ_k on a canvas of `size` (h, w), each (b, 3, ·, ·) term resized once, from its own.
+
+    The bicubic kernel can overshoot [0, 1] by a little here; the next step's clamp takes it back.
+    """
+    return resize(base, size) + sum(resize(delta, size) for delta in deltas)
