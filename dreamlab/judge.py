@@ -35,6 +35,7 @@ BAND = (4.0, 0.4)
 """Where `spectrum_slope` fits: from 4 cycles per short side, below which the window leaks, to 0.4
 cycles per pixel, above which cameras and resizing have cut off."""
 RINGS_PER_OCTAVE = 3
+SMALLEST = 32  # px; less leaves too few rings
 
 
 # --- what counts as a picture ---------------------------------------------------------------------
@@ -83,22 +84,32 @@ def as_tensors(images: Images) -> list[torch.Tensor]:
 def _prompts_of(images: Images, prompts: str | Sequence[str] | None, count: int) -> list[str]:
     """One prompt for each of `count` pictures: those given, or else those of the dreams."""
     if prompts is None:
-        own = getattr(images, "prompt", None)
-        if own is not None:
-            return _prompts_of(images, own, count)
-        if not isinstance(images, (list, tuple)):
+        if isinstance(images, (list, tuple)):
+            sizes = (sum(map(len, as_tensors(image))) for image in images)
+            return [
+                p
+                for image, n in zip(images, sizes, strict=True)
+                for p in _prompts_of(image, None, n)
+            ]
+        prompts = getattr(images, "prompts", None)
+        if prompts is None:
             raise ValueError("which prompts? Only a Dream knows its own: give prompts=…")
-        return [
-            prompt
-            for image in images
-            for prompt in _prompts_of(image, None, sum(map(len, as_tensors(image))))
-        ]
     if isinstance(prompts, str):
         return [prompts] * count
     prompts = list(prompts)
     if len(prompts) != count:
         raise ValueError(f"{count} pictures, but {len(prompts)} prompts: give one, or one for each")
-    return prompts
+    return _checked_texts(prompts)
+
+
+def _checked_texts(prompts: Sequence[str]) -> list[str]:
+    for prompt in prompts:
+        if not isinstance(prompt, str):
+            raise TypeError(
+                f"a caption must be text, got {prompt!r}; of a dream with weighted prompts, say in "
+                "one sentence what it should show"
+            )
+    return list(prompts)
 
 
 # --- pixels ---------------------------------------------------------------------------------------
@@ -127,8 +138,10 @@ def spectrum_slope(images: Images) -> torch.Tensor:
 
 def _spectrum_slope(images: torch.Tensor) -> torch.Tensor:
     height, width = images.shape[-2:]
-    if min(height, width) < 32:
-        raise ValueError(f"a spectrum needs a short side of at least 32 px, got {height} × {width}")
+    if min(height, width) < SMALLEST:
+        raise ValueError(
+            f"a spectrum needs a short side of at least {SMALLEST} px, got {height} × {width}"
+        )
     # Double precision: the power spans many orders of magnitude.
     images = images.clamp(0, 1).cpu().double()
     luminance = torch.einsum("c,nchw->nhw", torch.tensor(LUMINANCE).double(), images)
@@ -286,7 +299,7 @@ class Judge:
     def similarity(self, images: Images, prompts: str | Sequence[str]) -> torch.Tensor:
         """Return the cosine of each of n pictures with each of m prompts, (n, m) in [−1, 1]."""
         tensors = [tensor.clamp(0, 1) for tensor in as_tensors(images)]
-        prompts = [prompts] if isinstance(prompts, str) else list(prompts)
+        prompts = _checked_texts([prompts] if isinstance(prompts, str) else prompts)
         return (image_features(self.clip, tensors) @ self._encode(prompts).T).cpu()
 
     def score(self, images: Images, prompts: str | Sequence[str] | None = None) -> torch.Tensor:
@@ -324,7 +337,7 @@ class Judge:
         """
         tensors = as_tensors(images)
         prompts = _prompts_of(images, prompts, sum(map(len, tensors)))
-        captions = list(dict.fromkeys([*prompts, *distractors]))
+        captions = list(dict.fromkeys([*prompts, *_checked_texts(distractors)]))
         if len(captions) < 2:
             raise ValueError("a rank needs wrong captions to compare with: give distractors=[…]")
         cosines = self.similarity(tensors, captions)
@@ -346,12 +359,54 @@ class Judge:
 
     def _encode(self, prompts: Sequence[str]) -> torch.Tensor:
         """Encode each prompt once: a live judge is asked about the same one many times."""
-        if not all(isinstance(prompt, str) for prompt in prompts):
-            raise TypeError(f"prompts must be text, got {prompts!r}")
         new = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._texts]
         if new or not prompts:
             self._texts |= zip(new, self.clip.encode_text(new), strict=True)
         return torch.stack([self._texts[prompt] for prompt in prompts])
+
+
+def measure(
+    images: Images,
+    prompts: str | Sequence[str] | None = None,
+    *,
+    clip: Clip,
+    judge: Judge | None = None,
+    distractors: Sequence[str] = (),
+) -> list[dict[str, float]]:
+    """All that this module knows about each of n pictures, one dictionary of numbers for each.
+
+    - `dreamer`: cosine with its prompt by `clip`, of the pixels as they are, in range or not
+    - `judge`, `rank`: cosine and rank by the judge, of the picture as a screen shows it
+    - `slope`, `out_of_range`, `clipped`: see `spectrum_slope` and so on; a picture too small for a
+      spectrum has the slope NaN
+    - `blur`, `shift`: see `fragility`, asked of `clip`
+
+    Args:
+        images, prompts, distractors: as for `Judge.rank`.
+        clip: the CLIP that made the pictures.
+        judge: None leaves out its two numbers. `rank` also needs `distractors`.
+    """
+    tensors = as_tensors(images)
+    prompts = _prompts_of(images, prompts, sum(map(len, tensors)))
+    with torch.no_grad():
+        dreamer = (image_features(clip, tensors) * clip.encode_text(prompts)).sum(1)
+    columns = {"dreamer": dreamer}
+    if judge is not None:
+        columns["judge"] = judge.score(tensors, prompts)
+        if distractors:
+            columns["rank"] = judge.rank(tensors, prompts, distractors)
+    columns["slope"] = torch.cat(
+        [
+            _spectrum_slope(x) if min(x.shape[-2:]) >= SMALLEST else torch.full((len(x),), math.nan)
+            for x in tensors
+        ]
+    )
+    columns["out_of_range"] = out_of_range_share(tensors)
+    columns["clipped"] = clipped_share(tensors)
+    lost = fragility(clip, tensors, prompts)
+    columns |= {"blur": lost.blur, "shift": lost.shift}
+    lists = [column.tolist() for column in columns.values()]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
 
 
 # --- numbers with their uncertainty ---------------------------------------------------------------

@@ -17,6 +17,7 @@ from dreamlab.judge import (
     clipped_share,
     fragility,
     mean,
+    measure,
     out_of_range_share,
     share,
     spectrum_slope,
@@ -27,7 +28,8 @@ class StandIn:
     """A Dream as far as a judge looks at it."""
 
     def __init__(self, prompt, pixels):
-        self.prompt, self.pixels = prompt, pixels
+        self.prompts = [prompt] * len(pixels) if isinstance(prompt, str) else prompt
+        self.pixels = pixels
 
 
 class ColourClip:
@@ -255,6 +257,7 @@ def test_many_pictures_are_judged_in_parts_with_the_same_result(tiny_clip, monke
         (lambda j: j.score(colour(1, 0, 0), ["red", "blue"]), ValueError, "1 pictures, but 2"),
         (lambda j: j.score(colour(1, 0, 0), [3]), TypeError, "text"),
         (lambda j: j.similarity(colour(1, 0, 0), []), ValueError, "no prompt"),
+        (lambda j: j.score(StandIn([{"red": 2}], colour(1, 0, 0))), TypeError, "one sentence"),
         (lambda j: Judge("picturebook"), TypeError, "load_clip"),
     ],
 )
@@ -319,6 +322,26 @@ def test_blur_keeps_flat_colour_and_the_mean_of_detail():
 def test_fragility_of_a_wild_strength_is_refused():
     with pytest.raises(ValueError, match=r"shift is a share .* got 4"):
         fragility(ColourClip(), colour(1, 0, 0), "red", shift=4)
+
+
+# --- everything at once -----------------------------------------------------------------------
+
+
+def test_measure_gives_one_row_of_numbers_for_each_picture(tiny_clip):
+    raw = torch.cat([noise(1, 40, 40) * 3 - 1, noise(1, 40, 40)])
+    dream = StandIn(["a red heart", "a star"], raw)
+    rows = measure(dream, clip=tiny_clip, judge=Judge(tiny_clip), distractors=["a cat", "a moon"])
+    assert [list(row) for row in rows] == 2 * [
+        ["dreamer", "judge", "rank", "slope", "out_of_range", "clipped", "blur", "shift"]
+    ]
+    assert rows[0]["out_of_range"] > 0.9
+    assert rows[1]["out_of_range"] == 0
+    # The dreamer is asked about the pixels it made, the judge about what can be seen of them.
+    assert abs(rows[0]["dreamer"] - rows[0]["judge"]) > 1e-4
+    assert rows[1]["dreamer"] == pytest.approx(rows[1]["judge"], abs=1e-6)
+    assert rows[1]["rank"] in range(4)
+    (plain,) = measure(raw[1:], "a star", clip=tiny_clip)
+    assert set(rows[0]) - set(plain) == {"judge", "rank"}
 
 
 # --- intervals --------------------------------------------------------------------------------

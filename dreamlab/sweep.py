@@ -1,0 +1,502 @@
+"""Many dreams at once: prompts × recipes × seeds, on one process or on any pool of workers.
+
+The workers may be those of any `concurrent.futures.Executor`: a process pool, Dask's
+(`client.get_executor()`) or ipyparallel's (`view.executor`). A job is a plain description that
+pickles; the worker loads the CLIPs by name, once, and sends back finished pictures and numbers.
+
+    result = sweep(["a red heart in the sky"], {"plain": Recipe(tv_weight=0), "full": Recipe()})
+    result.sheet()      # a PIL image: a row for each recipe, a column for each prompt
+    print(result.markdown())
+
+A process pool must *spawn* its processes (`mp_context=multiprocessing.get_context("spawn")`): a
+forked copy of a process in which PyTorch has already computed may hang.
+"""
+
+import math
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, as_completed
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from PIL import Image, ImageDraw, ImageFont
+from tqdm import tqdm
+
+from dreamlab.clip import Clip, load_clip
+from dreamlab.dream import Dream
+from dreamlab.judge import Estimate, Judge, mean, measure, share
+from dreamlab.recipe import Recipe
+
+Loadable = str | tuple[str, str]
+"""A CLIP by name, as `load_clip` takes it: a name, or a name and a tag."""
+
+MEASURES: dict[str, tuple[str, str]] = {
+    "dreamer": ("dreamer score", ".2f"),
+    "judge": ("judge score", ".2f"),
+    "top1": ("judge R-precision", ".0%"),
+    "rank": ("mean rank", ".1f"),
+    "slope": ("spectrum slope", ".2f"),
+    "out_of_range": ("out of range", ".0%"),
+    "clipped": ("clipped", ".0%"),
+    "blur": ("lost by blur", ".2f"),
+    "shift": ("lost by shift", ".2f"),
+}
+"""For each number of a row its heading in a table and how it is written. `dreamlab.judge.measure`
+says what they are; `top1` is the share of rank 0."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker needs to know: prompts, each with a seed, dreamt together by one recipe."""
+
+    name: str
+    recipe: Recipe
+    prompts: tuple[str, ...]
+    seeds: tuple[int, ...]
+    clip: Loadable | Clip
+    judge: Loadable | Judge | None
+    device: str | None
+    distractors: tuple[str, ...]
+    options: dict[str, Any]  # further arguments of Dream
+
+    @property
+    def cost(self) -> int:
+        """How many views CLIP will look at: what a run takes is nearly proportional to it."""
+        return self.recipe.steps * self.recipe.views * len(self.prompts)
+
+    def pictures(self) -> list["Key"]:
+        """(recipe, prompt, seed) of each picture."""
+        return [(self.name, p, s) for p, s in zip(self.prompts, self.seeds, strict=True)]
+
+    def alone(self) -> list["Job"]:
+        """The same, one picture at a time."""
+        pairs = zip(self.prompts, self.seeds, strict=True)
+        return [replace(self, prompts=(prompt,), seeds=(seed,)) for prompt, seed in pairs]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What came of a sweep: `rows` and `images`, in parallel, recipe by recipe, prompt by prompt.
+
+    Attributes:
+        rows: a dictionary for each dream: `recipe`, `prompt`, `seed`, the numbers of
+            `dreamlab.judge.measure`, and `error`: "" or what went wrong, and then no numbers.
+        images: the picture of each row, None where it failed.
+    """
+
+    rows: list[dict[str, Any]]
+    images: list[Image.Image | None] = field(repr=False)
+
+    @property
+    def failures(self) -> list[dict[str, Any]]:
+        """The rows without a picture."""
+        return [row for row in self.rows if row["error"]]
+
+    def image(self, **wanted: Any) -> Image.Image:
+        """The picture of one row: `result.image(recipe="full", prompt="a star")`.
+
+        Raises:
+            KeyError: no row or several rows are so; or its dream failed.
+        """
+        found = [
+            image
+            for row, image in zip(self.rows, self.images, strict=True)
+            if all(row[key] == value for key, value in wanted.items())
+        ]
+        if len(found) != 1 or found[0] is None:
+            raise KeyError(f"{len(found)} dreams with {wanted}, and one that succeeded is needed")
+        return found[0]
+
+    def summary(self, by: str = "recipe") -> list[dict[str, Any]]:
+        """The mean of each number over the rows with the same recipe (or `by="prompt"`, "seed").
+
+        Returns:
+            For each a dictionary of `Estimate`s, `by` and `count`. Pictures of one prompt are
+            averaged before the interval is taken: more seeds are no more prompts.
+        """
+        return summarize(self.rows, by)
+
+    def sheet(self, *, columns: Iterable[str] | None = None, size: int = 128) -> Image.Image:
+        """All pictures: a row for each recipe, a column for each prompt (and seed).
+
+        Args:
+            columns: only these prompts.
+            size: of a picture's longer side, pixels.
+        """
+        recipes = list(dict.fromkeys(row["recipe"] for row in self.rows))
+        pairs = dict.fromkeys((row["prompt"], row["seed"]) for row in self.rows)
+        wanted = None if columns is None else list(columns)
+        pairs = [pair for pair in pairs if wanted is None or pair[0] in wanted]
+        several = len(pairs) > len({prompt for prompt, _ in pairs})
+        found = {
+            (row["recipe"], row["prompt"], row["seed"]): image
+            for row, image in zip(self.rows, self.images, strict=True)
+        }
+        return contact_sheet(
+            [[found.get((recipe, *pair)) for pair in pairs] for recipe in recipes],
+            recipes,
+            [f"{prompt} (seed {seed})" if several else prompt for prompt, seed in pairs],
+            size=size,
+        )
+
+    def markdown(self, by: str | None = "recipe") -> str:
+        """The summary as a Markdown table; `by=None` is every row."""
+        if by is None:
+            return markdown(self.rows, ["recipe", "prompt", "seed", *MEASURES, "error"])
+        return markdown(self.summary(by), [by, *MEASURES])
+
+
+def sweep(
+    prompts: str | Sequence[str],
+    recipes: Recipe | Mapping[str, Recipe] | Sequence[Recipe] | None = None,
+    seeds: int | Sequence[int] = 0,
+    *,
+    clip: Loadable | Clip = "picturebook",
+    judge: Loadable | Judge | None = "picturebook-judge",
+    distractors: Sequence[str] = (),
+    device: str | None = None,
+    batch: int = 8,
+    executor: Executor | None = None,
+    progress: bool = False,
+    **options: Any,
+) -> Sweep:
+    """Dream every prompt by every recipe with every seed, and measure each picture.
+
+    Args:
+        prompts: n sentences. Each is also a wrong caption for the pictures of the others.
+        recipes: named in a mapping; in a list, a recipe is named by what differs from the default.
+        seeds: s numbers: every prompt is dreamt with each, n · s pictures per recipe.
+        clip, judge: by name, or by (name, tag), as `load_clip` takes them; without an executor also
+            a `Clip` and a `Judge`. `judge=None` asks no judge.
+        distractors: further wrong captions for the judge.
+        device: where a worker loads the CLIPs, as for `load_clip`.
+        batch: pictures in one run; more are quicker and need more memory.
+        executor: the workers; None dreams here, one run after the other.
+        progress: show a bar with the time left on standard error.
+        options: of `Dream`, the same for all: `negative_prompt`, `start`.
+
+    Returns:
+        A `Sweep`. A dream that fails costs no other: it is dreamt again alone, and if it fails
+        again its row says why and a warning names it. An interrupt ends the sweep with what is
+        done; the rest then has failed with "interrupted".
+
+    Raises:
+        TypeError, ValueError: an argument is unusable, before anything is dreamt.
+        RuntimeError: every dream failed; says how the first did.
+    """
+    prompts = _listed("prompts", prompts, str)
+    seeds = _listed("seeds", seeds, Integral)
+    named = name_recipes(recipes)
+    if executor is not None:
+        for argument, value in (("clip", clip), ("judge", judge)):
+            if isinstance(value, (Clip, Judge)):
+                raise TypeError(
+                    f"{argument}: workers load a CLIP themselves, so give its name for load_clip"
+                )
+    if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
+        raise ValueError(f"batch is a number of pictures, at least 1, got {batch!r}")
+    pairs = [(prompt, seed) for prompt in prompts for seed in seeds]
+    captions = tuple(dict.fromkeys([*prompts, *distractors]))
+    jobs = [
+        Job(name, recipe, *zip(*part, strict=True), clip, judge, device, captions, options)
+        for name, recipe in named.items()
+        for part in (pairs[i : i + batch] for i in range(0, len(pairs), batch))
+    ]
+    results = run_jobs(jobs, executor, progress=progress)
+    rows, images = zip(*(results[key] for job in jobs for key in job.pictures()), strict=True)
+    return Sweep(list(rows), list(images))
+
+
+Key = tuple[str, str, int]
+Result = tuple[dict[str, Any], Image.Image | None]
+
+
+def run_jobs(
+    jobs: Sequence[Job], executor: Executor | None = None, *, progress: bool = False
+) -> dict[Key, Result]:
+    """Run the jobs, in any order, and collect (row, picture) by (recipe, prompt, seed)."""
+    results: dict[Key, Result] = {}
+    total = sum(job.cost for job in jobs)
+    with tqdm(
+        total=total,
+        desc="dreaming",
+        unit="view",
+        unit_scale=True,
+        disable=not progress,
+        smoothing=0.05,
+    ) as bar:
+        try:
+            if executor is None:
+                for job in jobs:
+                    results |= run_job(job, tick=bar.update)
+            else:
+                futures = {executor.submit(run_job, job): job for job in jobs}
+                for future in as_completed(futures):
+                    job = futures[future]
+                    error = future.exception()  # of the pool itself: a worker died
+                    results |= _failed(job, error) if error else future.result()
+                    bar.update(job.cost)
+        except KeyboardInterrupt:
+            if executor is not None:
+                for future in futures:
+                    future.cancel()
+    failed = [row for row, _ in results.values() if row["error"]]
+    if failed and len(failed) == len(results):
+        raise RuntimeError(f"no dream succeeded; the first, {_say(failed[0])}")
+    for row in failed:
+        warnings.warn(f"a dream failed: {_say(row)}", stacklevel=3)
+    missing = [key for job in jobs for key in job.pictures() if key not in results]
+    if missing:
+        warnings.warn(f"interrupted: {len(missing)} dreams were not dreamt", stacklevel=3)
+    return results | {key: (_row(key, "interrupted"), None) for key in missing}
+
+
+def run_job(job: Job, tick: Callable[[int], Any] = lambda views: None) -> dict[Key, Result]:
+    """Dream one job and measure it. Errors become rows; only interrupts come through.
+
+    `tick` is told after each step how many views were looked at.
+    """
+    try:
+        return _run(job, tick)
+    except Exception as error:
+        if len(job.prompts) == 1:
+            return _failed(job, error)
+    # One of several is to blame. Alone, the others succeed.
+    results: dict[Key, Result] = {}
+    for part in job.alone():
+        results |= run_job(part)
+    return results
+
+
+def _run(job: Job, tick: Callable[[int], Any]) -> dict[Key, Result]:
+    clip = load(job.clip, job.device)
+    judge = job.judge
+    if judge is not None and not isinstance(judge, Judge):
+        judge = _judge(judge, job.device)
+    dream = Dream(clip, list(job.prompts), seed=list(job.seeds), recipe=job.recipe, **job.options)
+    for _ in dream:
+        tick(job.recipe.views * len(job.prompts))
+    numbers = measure(dream, job.prompts, clip=clip, judge=judge, distractors=job.distractors)
+    return {
+        key: (_row(key) | row, image)
+        for key, row, image in zip(job.pictures(), numbers, dream.images, strict=True)
+    }
+
+
+def load(clip: Loadable | Clip, device: str | None = None) -> Clip:
+    """The CLIP of this name, loaded once in each process; a `Clip` is returned as it is."""
+    if isinstance(clip, (str, tuple)):
+        return _load(clip, device)
+    return clip
+
+
+@lru_cache(maxsize=4)
+def _load(name: Loadable, device: str | None) -> Clip:
+    return load_clip(*((name,) if isinstance(name, str) else name), device=device)
+
+
+@lru_cache(maxsize=2)
+def _judge(name: Loadable, device: str | None) -> Judge:
+    return Judge(_load(name, device))
+
+
+def _row(key: Key, error: str = "") -> dict[str, Any]:
+    return dict(zip(("recipe", "prompt", "seed"), key, strict=True)) | {"error": error}
+
+
+def _failed(job: Job, error: BaseException) -> dict[Key, Result]:
+    text = f"{type(error).__name__}: {error}"
+    return {key: (_row(key, text), None) for key in job.pictures()}
+
+
+def _say(row: Mapping[str, Any]) -> str:
+    return f"{row['prompt']!r} by recipe {row['recipe']!r} with seed {row['seed']}: {row['error']}"
+
+
+def _listed(name: str, values: Any, kind: type) -> list:
+    values = (
+        list(values) if isinstance(values, Iterable) and not isinstance(values, str) else [values]
+    )
+    for value in values:
+        if not isinstance(value, kind) or isinstance(value, bool):
+            wanted = "sentences" if kind is str else "whole numbers"
+            raise TypeError(f"{name} are {wanted}, got {value!r}")
+        if isinstance(value, str) and not value.strip():
+            raise ValueError(f"{name}: one is empty; describe what you want to see")
+    if not values:
+        raise ValueError(f"{name}: give at least one")
+    return list(dict.fromkeys(values))
+
+
+def name_recipes(
+    recipes: Recipe | Mapping[str, Recipe] | Sequence[Recipe] | None,
+) -> dict[str, Recipe]:
+    """Give each recipe a name: its own in a mapping, else what differs from the default recipe."""
+    if recipes is None:
+        recipes = [Recipe()]
+    if isinstance(recipes, Recipe):
+        recipes = [recipes]
+    if not isinstance(recipes, Mapping):
+        listed = list(recipes)
+        recipes = {_differences(recipe): recipe for recipe in listed}
+        if len(recipes) < len(listed):
+            raise ValueError("recipes: two are the same")
+    if not recipes:
+        raise ValueError("recipes: give at least one")
+    for name, recipe in recipes.items():
+        if not isinstance(recipe, Recipe):
+            raise TypeError(f"recipes: {name!r} is a {type(recipe).__name__}, not a Recipe")
+    return dict(recipes)
+
+
+def _differences(recipe: Any) -> str:
+    if not isinstance(recipe, Recipe):
+        raise TypeError(f"recipes: {recipe!r} is not a Recipe")
+    default = Recipe()
+    return (
+        ", ".join(
+            f"{knob} {getattr(recipe, knob)}"
+            for knob in Recipe.knobs()
+            if getattr(recipe, knob) != getattr(default, knob)
+        )
+        or "default"
+    )
+
+
+# --- tables ---------------------------------------------------------------------------------------
+
+
+def summarize(rows: Sequence[Mapping[str, Any]], by: str = "recipe") -> list[dict[str, Any]]:
+    """Means with intervals over the rows that share the value of `by`. See `Sweep.summary`."""
+    groups: dict[Any, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row[by], []).append(row)
+    result = []
+    for value, group in groups.items():
+        good = [row for row in group if not row.get("error")]
+        summary: dict[str, Any] = {by: value, "count": len(good)}
+        for name in MEASURES:
+            by_prompt: dict[str, list[float]] = {}
+            for row in good:
+                if (number := _number(row, name)) is not None:
+                    by_prompt.setdefault(row["prompt"], []).append(number)
+            if by_prompt:
+                summary[name] = _estimate(name, list(by_prompt.values()))
+        result.append(summary)
+    return result
+
+
+def _number(row: Mapping[str, Any], name: str) -> float | None:
+    if name == "top1":
+        return float(row["rank"] == 0) if "rank" in row else None
+    return row.get(name)
+
+
+def _estimate(name: str, by_prompt: list[list[float]]) -> Estimate:
+    independent = [sum(numbers) / len(numbers) for numbers in by_prompt]
+    if len(by_prompt) == 1:
+        independent = by_prompt[0]
+    counted = name == "top1" and set(independent) <= {0.0, 1.0}
+    return share(independent) if counted else mean(independent)
+
+
+def markdown(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """Rows as a Markdown table; columns that no row has are left out, numbers are right-aligned."""
+    columns = [c for c in columns if any(row.get(c, "") != "" for row in rows)]
+    heads = [MEASURES[c][0] if c in MEASURES else c for c in columns]
+    rules = ["---:" if c in MEASURES else "---" for c in columns]
+    lines = [heads, rules, *([_cell(c, row.get(c, "")) for c in columns] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(column: str, value: Any) -> str:
+    if isinstance(value, (float, Estimate)):
+        form = MEASURES[column][1] if column in MEASURES else ".3g"
+        return "–" if isinstance(value, float) and math.isnan(value) else format(value, form)
+    return str(value).replace("|", "\\|").replace("\n", " ")
+
+
+# --- contact sheets -------------------------------------------------------------------------------
+
+GAP = 4  # px between pictures
+
+
+def contact_sheet(
+    images: Sequence[Sequence[Image.Image | None]],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    size: int = 128,
+) -> Image.Image:
+    """Pictures in a grid with a label for each row and each column, as one RGB image.
+
+    Args:
+        images: a list of rows of pictures; None leaves an empty cell. Each is scaled to fit its
+            cell.
+        rows, columns: the labels, left and above; broken into lines where they are long.
+        size: side of a cell, pixels, at least 32.
+
+    Raises:
+        ValueError: no pictures, or not as many labels as rows and columns.
+    """
+    if not images or not columns:
+        raise ValueError("there are no pictures to show")
+    if len(rows) != len(images) or any(len(row) != len(columns) for row in images):
+        raise ValueError(
+            f"labels for {len(rows)} rows of {len(columns)}, but pictures in rows of "
+            f"{[len(row) for row in images]}"
+        )
+    if size < 32:
+        raise ValueError(f"size is the side of a picture in pixels, at least 32, got {size}")
+    font = _font(max(10, size // 10))
+    heads = [_wrapped(label, font, size) for label in columns]
+    sides = [_wrapped(label, font, size) for label in rows]
+    left = max(_extent(text, font)[0] for text in sides) + 2 * GAP
+    top = max(_extent(text, font)[1] for text in heads) + 2 * GAP
+    step = size + GAP
+    sheet = Image.new("RGB", (left + len(columns) * step, top + len(rows) * step), "white")
+    pen = ImageDraw.Draw(sheet)
+    for i, text in enumerate(heads):
+        low = top - GAP - _extent(text, font)[1]
+        pen.multiline_text((left + i * step, low), text, fill="black", font=font, spacing=1)
+    for j, text in enumerate(sides):
+        middle = top + j * step + (size - _extent(text, font)[1]) // 2
+        pen.multiline_text((GAP, middle), text, fill="black", font=font, spacing=1)
+        for i, image in enumerate(images[j]):
+            x, y = left + i * step, top + j * step
+            if image is None:
+                pen.rectangle((x, y, x + size - 1, y + size - 1), outline="#bbbbbb")
+                continue
+            scale = size / max(image.size)
+            small = tuple(max(1, round(side * scale)) for side in image.size)
+            if small != image.size:
+                image = image.resize(small, Image.Resampling.LANCZOS)
+            sheet.paste(image, (x + (size - small[0]) // 2, y + (size - small[1]) // 2))
+    return sheet
+
+
+@lru_cache
+def _font(height: int) -> ImageFont.FreeTypeFont:
+    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+    return ImageFont.truetype(str(path), height)
+
+
+def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and font.getlength(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return "\n".join(lines)
+
+
+def _extent(text: str, font: ImageFont.FreeTypeFont) -> tuple[int, int]:
+    pen = ImageDraw.Draw(Image.new("L", (1, 1)))
+    _, _, right, bottom = pen.multiline_textbbox((0, 0), text, font=font, spacing=1)
+    return math.ceil(right), math.ceil(bottom)

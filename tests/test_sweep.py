@@ -1,0 +1,317 @@
+"""Sweeps: every dream measured, on any executor, and a failure costs no other dream."""
+
+import pickle
+import sys
+import warnings
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import dreamlab
+import dreamlab.dream
+from dreamlab import sweep as public_name
+from dreamlab.clip import load_clip
+from dreamlab.judge import Judge
+from dreamlab.recipe import Recipe
+from dreamlab.sweep import Job, Sweep, contact_sheet, markdown, name_recipes, summarize, sweep
+
+MODULE = sys.modules["dreamlab.sweep"]  # `dreamlab.sweep` is the function
+TINY = Recipe(size=32, steps=2, octaves=(1.0,), views=2)
+RECIPES = {"plain": replace(TINY, tv_weight=0.0), "full": TINY}
+PROMPTS = ["a red heart", "two stars at night", "a castle"]
+NUMBERS = {"dreamer", "judge", "rank", "slope", "out_of_range", "clipped", "blur", "shift"}
+
+
+@pytest.fixture(scope="module")
+def names(tiny_clip_dir, tiny_resnet_dir):
+    return {"clip": f"local-dir:{tiny_clip_dir}", "judge": f"local-dir:{tiny_resnet_dir}"}
+
+
+@pytest.fixture(scope="module")
+def result(names) -> Sweep:
+    return sweep(PROMPTS, RECIPES, (3, 4), batch=4, device="cpu", distractors=["a cat"], **names)
+
+
+class Pickling(Executor):
+    """Runs a job as a distant worker would: from its pickle, returning a pickle."""
+
+    def submit(self, function, /, *args, **kwargs):
+        future: Future = Future()
+        try:
+            function, args, kwargs = pickle.loads(pickle.dumps((function, args, kwargs)))
+            future.set_result(pickle.loads(pickle.dumps(function(*args, **kwargs))))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+def failing(monkeypatch, fails):
+    """Make every dream fail for whose prompts `fails` is true."""
+
+    class Failing(dreamlab.dream.Dream):
+        def __next__(self):
+            if any(map(fails, self.prompts)) and len(self.history) == 1:
+                raise FloatingPointError("step 2 gave NaN")
+            return super().__next__()
+
+    monkeypatch.setattr(MODULE, "Dream", Failing)
+
+
+def test_the_public_name_is_the_function():
+    assert public_name is sweep
+
+
+def test_every_combination_is_dreamt_and_measured_in_order(result):
+    assert [(r["recipe"], r["prompt"], r["seed"]) for r in result.rows] == [
+        (recipe, prompt, seed) for recipe in RECIPES for prompt in PROMPTS for seed in (3, 4)
+    ]
+    assert result.failures == []
+    for row in result.rows:
+        assert set(row) == {"recipe", "prompt", "seed", "error"} | NUMBERS
+        assert row["rank"] in range(4)  # three prompts and one distractor
+    assert all(image.size == (32, 32) for image in result.images)
+
+
+def test_a_dream_of_a_sweep_is_the_dream_alone(result, tiny_clip):
+    alone = dreamlab.Dream(tiny_clip, PROMPTS[1], recipe=TINY, seed=4).run()
+    swept = result.image(recipe="full", prompt=PROMPTS[1], seed=4)
+    # A batched run rounds differently in the last bits.
+    assert np.abs(np.asarray(alone, int) - np.asarray(swept, int)).max() <= 1
+
+
+@pytest.mark.parametrize("make", [Pickling, lambda: ThreadPoolExecutor(2)])
+def test_any_executor_gives_the_same(result, names, make):
+    with make() as executor:
+        other = sweep(
+            PROMPTS,
+            RECIPES,
+            (3, 4),
+            batch=4,
+            device="cpu",
+            distractors=["a cat"],
+            executor=executor,
+            **names,
+        )
+    assert [row["rank"] for row in other.rows] == [row["rank"] for row in result.rows]
+    for mine, theirs in zip(result.images, other.images, strict=True):
+        assert np.array_equal(np.asarray(mine), np.asarray(theirs))
+
+
+def test_batches_change_neither_pictures_nor_ranks(result, names):
+    other = sweep(PROMPTS, RECIPES, (3, 4), batch=1, device="cpu", distractors=["a cat"], **names)
+    for mine, theirs in zip(result.images, other.images, strict=True):
+        assert np.abs(np.asarray(mine, int) - np.asarray(theirs, int)).max() <= 1
+    assert [row["judge"] for row in other.rows] == pytest.approx(
+        [row["judge"] for row in result.rows], abs=1e-3
+    )
+
+
+def test_a_failing_dream_costs_no_other_and_is_named(names, monkeypatch):
+    failing(monkeypatch, lambda prompt: "stars" in prompt)
+    with pytest.warns(
+        UserWarning, match=r"'two stars at night' by recipe 'only' with seed 0: .*NaN"
+    ):
+        result = sweep(PROMPTS, {"only": TINY}, batch=3, device="cpu", **names)
+    assert [bool(row["error"]) for row in result.rows] == [False, True, False]
+    assert [image is None for image in result.images] == [False, True, False]
+    assert [row["prompt"] for row in result.failures] == ["two stars at night"]
+    assert result.summary()[0]["count"] == 2
+    result.sheet()
+    assert "NaN" in result.markdown(by=None)
+    with pytest.raises(KeyError, match="succeeded"):
+        result.image(prompt="two stars at night")
+
+
+def test_if_nothing_succeeds_the_first_reason_is_raised(names, monkeypatch):
+    failing(monkeypatch, lambda prompt: True)
+    with pytest.raises(RuntimeError, match=r"'a red heart'.*FloatingPointError"):
+        sweep(PROMPTS, TINY, device="cpu", **names)
+
+
+def test_a_dead_pool_is_reported_for_each_of_its_dreams(names):
+    class Dying(Pickling):
+        def submit(self, function, job):
+            if job.name == "full":
+                future: Future = Future()
+                future.set_exception(OSError("the worker died"))
+                return future
+            return super().submit(function, job)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = sweep(PROMPTS, RECIPES, device="cpu", executor=Dying(), **names)
+    assert sum("the worker died" in str(w.message) for w in caught) == 3
+    assert {row["recipe"] for row in result.failures} == {"full"}
+
+
+def test_an_interrupt_keeps_what_is_done(names, monkeypatch):
+    class Interrupted(dreamlab.dream.Dream):
+        def __next__(self):
+            if "a castle" in self.prompts:
+                raise KeyboardInterrupt
+            return super().__next__()
+
+    monkeypatch.setattr(MODULE, "Dream", Interrupted)
+    with pytest.warns(UserWarning, match="interrupted: 1 dreams"):
+        result = sweep(PROMPTS, TINY, batch=1, device="cpu", **names)
+    assert [row["error"] for row in result.rows] == ["", "", "interrupted"]
+
+
+def test_loaded_models_may_be_given_without_an_executor(tiny_clip):
+    result = sweep("a star", TINY, clip=tiny_clip, judge=Judge(tiny_clip), distractors=["a cat"])
+    assert result.rows[0]["judge"] == pytest.approx(result.rows[0]["dreamer"], abs=1e-5)
+    assert set(sweep("a star", TINY, clip=tiny_clip, judge=None).rows[0]) >= NUMBERS - {
+        "judge",
+        "rank",
+    }
+
+
+def test_a_model_is_loaded_once(names, monkeypatch):
+    loaded = []
+
+    def counting(*args, **kwargs):
+        loaded.append(args)
+        return load_clip(*args, **kwargs)
+
+    monkeypatch.setattr(MODULE, "load_clip", counting)
+    MODULE._load.cache_clear()
+    MODULE._judge.cache_clear()
+    sweep(PROMPTS, RECIPES, batch=1, device="cpu", **names)
+    assert sorted(loaded) == sorted([(names["clip"],), (names["judge"],)])
+
+
+def test_progress_counts_views(names, capsys):
+    sweep(PROMPTS, TINY, device="cpu", progress=True, **names)
+    error = capsys.readouterr().err
+    assert "100%" in error
+    assert "12.0/12.0" in error  # 3 prompts × 2 steps × 2 views
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"prompts": []}, ValueError, "prompts: give at least one"),
+        ({"prompts": ["a star", " "]}, ValueError, "prompts: one is empty"),
+        ({"prompts": [3]}, TypeError, "prompts are sentences, got 3"),
+        ({"seeds": []}, ValueError, "seeds: give at least one"),
+        ({"seeds": 0.5}, TypeError, r"seeds are whole numbers, got 0\.5"),
+        ({"recipes": {}}, ValueError, "recipes: give at least one"),
+        ({"recipes": {"a": 3}}, TypeError, "'a' is a int"),
+        ({"recipes": [3]}, TypeError, "3 is not a Recipe"),
+        ({"recipes": [Recipe(), Recipe()]}, ValueError, "two are the same"),
+        ({"batch": 0}, ValueError, "batch.*got 0"),
+    ],
+)
+def test_unusable_arguments_are_refused_before_any_dream(arguments, error, words, monkeypatch):
+    monkeypatch.setattr(MODULE, "Dream", None)
+    with pytest.raises(error, match=words):
+        sweep(**{"prompts": "a star", "recipes": TINY} | arguments)
+
+
+def test_workers_want_names(tiny_clip):
+    with ThreadPoolExecutor(1) as pool, pytest.raises(TypeError, match=r"clip: .*its name"):
+        sweep("a star", TINY, clip=tiny_clip, executor=pool)
+
+
+def test_recipes_are_named_by_what_is_special_about_them():
+    names = name_recipes([Recipe(), Recipe(tv_weight=0.3, clamp=False)])
+    assert list(names) == ["default", "tv_weight 0.3, clamp False"]
+
+
+def test_a_job_pickles():
+    job = Job("full", TINY, ("a", "b"), (0, 1), "picturebook", None, None, (), {"start": "noise"})
+    assert pickle.loads(pickle.dumps(job)) == job
+    assert [j.pictures() for j in job.alone()] == [[("full", "a", 0)], [("full", "b", 1)]]
+    assert job.cost == 8
+
+
+# --- summaries and tables ---------------------------------------------------------------------
+
+
+def rows(prompts, seeds, rank):
+    return [
+        {"recipe": "r", "prompt": p, "seed": s, "error": "", "rank": rank(p, s), "slope": -2.0 - p}
+        for p in range(prompts)
+        for s in range(seeds)
+    ]
+
+
+def test_summary_counts_hits_and_averages():
+    (summary,) = summarize(rows(10, 1, lambda p, s: 0 if p < 7 else 5))
+    assert summary["recipe"] == "r"
+    assert summary["count"] == 10
+    assert (summary["top1"].value, summary["rank"].value) == (0.7, 1.5)
+    assert summary["top1"].low == pytest.approx(0.397, abs=1e-3)  # Wilson's, of 7 in 10
+    assert summary["slope"].value == -6.5
+    assert "judge" not in summary
+
+
+def test_more_seeds_of_the_same_prompts_do_not_narrow_the_interval():
+    (one,) = summarize(rows(10, 1, lambda p, s: p))
+    (five,) = summarize(rows(10, 5, lambda p, s: p))
+    assert five["rank"] == one["rank"]
+    assert five["count"] == 50
+
+
+def test_markdown_has_a_cell_for_each_number(result):
+    lines = result.markdown().split("\n")
+    assert len(lines) == 2 + len(RECIPES)
+    assert len({line.count("|") for line in lines}) == 1
+    assert "judge R-precision" in lines[0]
+    assert lines[2].startswith("| plain | ")
+    full = result.markdown(by=None).split("\n")
+    assert len(full) == 2 + len(result.rows)
+    assert "error" not in full[0]
+
+
+def test_markdown_cells_cannot_break_the_table():
+    text = markdown([{"recipe": "a|b\nc", "slope": float("nan")}], ["recipe", "slope"])
+    assert text.split("\n")[-1] == "| a\\|b c | – |"
+
+
+# --- contact sheets ---------------------------------------------------------------------------
+
+
+def test_sheet_shows_each_picture_in_its_cell():
+    def flat(colour):
+        return Image.new("RGB", (40, 40), colour)
+
+    sheet = contact_sheet(
+        [[flat("red"), flat("lime")], [flat("blue"), None]], ["one", "two"], ["a", "b"], size=40
+    )
+    pixels = torch.from_numpy(np.array(sheet)).int()
+    for colour in ((255, 0, 0), (0, 255, 0), (0, 0, 255)):
+        assert (pixels == torch.tensor(colour)).all(-1).sum() == 1600
+
+
+def test_sheet_keeps_the_shape_of_wide_pictures():
+    wide = Image.new("RGB", (100, 50), "red")
+    sheet = np.array(contact_sheet([[wide]], ["r"], ["c"], size=64))
+    assert (sheet == (255, 0, 0)).all(-1).sum() == 64 * 32
+
+
+def test_long_labels_are_broken_and_fit():
+    long = "two yellow striped butterflies and a grey spotted castle in the mountains"
+    short = contact_sheet([[Image.new("RGB", (64, 64))]], ["r"], ["c"], size=64)
+    tall = contact_sheet([[Image.new("RGB", (64, 64))]], ["r"], [long], size=64)
+    assert tall.width == short.width
+    assert tall.height > short.height + 50
+
+
+def test_sheet_of_some_prompts_and_several_seeds(result):
+    all_columns = result.sheet(size=32)
+    some = result.sheet(columns=PROMPTS[:1], size=32)
+    assert some.width < all_columns.width
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "words"),
+    [([], ["c"], "no pictures"), ([[None, None]], ["c"], "labels for 1 rows of 1")],
+)
+def test_sheets_that_cannot_be_laid_out_are_refused(images, labels, words):
+    with pytest.raises(ValueError, match=words):
+        contact_sheet(images, ["r"], labels)
