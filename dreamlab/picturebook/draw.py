@@ -651,7 +651,7 @@ def contact_sheet(scenes: Iterable[Scene], *, columns: int = 8, size: int = 160)
     """Scenes in rows with their captions underneath, as one RGB image."""
     scenes = list(scenes)
     rows = -(-len(scenes) // columns)
-    strip = 30
+    strip = 42
     sheet = Image.new("RGB", (columns * (size + 6) + 6, rows * (size + strip) + 6), "white")
     pen = ImageDraw.Draw(sheet)
     for i, scene in enumerate(scenes):
@@ -662,5 +662,5 @@ def contact_sheet(scenes: Iterable[Scene], *, columns: int = 8, size: int = 160)
             if len(lines[-1]) + len(word) > size // 6:
                 lines.append("")
             lines[-1] = f"{lines[-1]} {word}".strip()
-        pen.multiline_text((x, y + size + 2), "\n".join(lines[:2]), fill="black", spacing=1)
+        pen.multiline_text((x, y + size + 2), "\n".join(lines[:3]), fill="black", spacing=1)
     return sheet

@@ -26,6 +26,7 @@ import json
 import math
 import multiprocessing
 import os
+import signal
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -363,6 +364,9 @@ def train(name: str, folder: Path, plan: Plan, *, device: str, workers: int, out
         torch.save(state, fresh)
         os.replace(fresh, checkpoint)  # a reader, or a crash, never meets half a file
 
+    # Ctrl-C is answered between two steps, when the checkpoint is whole.
+    interrupted = []
+    before = signal.signal(signal.SIGINT, lambda *_: interrupted.append(True))
     model.train()
     last_kept = time.monotonic()
     bar = tqdm(range(start, plan.steps), name, plan.steps, initial=start)
@@ -400,9 +404,14 @@ def train(name: str, folder: Path, plan: Plan, *, device: str, workers: int, out
         optimizer.step()
         if step % 20 == 0:
             bar.set_postfix(clip=f"{clip.item():.2f}", attribute=f"{attribute.item():.2f}")
-        if time.monotonic() - last_kept > 60:
+        if interrupted or time.monotonic() - last_kept > 60:
             keep(step + 1)
             last_kept = time.monotonic()
+        if interrupted:
+            break
+    signal.signal(signal.SIGINT, before)
+    if interrupted:
+        raise KeyboardInterrupt(f"{name} stopped after step {step + 1}; start again to go on")
     keep(plan.steps)
     save(copy.deepcopy(model).eval(), plan, out / name)
     print(f"{name}: saved to {out / name}")

@@ -1,0 +1,300 @@
+"""The picture-book world, its painter, and the training and the scores of the embedded CLIPs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+
+from dreamlab.clip import load_clip
+from dreamlab.picturebook import score, train
+from dreamlab.picturebook.draw import SHAPES, contact_sheet, draw, draw_with_labels
+from dreamlab.picturebook.world import (
+    ATTRIBUTES,
+    BACKGROUNDS,
+    COLOURS,
+    OBJECTS,
+    TEXTURES,
+    caption,
+    compose,
+    describe,
+    scene_number,
+)
+
+# --- world ----------------------------------------------------------------------------------------
+
+
+def test_the_world_is_as_wide_as_promised():
+    assert len(set(OBJECTS)) == 25 and len(set(COLOURS)) == 11
+    assert len(set(TEXTURES)) == 4 and len(BACKGROUNDS) == 12
+
+
+def test_random_scenes_reach_every_corner_of_the_world():
+    scenes = [scene_number(5, i) for i in range(1500)]
+    items = [item for scene in scenes for item in scene.items]
+    assert {item.object for item in items} == set(OBJECTS)
+    assert {item.colour for item in items} == {*COLOURS, ""}
+    assert {item.texture for item in items} == set(TEXTURES)
+    assert {item.count for item in items} == {"one", "two", "three", "many"}
+    assert {scene.background for scene in scenes} == set(BACKGROUNDS)
+    assert {len(scene.items) for scene in scenes} == {0, 1, 2}
+    radii = [place.radius for item in items for place in item.places]
+    assert min(radii) < 0.14 and max(radii) > 0.5  # a wide view, a detail
+
+
+def test_a_scene_is_its_seed():
+    assert scene_number(3, 7) == scene_number(3, 7)
+    assert scene_number(3, 7) != scene_number(3, 8)
+    assert scene_number(3, 7) != scene_number(4, 7)
+    np.random.seed(0)
+    first = draw(scene_number(3, 7), 48)
+    np.random.seed(1)
+    assert draw(scene_number(3, 7), 48).tobytes() == first.tobytes()
+
+
+def test_full_captions():
+    scene = compose("sky", [("heart", "red", "striped", 1)])
+    assert caption(scene) == "a red striped heart in the sky"
+    scene = compose("night", [("butterfly", "orange", "plain", 6), ("eye", "blue", "plain", 1)])
+    assert caption(scene) == "many orange butterflies and a blue eye at night"
+    assert caption(compose("space", [("rainbow", "", "plain", 1)])) == "a rainbow in space"
+    assert caption(compose("city")) == "nothing in the city"
+    assert describe("apple") == "an apple"
+
+
+def test_captions_vary_and_leave_things_out():
+    scene = compose("sea", [("fish", "green", "spotted", 1), ("star", "red", "plain", 1)], seed=4)
+    rng = np.random.default_rng(0)
+    texts = {caption(scene, rng) for _ in range(300)}
+    assert len(texts) > 40
+    assert "on the sea" in texts  # background alone
+    assert any("sea" not in text for text in texts)  # things alone
+    assert any(word in text for text in texts for word in ("next to", "above", "below"))
+    # What is left out is left out, never changed.
+    known = {"a", "an", "and", "next", "to", "above", "below", "picture", "of", "thing", "plain"}
+    known |= {"green", "spotted", "fish", "red", "star", "on", "the", "sea"}
+    assert {word for text in texts for word in text.split()} <= known
+
+
+def test_above_means_above():
+    rng = np.random.default_rng(0)
+    for seed in range(40):
+        scene = compose(
+            "sky", [("ball", "red", "plain", 1), ("tree", "blue", "plain", 1)], seed=seed
+        )
+        ball, tree = (item.places[0].y for item in scene.items)
+        for _ in range(30):
+            text = caption(scene, rng)
+            for word, above in ((" above ", True), (" below ", False)):
+                if word in text and "ball" in text and "tree" in text:
+                    ball_first = "ball" in text.split(word)[0]
+                    assert (ball < tree) == (above == ball_first), (seed, text)
+
+
+@pytest.mark.parametrize(
+    ("background", "things", "words"),
+    [
+        ("moonlight", [], "background 'moonlight'"),
+        ("sky", [("giraffe", "red", "plain", 1)], "object 'giraffe'"),
+        ("sky", [("heart", "teal", "plain", 1)], "colour 'teal'"),
+        ("sky", [("heart", "", "plain", 1)], "colour ''"),
+        ("sky", [("heart", "red", "woolly", 1)], "texture 'woolly'"),
+        ("sky", [("heart", "red", "plain", 8)], "1 to 7"),
+        ("sky", [("rainbow", "", "striped", 1)], "many-coloured rainbow"),
+        ("sky", [("heart", "red", "plain", 1)] * 3, "at most 2"),
+    ],
+)
+def test_what_is_not_in_the_world_is_named(background, things, words):
+    with pytest.raises(ValueError, match=words):
+        compose(background, things)
+
+
+# --- painter --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_every_thing_is_painted_in_its_colour_where_its_label_says(name):
+    scene = compose("plain", [(name, "red", "plain", 1)], seed=2)
+    picture, labels = draw_with_labels(scene, 64)
+    assert picture.size == labels.size == (64, 64)
+    owned = np.asarray(labels) == 1
+    assert 0.02 < owned.mean() < 0.9
+    red = np.asarray(picture).astype(int)
+    reddish = (red[..., 0] > 120) & (red[..., 1:].max(-1) < 90)
+    assert reddish[owned].mean() > 0.1
+    assert reddish[~owned].mean() < 0.02
+
+
+@pytest.mark.parametrize("name", BACKGROUNDS)
+def test_every_background_is_its_own(name):
+    pictures = {b: np.asarray(draw(compose(b, seed=1), 32), dtype=float) for b in BACKGROUNDS}
+    others = [np.abs(pictures[name] - pictures[b]).mean() for b in BACKGROUNDS if b != name]
+    assert min(others) > 5
+
+
+def test_textures_change_the_inside_of_a_thing():
+    spread = {}
+    for texture in TEXTURES:
+        scene = compose("plain", [("heart", "blue", texture, 1)], seed=3)
+        picture, labels = draw_with_labels(scene, 96)
+        spread[texture] = np.asarray(picture)[np.asarray(labels) == 1].std(0).mean()
+    assert min(spread[t] for t in TEXTURES if t != "plain") > 1.5 * spread["plain"]
+
+
+def test_contact_sheet_holds_every_scene():
+    scenes = [scene_number(0, i) for i in range(5)]
+    sheet = contact_sheet(scenes, columns=3, size=64)
+    assert sheet.width >= 3 * 64 and sheet.height >= 2 * 64
+    assert np.asarray(sheet).std() > 20
+    with pytest.raises(ValueError, match="at least 8"):
+        draw(scenes[0], 4)
+
+
+def test_all_shapes_have_a_body():
+    assert set(SHAPES) == set(OBJECTS)
+    for shape in SHAPES.values():
+        assert any(ink == "body" for ink, _ in shape())
+
+
+# --- training -------------------------------------------------------------------------------------
+
+
+def test_every_caption_fits_the_compact_vocabulary():
+    rng = np.random.default_rng(1)
+    texts = [caption(scene_number(77, i), rng) for i in range(2000)]
+    rows = train.tokens(texts)
+    assert rows.max() == len(train.vocabulary()) - 1  # the end token stays the largest
+    ends = rows.argmax(-1)
+    assert (ends < train.CONTEXT - 1).all()  # nothing is cut
+    with pytest.raises(ValueError, match="no scene"):
+        train.tokens(["a giraffe"])
+
+
+def test_a_look_is_reproducible_and_labels_follow_the_picture():
+    scene = compose("plain", [("heart", "black", "plain", 1)], seed=3)
+    picture, labels = draw_with_labels(scene, train.KEPT)
+    pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None] / 255
+    owners = torch.from_numpy(np.array(labels.resize((train.LABELS,) * 2, 0)))[None]
+    pixels, owners = pixels.repeat(64, 1, 1, 1), owners.repeat(64, 1, 1)
+    device = torch.device("cpu")
+    views, shares = train.look(pixels, owners, torch.Generator().manual_seed(1), device)
+    again, _ = train.look(pixels, owners, torch.Generator().manual_seed(1), device)
+    assert torch.equal(views, again)
+    assert not torch.equal(views[0], views[1])
+    assert torch.allclose(shares.sum(1), torch.ones(64, 8, 8), atol=1e-4)
+    dark = 1 - torch.nn.functional.avg_pool2d(views.mean(1, keepdim=True), 8)[:, 0]
+    together = [
+        np.corrcoef(d.flatten(), s.flatten())[0, 1] for d, s in zip(dark, shares[:, 1], strict=True)
+    ]
+    assert np.median(together) > 0.9
+
+
+PLAN = dataclasses.replace(train.PLANS["picturebook"], steps=5, scenes=24, batch=8, warmup=1)
+JUDGE = dataclasses.replace(train.PLANS["picturebook-judge"], steps=3, scenes=24, batch=8, warmup=1)
+
+
+def _weights(folder):
+    from safetensors.torch import load_file
+
+    return load_file(folder / "open_clip_model.safetensors")
+
+
+@pytest.mark.slow
+def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, monkeypatch):
+    how = {"device": "cpu", "workers": 1}
+    train.train("whole", tmp_path / "a", PLAN, out=tmp_path / "models", **how)
+
+    look, calls = train.look, []
+
+    def interrupting_look(*args):
+        calls.append(1)
+        if len(calls) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return look(*args)
+
+    monkeypatch.setattr(train, "look", interrupting_look)
+    with pytest.raises(KeyboardInterrupt, match="stopped after step 3"):
+        train.train("parts", tmp_path / "a", PLAN, out=tmp_path / "models", **how)
+    assert not (tmp_path / "models" / "parts").exists()
+    train.train("parts", tmp_path / "a", PLAN, out=tmp_path / "models", **how)
+    assert len(calls) == 5  # nothing done twice
+
+    whole, parts = _weights(tmp_path / "models/whole"), _weights(tmp_path / "models/parts")
+    assert whole.keys() == parts.keys()
+    for key in whole:
+        assert torch.equal(whole[key], parts[key]), key
+
+    clip = load_clip(f"local-dir:{tmp_path / 'models/parts'}", device="cpu")
+    assert clip.unknown_words("a red giraffe in the sky") == ["giraffe"]
+    assert clip.image_size == train.IMAGE
+
+
+@pytest.mark.slow
+def test_the_judge_trains_and_its_loss_falls(tmp_path):
+    plan = dataclasses.replace(JUDGE, steps=12)
+    train.train("judge", tmp_path, plan, device="cpu", workers=1, out=tmp_path / "models")
+    scenes = [train.scene_number(plan.seed, i) for i in range(plan.scenes)]
+    pictures = torch.stack(
+        [torch.from_numpy(np.array(draw(s, 80))).permute(2, 0, 1) / 255 for s in scenes]
+    )
+    trained = load_clip(f"local-dir:{tmp_path / 'models/judge'}", device="cpu")
+    new = train.build(plan).eval()
+    train.save(new, plan, tmp_path / "models/new")
+    untrained = load_clip(f"local-dir:{tmp_path / 'models/new'}", device="cpu")
+    prompts = list(ATTRIBUTES["background"].values())
+    right = [list(BACKGROUNDS).index(s.background) for s in scenes]
+
+    def loss(clip):
+        with torch.no_grad():
+            logits = 10 * clip.encode_image(pictures) @ clip.encode_text(prompts).T
+        return torch.nn.functional.cross_entropy(logits, torch.tensor(right)).item()
+
+    assert loss(trained) < loss(untrained)
+
+
+def test_the_two_models_share_nothing():
+    dreamer, judge = train.PLANS["picturebook"], train.PLANS["picturebook-judge"]
+    assert dreamer.seed != judge.seed
+    assert score.TEST_SEED not in (dreamer.seed, judge.seed)
+    assert isinstance(judge.vision_cfg["layers"], list)  # a ResNet
+    assert isinstance(dreamer.vision_cfg["layers"], int)  # a vision transformer
+    first = {caption(train.scene_number(dreamer.seed, i)) for i in range(50)}
+    other = {caption(train.scene_number(judge.seed, i)) for i in range(50)}
+    assert len(first & other) < 10
+
+
+# --- the embedded models --------------------------------------------------------------------------
+
+BARS = {"object": 0.9, "colour": 0.95, "background": 0.95, "texture": 0.85, "R@1 among 1000": 0.7}
+
+
+@pytest.mark.slow
+def test_the_embedded_models_know_their_world():
+    scenes = score.test_scenes(2000)
+    pictures = torch.stack(
+        [torch.from_numpy(np.array(draw(s, 96))).permute(2, 0, 1) for s in scenes]
+    )
+    for name in train.PLANS:
+        result = score.score(load_clip(name, device="cpu"), scenes, pictures / 255)
+        for question, bar in BARS.items():
+            assert result[question] >= bar, (name, question, result)
+
+
+def test_the_embedded_models_are_the_ones_that_train_describes():
+    for name, plan in train.PLANS.items():
+        config = json.loads((train.MODELS / name / "open_clip_config.json").read_text())
+        assert config["model_cfg"]["vision_cfg"] == plan.vision_cfg
+        clip = load_clip(name, device="cpu")
+        known = {
+            word
+            for values in ATTRIBUTES.values()
+            for text in values.values()
+            for word in text.split()
+        }
+        assert clip.unknown_words(" ".join(sorted(known))) == []
+        assert clip.unknown_words("giraffe") == ["giraffe"]
