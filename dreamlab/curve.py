@@ -180,13 +180,13 @@ class LossCurve:
 
     def describe(self) -> str:
         """The last value of each line, in words."""
-        values = [f"{NAMES[n]} {t.last:.2f}" for n, t in self.traces.items() if t.values]
+        values = [f"{NAMES[n]} {short(t.last)}" for n, t in self.traces.items() if t.values]
         return "Loss curve: " + (", ".join(values) or "no steps yet")
 
     def _legend(self) -> str:
         parts, at = [], LEFT
         for name, trace in self.traces.items():
-            value = f"{trace.last:.2f}" if math.isfinite(trace.last) else "–"
+            value = short(trace.last) if math.isfinite(trace.last) else "–"
             dot = (
                 f'<circle class="judge" cx="{at + 10}" cy="13" r="2.6"/>' if name == "judge" else ""
             )
@@ -214,6 +214,11 @@ def limits(lines: Iterable[tuple[Sequence[float], Sequence[float]]]) -> tuple[fl
     low, high = min(late), max(late)
     tick = tick_size(high - low)
     return math.floor(low / tick) * tick, max(math.ceil(high / tick), 1) * tick
+
+
+def short(value: float) -> str:
+    """Two decimals, or two digits where these would show nothing."""
+    return f"{value:.2f}" if abs(value) >= 0.1 or value == 0 else f"{value:.2g}"
 
 
 def tick_size(span: float, *, whole: bool = False) -> float:

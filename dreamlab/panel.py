@@ -61,6 +61,7 @@ STYLE = (
 .dreamlab .dl-picture {border-radius:3px; background:#8883}
 .dreamlab .dl-head {font-weight:600; line-height:20px; color:var(--dl-ink)}
 .dreamlab .dl-head small {font-weight:400; opacity:.75; margin-left:6px}
+.dreamlab .dl-label .widget-html-content {text-align:right; padding-right:4px}
 .dreamlab .dl-status {display:flex; gap:12px; align-items:center; line-height:20px; height:20px;
   color:var(--dl-ink); font-variant-numeric:tabular-nums; white-space:nowrap; overflow:hidden}
 .dreamlab .dl-status progress {width:150px; height:10px; accent-color:var(--dl-clip)}
@@ -360,12 +361,14 @@ class Panel:
     def _advance(self) -> bool:
         """One step of every dream (`LiveLoop`'s work), and a look at the clock."""
         self._turn_knobs()
+        if self._judge_wanted and not self._tracks[0].judged:
+            self._ask_judge()  # outside the throttle: the first time is slow, and says nothing
         going = False
         for track in self._tracks:
             going = track.advance() or going
         if not going:
             return False
-        if self._judging.due() and self._judge_wanted:
+        if self._judge_wanted and self._judging.due():
             with self._judging:
                 self._ask_judge()
         if self._drawing.due():
@@ -553,7 +556,7 @@ class Panel:
         buttons["pause"].disabled = state == "ready" or (ended and not self._live.active)
         buttons["step"].disabled = ended and not self._live.active
         buttons["stop"].disabled = state not in ("running", "paused")
-        buttons["save"].disabled = buttons["film"].disabled = not begun
+        buttons["save"].disabled = buttons["film"].disabled = not (begun or self._live.active)
 
     def _build(self) -> None:
         """Make the widgets, once."""
@@ -586,9 +589,9 @@ class Panel:
         stage.layout.flex_flow, stage.layout.width = "row wrap", "100%"
         stage.add_class("dl-stage")
         bar = widgets.HBox(list(self._buttons.values()), layout={"flex_flow": "row wrap"})
-        knobs = widgets.HBox([c for c in columns if c], layout={"flex_flow": "row wrap"})
+        knobs = [column for column in columns if column]
         self.widget = widgets.VBox(
-            [self._style, *self._prompt_rows, bar, self._status, self._message, stage, knobs]
+            [self._style, *self._prompt_rows, bar, self._status, self._message, stage, *knobs]
         )
         self.widget.add_class("dreamlab")
         self._show_notes()
@@ -639,9 +642,10 @@ class Panel:
             rows.append(self._upload)
         if not rows:
             return None
-        box = widgets.VBox(rows, layout={"flex_flow": "row wrap"})
+        columns = "repeat(auto-fill, minmax(270px, 1fr))"
+        box = widgets.GridBox(rows, layout={"grid_template_columns": columns, "width": "100%"})
         title = widgets.HTML(f'<div class="dl-head">{head}</div>')
-        return widgets.VBox([title, box], layout={"flex": "1 1 320px" if not live else "2 1 640px"})
+        return widgets.VBox([title, box], layout={"width": "100%"})
 
     def _dressed(self, widget: Any, name: str, **layout: str) -> Any:
         """The widget with its label, tooltip and width, for ipywidgets 7 and 8."""
@@ -649,7 +653,7 @@ class Panel:
         widget.style.description_width = "104px"
         tip = "tooltip" if widget.has_trait("tooltip") else "description_tooltip"
         setattr(widget, tip, CONTROLS[name].tip)
-        for trait, value in ({"width": "310px"} | layout).items():
+        for trait, value in ({"width": "auto"} | layout).items():
             setattr(widget.layout, trait, value)
         return widget
 
@@ -702,7 +706,7 @@ class Panel:
         text = widgets.Text(
             value=self._given.prompts[0], placeholder="what you want to see", continuous_update=True
         )
-        self._dressed(text, name, width="100%")
+        self._dressed(text, name, width="auto")
         text.observe(lambda _: self._post(self._check_words), "value")
         self._prompt_rows.append(text)
         if self._given.clip.name in EMBEDDED:
@@ -717,7 +721,7 @@ class Panel:
             continuous_update=True,
         )
         text.observe(lambda _: self._post(self._check_words), "value")
-        self._prompt_rows.append(self._dressed(text, name, width="100%"))
+        self._prompt_rows.append(self._dressed(text, name, width="auto"))
         return text
 
     def _make_builder(self, text: widgets.Text) -> widgets.Widget:
@@ -753,9 +757,8 @@ class Panel:
 
         for menu in chosen.values():
             menu.observe(lambda _: self._post(build), "value")
-        # The empty label lines the menus up with the prompt above them.
-        label = widgets.HTML("or from:", layout={"width": "104px"})
-        label.layout.margin, label.add_class("dl-right")
+        label = widgets.HTML("or from", layout={"width": "108px"})  # in line with the prompt's
+        label.add_class("dl-label")
         return widgets.HBox([label, *chosen.values()], layout={"flex_flow": "row wrap"})
 
     def _value(self, name: str) -> Any:
