@@ -83,12 +83,12 @@ PLANS: dict[str, Plan] = {
             "pool_type": "avg",
         },
         seed=11,
-        steps=7000,
+        steps=6000,
     ),
     "picturebook-judge": Plan(
         {"image_size": IMAGE, "layers": [1, 1, 1, 1], "width": 24, "head_width": 48},
         seed=22,
-        steps=7000,
+        steps=5000,
         learning_rate=1e-3,
     ),
 }
