@@ -1,0 +1,199 @@
+"""The plots of the chapters: a row of pictures, a matrix of agreements, curves.
+
+Three functions, so that a chapter's cells stay about its subject. Each asks for an `alt`, the
+sentence that a reader hears who cannot see the plot, and stores it with the PNG as notebooks keep
+it (nbconvert reads it from there). Pictures are shown pixel by pixel, without smoothing: what a
+chapter says about pixels can be seen.
+"""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.image import BboxImage
+from matplotlib.patches import Rectangle
+from matplotlib.transforms import Bbox, TransformedBbox
+
+from dreamlab.figures import FAINT, StaticFigure, to_array
+
+# Okabe and Ito's palette, and a line style each: told apart with any colour vision, and in grey.
+STYLES = (
+    ("#0072B2", "-"),
+    ("#D55E00", "--"),
+    ("#009E73", "-."),
+    ("#CC79A7", ":"),
+    ("#777777", (0, (5, 1, 1, 1, 1, 1))),
+)
+FRAME = "#D55E00"
+
+
+class Plot(StaticFigure):
+    """A figure that ends a cell, with its alternative text."""
+
+    def __init__(self, width: float, height: float, alt: str, layout: str | None = "constrained"):
+        if not alt.strip():
+            raise ValueError("alt is empty: say in a sentence what the plot shows")
+        super().__init__(figsize=(width, height), dpi=100, layout=layout, description=alt.strip())
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict, dict]:
+        data = {"image/png": self.to_png(), "text/plain": self.description}
+        return data, {"image/png": {"alt": self.description}}
+
+
+def pictures(
+    images: Sequence[Any], titles: Sequence[str], *, alt: str, columns: int = 6, size: float = 1.5
+) -> Plot:
+    """Pictures in rows, in reading order, a title above each.
+
+    Args:
+        images: PIL images, paths, tensors (3, h, w) or arrays (h, w, 3); values outside [0, 1] are
+            shown as the nearest value inside, as a screen does.
+        titles: one for each, broken into lines where it is long.
+        alt: what is to be seen, for a reader who cannot see it.
+        columns: pictures in a row.
+        size: side of a picture in inches, at 100 dots per inch.
+
+    Raises:
+        ValueError: no picture, or not one title for each.
+    """
+    arrays = [to_array(image) for image in images]
+    if not arrays or len(titles) != len(arrays):
+        raise ValueError(
+            f"{len(arrays)} pictures and {len(titles)} titles: give one title for each"
+        )
+    columns = min(columns, len(arrays))
+    rows = -(-len(arrays) // columns)
+    titles = ["\n".join(textwrap.wrap(title, int(13.5 * size))) for title in titles]
+    lines = max(title.count("\n") + 1 for title in titles)
+    plot = Plot(columns * (size + 0.1), rows * (size + 0.06 + 0.16 * lines), alt)
+    for axes, array, title in zip(_grid(plot, rows, columns), arrays, titles, strict=False):
+        axes.imshow(array, interpolation="nearest" if len(array) < 100 * size else "antialiased")
+        axes.set_title(title, fontsize=9, pad=3)
+    return plot
+
+
+def _grid(plot: Plot, rows: int, columns: int) -> list[Axes]:
+    grid = list(plot.subplots(rows, columns, squeeze=False).flat)
+    for axes in grid:
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+    return grid
+
+
+def matrix(
+    values: Any,
+    images: Sequence[Any],
+    captions: Sequence[str],
+    *,
+    alt: str,
+    title: str = "agreement of every picture with every sentence",
+) -> Plot:
+    """How well every picture (rows) agrees with every sentence (columns), as shades and numbers.
+
+    The greatest number of a row, the sentence that is chosen for this picture, has a frame.
+
+    Args:
+        values: (pictures, sentences), cosines.
+        images: a thumbnail for each row, of any kind that `pictures` takes.
+        captions: the sentence of each column.
+        alt: what is to be seen, for a reader who cannot see it.
+        title: above the matrix.
+    """
+    return matrices({title: (values, images)}, captions, alt=alt)
+
+
+def matrices(
+    panels: Mapping[str, tuple[Any, Sequence[Any]]], captions: Sequence[str], *, alt: str
+) -> Plot:
+    """Several matrices side by side: for each title its values and its thumbnails."""
+    rows, columns = max(len(images) for _, images in panels.values()), len(captions)
+    # Inches: a cell, the thumbnails with the ends of the slanted captions, and what is below.
+    cell, left, below = 0.55, 1.3, 1.55
+    width, height = len(panels) * (cell * columns + left) + 0.2, cell * rows + below + 0.3
+    plot = Plot(width, height, alt, layout=None)
+    for index, (title, (values, images)) in enumerate(panels.items()):
+        numbers = np.asarray(torch.as_tensor(values).detach().float().cpu())
+        if numbers.shape != (len(images), columns):
+            size = f"{len(images)} pictures and {columns} sentences"
+            raise ValueError(f"{size}, but values of shape {numbers.shape}")
+        corner = (index * (cell * columns + left) + left) / width, below / height
+        axes = plot.add_axes((*corner, cell * columns / width, cell * rows / height))
+        _draw_matrix(axes, numbers)
+        axes.set_title(title, fontsize=10)
+        axes.set_xticks(range(columns), captions, rotation=35, ha="right", rotation_mode="anchor")
+        axes.set_yticks([])
+        axes.tick_params(length=0, labelsize=9)
+        for row, image in enumerate(images):
+            box = Bbox.from_bounds(-1.5, row - 0.45, 0.9, 0.9)  # in cells, left of the row
+            thumbnail = BboxImage(TransformedBbox(box, axes.transData), clip_on=False)
+            thumbnail.set_data(to_array(image))
+            axes.add_artist(thumbnail)
+    return plot
+
+
+def _draw_matrix(axes: Axes, numbers: np.ndarray) -> None:
+    axes.imshow(numbers, cmap="Blues", vmin=-0.2, vmax=1)
+    axes.spines[:].set_visible(False)
+    for (row, column), number in np.ndenumerate(numbers):
+        dark = number > 0.5
+        text = f"{number:.2f}".replace("0.", ".").replace("-", "−")
+        style = {"color": "white" if dark else "black", "ha": "center", "va": "center"}
+        axes.text(column, row, text, fontsize=9, **style)
+        if column == numbers[row].argmax():
+            frame = Rectangle((column - 0.42, row - 0.42), 0.84, 0.84, fill=False, ec=FRAME, lw=2)
+            axes.add_patch(frame)
+
+
+def curves(
+    lines: Mapping[str, Sequence[float] | tuple[Sequence[float], Sequence[float]]],
+    *,
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    alt: str,
+    levels: Mapping[str, float] | None = None,
+    picture: Any = None,
+) -> Plot:
+    """Curves by name, and a picture to their left if one is given.
+
+    Args:
+        lines: the values at steps 0, 1, 2, …, or a pair (x, y), by name.
+        title, xlabel, ylabel: the words on the plot.
+        alt: what is to be seen, for a reader who cannot see it.
+        levels: horizontal lines for comparison, by name.
+        picture: what the curves belong to, of any kind that `pictures` takes.
+    """
+    plot = Plot(6.4 if picture is None else 8.6, 2.9, alt)
+    if picture is None:
+        axes = plot.subplots()
+    else:
+        left, axes = plot.subplots(1, 2, width_ratios=(2.4, 5.2))
+        left.imshow(to_array(picture), interpolation="nearest")
+        left.axis("off")
+    for (name, values), (colour, style) in zip(lines.items(), STYLES, strict=False):
+        points = values if isinstance(values, tuple) else (range(len(values)), values)
+        axes.plot(*points, linestyle=style, color=colour, lw=1.8, label=name)
+    for name, level in (levels or {}).items():
+        axes.axhline(level, color=FAINT, ls=(0, (1, 2)), lw=1.4)
+        axes.annotate(
+            name,
+            (1, level),
+            (-2, 3),
+            xycoords=axes.get_yaxis_transform(),
+            textcoords="offset points",
+            ha="right",
+            fontsize=8,
+            color="#555555",
+        )
+    axes.set_title(title, fontsize=10)
+    axes.set_xlabel(xlabel, fontsize=9)
+    axes.set_ylabel(ylabel, fontsize=9)
+    axes.tick_params(labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", alpha=0.25)
+    if len(lines) > 1:
+        axes.legend(fontsize=8, frameon=False)
+    return plot

@@ -1,0 +1,102 @@
+"""The plots of the chapters: what they draw, and that nobody is left without words for it."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dreamlab import plots
+
+RED = torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1).expand(3, 8, 8)
+BLUE = Image.new("RGB", (8, 8), (0, 0, 255))
+
+
+def drawn(plot: plots.Plot) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(plot.to_png())).convert("RGB")).astype(int)
+
+
+def share(pixels: np.ndarray, colour: tuple[int, int, int]) -> float:
+    return float((np.abs(pixels - colour).max(-1) < 8).mean())
+
+
+def every_plot(alt: str) -> list[plots.Plot]:
+    return [
+        plots.pictures([RED, BLUE], ["red", "blue"], alt=alt),
+        plots.matrix(torch.eye(2), [RED, BLUE], ["a red thing", "a blue thing"], alt=alt),
+        plots.curves({"a": [3, 2, 1]}, title="t", xlabel="step", ylabel="loss", alt=alt),
+    ]
+
+
+def test_a_plot_is_shown_as_png_with_its_alternative_text():
+    for plot in every_plot("  Two coloured squares. "):
+        data, metadata = plot._repr_mimebundle_()
+        assert data["image/png"].startswith(b"\x89PNG")
+        assert data["text/plain"] == "Two coloured squares."
+        assert metadata["image/png"]["alt"] == "Two coloured squares."
+
+
+def test_a_plot_without_alternative_text_is_refused():
+    with pytest.raises(ValueError, match="alt is empty: say in a sentence"):
+        every_plot(" ")
+
+
+def test_pictures_shows_every_picture_and_all_of_its_title():
+    title = "a title that is far too long to stand on one line above a small picture"
+    plot = plots.pictures([RED, BLUE, RED], [title, "blue", "red"], alt="x", columns=2)
+    pixels = drawn(plot)
+    assert share(pixels, (255, 0, 0)) == pytest.approx(2 * share(pixels, (0, 0, 255)), rel=0.1)
+    assert plot.axes[0].get_title().replace("\n", " ") == title
+
+
+def test_pictures_asks_for_a_title_each():
+    with pytest.raises(ValueError, match="2 pictures and 1 titles"):
+        plots.pictures([RED, BLUE], ["red"], alt="x")
+    with pytest.raises(ValueError, match="0 pictures"):
+        plots.pictures([], [], alt="x")
+
+
+def test_matrix_frames_the_chosen_sentence_of_every_row():
+    values = torch.tensor([[0.1, 0.9, 0.0], [-0.5, 0.2, 0.31]])
+    plot = plots.matrix(values, [RED, BLUE], ["a", "b", "c"], alt="x")
+    (axes,) = plot.axes
+    texts = [text.get_text() for text in axes.texts]
+    assert texts == [".10", ".90", ".00", "−.50", ".20", ".31"]
+    assert [round(frame.get_x() + 0.42) for frame in axes.patches] == [1, 2]
+    pixels = drawn(plot)
+    assert share(pixels, (255, 0, 0)) > 0.005 and share(pixels, (0, 0, 255)) > 0.005
+
+
+def test_thumbnails_stand_upright():
+    half = np.zeros((8, 8, 3))
+    half[:4, :, 0], half[4:, :, 1] = 1, 1  # red above green
+    pixels = drawn(plots.matrix([[0.0]], [half], ["x"], alt="x"))
+    red_rows = np.nonzero((np.abs(pixels - (255, 0, 0)).max(-1) < 8).any(1))[0]
+    green_rows = np.nonzero((np.abs(pixels - (0, 255, 0)).max(-1) < 8).any(1))[0]
+    assert red_rows.mean() < green_rows.mean()
+
+
+def test_matrix_refuses_values_of_another_shape():
+    with pytest.raises(ValueError, match=r"1 pictures and 2 sentences, but .* \(2, 2\)"):
+        plots.matrix(torch.eye(2), [RED], ["a", "b"], alt="x")
+
+
+def test_curves_names_everything():
+    plot = plots.curves(
+        {"a": [3, 2, 1], "b": ([0, 2], [1, 1])},
+        levels={"goal": 0.5},
+        picture=RED,
+        title="the title",
+        xlabel="step",
+        ylabel="loss",
+        alt="x",
+    )
+    axes = plot.axes[1]
+    assert (axes.get_title(), axes.get_xlabel(), axes.get_ylabel()) == ("the title", "step", "loss")
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b"]
+    assert axes.texts[0].get_text() == "goal"
+    assert list(axes.lines[1].get_xdata()) == [0, 2]
+    a, b, _goal = axes.lines
+    assert a.get_linestyle() != b.get_linestyle()  # told apart in grey as well
+    assert share(drawn(plot), (255, 0, 0)) > 0.05
