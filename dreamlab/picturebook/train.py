@@ -394,7 +394,7 @@ def train(name: str, folder: Path, plan: Plan, *, device: str, workers: int, out
         scale = model.logit_scale.exp().clamp(max=100)
         clip = contrastive_loss(image, text[: plan.batch], words, scale)
         attribute = heads.attribute_loss(image, text[plan.batch :], numbers)
-        loss = clip + 0.4 * attribute
+        loss = clip + attribute
         if transformer:
             loss = loss + heads.token_loss(patches, owners, numbers)
 
