@@ -127,7 +127,7 @@ def _build(source: str, pretrained: str | None) -> tuple[torch.nn.Module, Callab
         ) from error
     except Exception as error:  # a broken file fails in a dozen ways, from KeyError to EOFError
         reason = f"{type(error).__name__}: {textwrap.shorten(str(error), 300)}"
-        # Foreign weights fail in load_state_dict, or before it: over SigLIP's bias, or over the width.
+        # Foreign weights fail in load_state_dict, or before it over SigLIP's bias or the width.
         signs = ("loading state_dict", "no attribute 'ndim'", "width changed")
         if any(sign in str(error) for sign in signs):
             problem = "its weights are of another architecture than its configuration"
@@ -147,19 +147,22 @@ def _hub() -> Iterator[bool]:
     Left alone, its client asks for each file six times, most of a minute, before it looks into its
     cache or gives up.
     """
-    constants = huggingface_hub.constants
+    constants, utils = huggingface_hub.constants, huggingface_hub.utils
+    # Before version 1 a session remembers the mode in which it was opened.
+    forget_sessions = getattr(utils, "reset_sessions", lambda: None)
     before = constants.HF_HUB_OFFLINE
     try:
-        # Any answer will do, an error page too.
-        huggingface_hub.utils.get_session().head(constants.ENDPOINT, timeout=5)
+        utils.get_session().head(constants.ENDPOINT, timeout=5)  # any answer will do, even an error
         online = not before
     except Exception:  # the client's own class, which differs between its versions
         online = False
     constants.HF_HUB_OFFLINE = not online
+    forget_sessions()
     try:
         yield online
     finally:
         constants.HF_HUB_OFFLINE = before
+        forget_sessions()
 
 
 def _download(source: str, pretrained: str | None) -> None:
