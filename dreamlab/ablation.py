@@ -1,0 +1,448 @@
+"""The ablation: what each ingredient of the method adds, judged by a CLIP that took no part.
+
+    python -m dreamlab.ablation            # 40 prompts by every rung: a table and a contact sheet
+    python -m dreamlab.ablation --write    # … put into README.md
+
+A ladder of recipes, each the one before plus one idea, dreams the same captions of the picture-book
+world. Beside the dreams stand drawn scenes of the same captions: what the two CLIPs say of a
+picture that really shows it.
+"""
+
+import argparse
+import io
+import json
+import multiprocessing
+import re
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from itertools import cycle, islice, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from dreamlab.judge import Judge, mean, measure
+from dreamlab.picturebook.draw import draw
+from dreamlab.picturebook.world import (
+    BACKGROUNDS,
+    COLOURS,
+    OBJECTS,
+    TEXTURES,
+    Item,
+    Scene,
+    caption,
+    compose,
+)
+from dreamlab.recipe import Recipe
+from dreamlab.sweep import MEASURES, Sweep, contact_sheet, load, markdown, summarize, sweep
+
+PROMPTS = 40
+DISTRACTORS = 60  # captions that nothing is dreamt of
+DRAWN = "drawn scene"
+
+# --- the ladder -----------------------------------------------------------------------------------
+
+CLIP_GRADIENT = 1.0
+"""RMS of CLIP's gradient by which normalisation divides, typical of these runs. A rung that does
+not normalise needs its weight of total variation times this for the same balance."""
+
+FULL = Recipe()
+OCTAVES = replace(
+    FULL,
+    normalize_gradient=False,
+    tv_weight=FULL.tv_weight * CLIP_GRADIENT,
+    final_learning_rate=1.0,
+    final_view_mix=None,
+)
+CLAMP = replace(OCTAVES, octaves=(1.0,))
+MASKED = replace(CLAMP, clamp=False)
+PLAIN = replace(MASKED, tv_kind="l1", tv_weight=MASKED.tv_weight)
+VIEWS = replace(PLAIN, tv_weight=0.0)
+
+LADDER: dict[str, Recipe] = {
+    "raw": Recipe.raw(),
+    "+ views": VIEWS,
+    "+ TV": PLAIN,
+    "masked TV": MASKED,
+    "+ clamp": CLAMP,
+    "+ octaves": OCTAVES,
+    "full": FULL,
+}
+"""Each rung is the one before and one idea more. The last, *full*, is the default recipe: it adds
+what steers the run, a falling learning rate and gradients brought to one size. Raw looks at the
+whole image once a step, all others at as many views as the default recipe."""
+
+
+# --- the captions ---------------------------------------------------------------------------------
+
+WORKED: tuple[Scene, ...] = (
+    compose("space", [("moon", "yellow", "plain", 1), ("cloud", "white", "plain", 3)]),
+    compose("mountains", [("castle", "grey", "plain", 1), ("flower", "red", "plain", 3)]),
+    compose("space", [("planet", "orange", "plain", 2), ("comet", "blue", "plain", 2)]),
+    compose("city", [("cloud", "white", "plain", 5)]),
+)
+"""The examples that the course works with."""
+
+KINDS = ("one", "textured", "two kinds", "one", "several", "textured", "two kinds", "one")
+
+
+def scenes(seed: int = 0) -> Iterator[Scene]:
+    """Endless different scenes: the worked examples, then every sort of scene in turn.
+
+    Objects, colours, textures and backgrounds come round in shuffled order, so that a few scenes
+    already hold most of the world. No scene's caption is true of another one, so of all captions
+    one alone is right for a picture.
+    """
+    rng = np.random.default_rng([5, seed])
+
+    def shuffled(values: Sequence[str]) -> Iterator[str]:
+        while True:
+            yield from (str(value) for value in rng.permutation(values))
+
+    objects, colours = shuffled(OBJECTS), shuffled(COLOURS)
+    textures, backgrounds = shuffled(TEXTURES[1:]), shuffled(tuple(BACKGROUNDS))
+    given: list[Scene] = []
+
+    def candidates() -> Iterator[Scene]:
+        yield from WORKED
+        for kind in cycle(KINDS):
+            things = []
+            for name in islice(objects, 2 if kind == "two kinds" else 1):
+                texture = next(textures) if kind == "textured" else "plain"
+                count = int(rng.integers(2, 4)) if kind == "several" else 1
+                things.append((name, next(colours), texture, count))
+            if len({name for name, *_ in things}) == len(things):
+                yield compose(next(backgrounds), things, seed=int(rng.integers(2**31)))
+
+    for scene in candidates():
+        if not any(is_true(a, b) or is_true(b, a) for a, b in ((scene, old) for old in given)):
+            given.append(scene)
+            yield scene
+
+
+def is_true(claim: Scene, scene: Scene) -> bool:
+    """Whether the caption of `claim` also holds for `scene`: it says nothing that is not there."""
+
+    def shown(item: Item) -> bool:
+        return any(
+            (item.object, item.colour, item.count) == (there.object, there.colour, there.count)
+            and item.texture in ("plain", there.texture)  # a caption is silent about plain
+            for there in scene.items
+        )
+
+    return claim.background == scene.background and all(map(shown, claim.items))
+
+
+# --- the run --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """What the ladder gave.
+
+    Attributes:
+        dreams: the sweep, a recipe for each rung.
+        drawn: rows as in a sweep, of the drawn scenes.
+        drawings: these scenes, as pictures.
+        captions: how many captions the judge chose from.
+        seconds: how long it all took.
+    """
+
+    dreams: Sweep
+    drawn: list[dict[str, Any]]
+    drawings: list[Image.Image]
+    captions: int
+    seconds: float
+
+    def summary(self) -> list[dict[str, Any]]:
+        """A dictionary of estimates for each rung, then for the drawn scenes.
+
+        `gain` is what the judge's score rose from the rung above, prompt by prompt: two rungs may
+        differ for certain although the intervals of their own means overlap.
+        """
+        result = summarize([*self.dreams.rows, *self.drawn])
+        scores: dict[str, dict[str, float]] = {}
+        for row in self.dreams.rows:
+            if not row["error"]:
+                scores.setdefault(row["recipe"], {})[row["prompt"]] = row["judge"]
+        rungs = [summary for summary in result if summary["recipe"] in scores]
+        for above, summary in pairwise(rungs):
+            before, after = scores[above["recipe"]], scores[summary["recipe"]]
+            if both := before.keys() & after.keys():
+                summary["gain"] = mean(after[p] - before[p] for p in sorted(both))
+        return result
+
+    def table(self, columns: Sequence[str] = (), summary: list[dict] | None = None) -> str:
+        """The summary in Markdown; all columns unless some are named."""
+        named = [
+            {HEADS.get(key, key): value for key, value in row.items()}
+            for row in summary or self.summary()
+        ]
+        return markdown(named, [HEADS.get(c, c) for c in columns or ALL_COLUMNS])
+
+    def sheet(self, columns: int = 8, size: int = 112) -> Image.Image:
+        """The first pictures of each rung, and the drawn scenes, as one RGB image."""
+        prompts = [row["prompt"] for row in self.drawn][:columns]
+        found = {
+            (row["recipe"], row["prompt"]): image
+            for row, image in zip(self.dreams.rows, self.dreams.images, strict=True)
+        }
+        rungs = list(dict.fromkeys(row["recipe"] for row in self.dreams.rows))
+        grid = [[found[rung, prompt] for prompt in prompts] for rung in rungs]
+        return contact_sheet([*grid, self.drawings[:columns]], [*rungs, DRAWN], prompts, size=size)
+
+
+HEADS = {"recipe": "rung", "gain": "judge's gain on the rung above"}
+ALL_COLUMNS = ("recipe", "dreamer", "judge", "gain", *list(MEASURES)[2:])
+README_COLUMNS = ("recipe", "dreamer", "judge", "gain", "top1", "rank", "slope", "out_of_range")
+
+
+def run(
+    prompts: int = PROMPTS,
+    *,
+    ladder: dict[str, Recipe] | None = None,
+    clip: str = "picturebook",
+    judge: str = "picturebook-judge",
+    seed: int = 0,
+    device: str | None = None,
+    batch: int = 8,
+    workers: int = 1,
+    progress: bool = False,
+) -> Ablation:
+    """Dream `prompts` captions by every rung, and measure dreams and drawn scenes.
+
+    Args:
+        prompts: how many captions, 1 to 1000. The judge chooses from these and 60 more.
+        ladder: other recipes by name; `LADDER` unless given.
+        clip, judge: names for `load_clip`: who dreams and who judges.
+        seed: chooses captions, drawings and the randomness of every dream.
+        device, batch, progress: as for `dreamlab.sweep.sweep`.
+        workers: processes that dream at the same time; 1 dreams in this one.
+    """
+    if not 1 <= prompts <= 1000:
+        raise ValueError(f"prompts is how many captions to dream, 1 to 1000, got {prompts}")
+    if workers < 1:
+        raise ValueError(f"workers is a number of processes, at least 1, got {workers}")
+    ladder = LADDER if ladder is None else ladder
+    begin = time.monotonic()
+    chosen = list(islice(scenes(seed), prompts + DISTRACTORS))
+    captions = [caption(scene) for scene in chosen]
+    wanted, distractors = captions[:prompts], captions[prompts:]
+
+    # First, because it is quick and says at once if a CLIP cannot be loaded.
+    drawings = [draw(scene, max(next(iter(ladder.values())).canvas)) for scene in chosen[:prompts]]
+    numbers = measure(
+        drawings,
+        wanted,
+        clip=load(clip, device),
+        judge=Judge(load(judge, device)),
+        distractors=distractors,
+    )
+    drawn = [
+        {"recipe": DRAWN, "prompt": prompt, "seed": seed, "error": ""} | row
+        for prompt, row in zip(wanted, numbers, strict=True)
+    ]
+    with _pool(workers) as executor:
+        dreams = sweep(
+            wanted,
+            ladder,
+            seed,
+            clip=clip,
+            judge=judge,
+            distractors=distractors,
+            device=device,
+            batch=batch,
+            executor=executor,
+            progress=progress,
+        )
+    return Ablation(dreams, drawn, drawings, len(captions), time.monotonic() - begin)
+
+
+def _pool(workers: int):
+    if workers == 1:
+        return nullcontext()
+    return ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=torch.set_num_threads,
+        initargs=(max(1, torch.get_num_threads() // workers),),
+    )
+
+
+def bars(summary: Sequence[dict[str, Any]]) -> list[tuple[str, bool]]:
+    """What raw and full dreams of the embedded models must reach: (a sentence, whether they do)."""
+    rung = {row["recipe"]: row for row in summary}
+    raw, full, drawn = rung["raw"], rung["full"], rung[DRAWN]
+
+    def value(row: dict[str, Any], name: str) -> float:
+        return row[name].value
+
+    return [
+        (
+            f"raw: the dreamer scores its noise ({value(raw, 'dreamer'):.2f}) above a drawn scene "
+            f"({value(drawn, 'dreamer'):.2f})",
+            value(raw, "dreamer") > value(drawn, "dreamer"),
+        ),
+        (
+            f"raw: judge R-precision {value(raw, 'top1'):.0%} is at most 30 %",
+            value(raw, "top1") <= 0.30,
+        ),
+        (f"raw: slope {value(raw, 'slope'):.2f} is above −1", value(raw, "slope") > -1),
+        (
+            f"raw: {value(raw, 'out_of_range'):.1%} of pixels are out of range",
+            value(raw, "out_of_range") > 0,
+        ),
+        (
+            f"full: judge R-precision {value(full, 'top1'):.0%} is at least 90 %",
+            value(full, "top1") >= 0.90,
+        ),
+        (
+            f"full: … and within 10 points of drawn scenes ({value(drawn, 'top1'):.0%})",
+            value(full, "top1") >= value(drawn, "top1") - 0.10,
+        ),
+        (
+            f"full: slope {value(full, 'slope'):.2f} is in the band of photographs, −3.0 to −1.6",
+            -3.0 <= value(full, "slope") <= -1.6,
+        ),
+        (
+            f"full: {value(full, 'out_of_range'):.1%} of pixels are out of range",
+            value(full, "out_of_range") == 0,
+        ),
+    ]
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+README = Path(__file__).parent.parent / "README.md"
+SHEET = Path("docs/ablation.jpg")  # beside README
+BEGIN, END = "<!-- ablation:begin -->", "<!-- ablation:end -->"
+LARGEST = 1_000_000  # bytes of a sheet in the repository
+
+
+def save_sheet(sheet: Image.Image, path: Path) -> None:
+    """Save as JPEG under 1 MB, with the best quality that fits."""
+    for quality in range(92, 10, -8):
+        buffer = io.BytesIO()
+        sheet.save(buffer, "JPEG", quality=quality, subsampling=0)
+        if buffer.tell() < LARGEST:
+            break
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(buffer.getvalue())
+
+
+def check_readme(readme: Path) -> None:
+    """Raise before hours of dreaming if there is nowhere to write to."""
+    if not readme.is_file():
+        raise FileNotFoundError(f"no {readme}: --write is for a clone of the repository")
+    text = readme.read_text("utf-8")
+    if not (text.count(BEGIN) == text.count(END) == 1 and text.index(BEGIN) < text.index(END)):
+        raise ValueError(f"{readme} must hold the line {BEGIN} and, below it, {END}, each once")
+
+
+def write_readme(ablation: Ablation, readme: Path, words: str) -> None:
+    """Put table, sheet and `words` about them between the markers of `readme`."""
+    check_readme(readme)
+    save_sheet(ablation.sheet(), readme.parent / SHEET)
+    alt = "A row of dreams for each rung: noise at the top, pictures at the bottom"
+    parts = [BEGIN, ablation.table(README_COLUMNS), "", words, "", f"![{alt}]({SHEET.as_posix()})"]
+    text = "\n".join([*parts, END])
+    pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
+    readme.write_text(pattern.sub(lambda _: text, readme.read_text("utf-8")), "utf-8")
+
+
+def say_how(ablation: Ablation, ladder: dict[str, Recipe]) -> str:
+    """The sentences below the table: what was done, and what its numbers mean."""
+    full = list(ladder.values())[-1]
+    height, width = full.canvas
+    count = len(ablation.drawn)
+    return (
+        f"Means over {count} captions, with 95 % intervals; {height} × {width} px, {full.steps} "
+        f"steps of {full.views} views (raw: the whole image once a step). *Dreamer score*: cosine "
+        "of picture and caption by the CLIP that made the picture; *judge score*: by the other "
+        "one, of what a screen shows of it. *Judge's gain*: caption by caption. *R-precision*: how "
+        f"often the judge finds the right one of {ablation.captions} captions; *rank*: how many "
+        "wrong ones it prefers. *Spectrum slope*: white noise 0, photographs −1.6 to −3.0. *Out of "
+        f"range*: pixels that no screen can show. Made in {ablation.seconds / 60:.0f} minutes by "
+        "`python -m dreamlab.ablation --write`."
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m dreamlab.ablation", description=__doc__.split("\n")[0]
+    )
+    parser.add_argument("--prompts", type=int, default=PROMPTS, help="captions (%(default)s)")
+    parser.add_argument("--rungs", nargs="+", choices=list(LADDER), help="only these; default all")
+    parser.add_argument("--steps", type=int, default=FULL.steps, help="per dream (%(default)s)")
+    parser.add_argument("--size", type=int, default=FULL.size, help="of the canvas (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--clip", default="picturebook", help="who dreams (%(default)s)")
+    parser.add_argument("--judge", default="picturebook-judge", help="who judges (%(default)s)")
+    parser.add_argument("--device", help="cpu, cuda, mps …; the best there is unless given")
+    parser.add_argument("--batch", type=int, default=8, help="pictures in a run (%(default)s)")
+    parser.add_argument("--workers", type=int, help="processes; on a CPU one per core unless given")
+    parser.add_argument("--out", type=Path, default=Path("outputs/ablation"), help="(%(default)s)")
+    parser.add_argument("--write", action="store_true", help="put the result into README.md")
+    options = parser.parse_args(arguments)
+    ladder = {
+        name: replace(recipe, steps=options.steps, size=options.size)
+        for name, recipe in LADDER.items()
+        if not options.rungs or name in options.rungs
+    }
+    if options.write:
+        check_readme(README)
+    options.out.mkdir(parents=True, exist_ok=True)
+
+    ablation = run(
+        options.prompts,
+        ladder=ladder,
+        clip=options.clip,
+        judge=options.judge,
+        seed=options.seed,
+        device=options.device,
+        batch=options.batch,
+        workers=options.workers or _cores(options.device),
+        progress=True,
+    )
+    summary = ablation.summary()
+    words = say_how(ablation, ladder)
+    table = ablation.table(summary=summary)
+    (options.out / "table.md").write_text(f"{table}\n\n{words}\n", "utf-8")
+    (options.out / "rows.json").write_text(
+        json.dumps([*ablation.dreams.rows, *ablation.drawn], indent=1, ensure_ascii=False), "utf-8"
+    )
+    save_sheet(ablation.sheet(), options.out / "sheet.jpg")
+    for number, (row, image) in enumerate(
+        zip(ablation.dreams.rows, ablation.dreams.images, strict=True)
+    ):
+        if image is not None:
+            rung = list(ladder).index(row["recipe"])
+            image.save(options.out / f"{rung}-{number % options.prompts:02d}.png")
+    print(table, words, sep="\n\n")
+    if {"raw", "full"} <= set(ladder):
+        for sentence, reached in bars(summary):
+            print("✓" if reached else "✗", sentence)
+    if options.write:
+        if ablation.dreams.failures:
+            sys.exit("not written: some dreams failed, see above")
+        write_readme(ablation, README, words)
+        print(f"written to {README}")
+
+
+def _cores(device: str | None) -> int:
+    """One process for each core that PyTorch would use, on a CPU."""
+    on_gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
+    return (
+        1 if device not in (None, "cpu") or (device is None and on_gpu) else torch.get_num_threads()
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,233 @@
+"""The ablation: a ladder of single ideas, fair captions, and one command from start to README."""
+
+import json
+import re
+from dataclasses import replace
+from itertools import combinations, islice, pairwise
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dreamlab import ablation
+from dreamlab.ablation import DRAWN, LADDER, Ablation, bars, is_true, run, save_sheet, scenes
+from dreamlab.judge import Estimate
+from dreamlab.picturebook.world import BACKGROUNDS, caption, compose
+from dreamlab.recipe import Recipe
+from dreamlab.sweep import Sweep
+
+# What each rung may change of the one before: the knobs of its one idea.
+IDEAS = {
+    "+ views": {"views", "view_mix", "view_noise"},
+    "+ TV": {"tv_weight"},
+    "masked TV": {"tv_kind", "tv_weight"},
+    "+ clamp": {"clamp"},
+    "+ octaves": {"octaves"},
+    "full": {"normalize_gradient", "tv_weight", "final_learning_rate", "final_view_mix"},
+}
+
+
+def changed(before: Recipe, after: Recipe) -> set[str]:
+    return {knob for knob in Recipe.knobs() if getattr(before, knob) != getattr(after, knob)}
+
+
+# --- the ladder -------------------------------------------------------------------------------
+
+
+def test_each_rung_adds_one_idea():
+    assert list(LADDER) == ["raw", *IDEAS]
+    for (_, before), (name, after) in pairwise(LADDER.items()):
+        assert changed(before, after), name
+        assert changed(before, after) <= IDEAS[name], name
+
+
+def test_the_ladder_goes_from_the_raw_loss_to_the_default_recipe():
+    assert LADDER["raw"] == Recipe.raw()
+    assert LADDER["full"] == Recipe()
+    assert LADDER["+ TV"].tv_kind in ("l1", "isotropic")
+    assert LADDER["masked TV"].tv_kind == "masked"
+
+
+def test_all_rungs_but_raw_spend_the_same_views():
+    spent = {recipe.steps * recipe.views for name, recipe in LADDER.items() if name != "raw"}
+    assert len(spent) == 1
+    assert LADDER["raw"].views == 1
+    assert len({recipe.steps for recipe in LADDER.values()}) == 1
+
+
+# --- the captions -----------------------------------------------------------------------------
+
+
+def test_captions_are_the_same_for_a_seed_and_differ_between_seeds():
+    first, again, other = (list(islice(scenes(seed), 30)) for seed in (0, 0, 1))
+    assert first == again
+    assert first[:4] == other[:4]  # the worked examples
+    assert first[4:] != other[4:]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_captions_are_varied_and_only_one_is_right_for_a_scene(seed):
+    chosen = list(islice(scenes(seed), 100))
+    assert len({caption(scene) for scene in chosen}) == 100
+    for a, b in combinations(chosen, 2):
+        assert not is_true(a, b)
+        assert not is_true(b, a)
+    dreamt = chosen[: ablation.PROMPTS]
+    assert {scene.background for scene in dreamt} == set(BACKGROUNDS)
+    assert len({item.object for scene in dreamt for item in scene.items}) >= 20
+    assert sum(len(scene.items) == 2 for scene in dreamt) >= 8
+    assert sum(scene.items[0].texture != "plain" for scene in dreamt) >= 8
+    assert sum(len(scene.items[0].places) > 1 for scene in dreamt) >= 5
+
+
+def test_what_a_caption_leaves_out_is_still_true():
+    plain = compose("sky", [("heart", "red", "plain", 1)])
+    striped = compose("sky", [("heart", "red", "striped", 1)])
+    more = compose("sky", [("star", "blue", "plain", 1), ("heart", "red", "striped", 1)])
+    assert is_true(plain, striped)  # "a red heart in the sky"
+    assert not is_true(striped, plain)
+    assert is_true(striped, more)
+    assert not is_true(more, striped)
+    assert is_true(compose("sky"), plain)  # "nothing in the sky" says less than it seems to
+    for other in (
+        compose("sea", [("heart", "red", "plain", 1)]),
+        compose("sky", [("heart", "blue", "plain", 1)]),
+        compose("sky", [("star", "red", "plain", 1)]),
+        compose("sky", [("heart", "red", "plain", 2)]),
+    ):
+        assert not is_true(plain, other)
+
+
+# --- from start to README ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def names(tiny_clip_dir, tiny_resnet_dir):
+    return {"clip": f"local-dir:{tiny_clip_dir}", "judge": f"local-dir:{tiny_resnet_dir}"}
+
+
+@pytest.fixture
+def readme(tmp_path, monkeypatch):
+    path = tmp_path / "README.md"
+    path.write_text("before\n<!-- ablation:begin -->\nold\n<!-- ablation:end -->\nafter\n", "utf-8")
+    monkeypatch.setattr(ablation, "README", path)
+    return path
+
+
+def test_one_command_makes_table_sheet_and_readme(names, readme, tmp_path, capsys):
+    small = ["--prompts", "2", "--steps", "3", "--size", "64", "--device", "cpu", "--workers", "1"]
+    models = ["--clip", names["clip"], "--judge", names["judge"]]
+    ablation.main([*small, *models, "--out", str(tmp_path / "out"), "--write"])
+    printed = capsys.readouterr()
+    text = readme.read_text("utf-8")
+
+    table = [line for line in text.split("\n") if line.startswith("|")]
+    assert [line.split("|")[1].strip() for line in table] == ["rung", "---", *LADDER, DRAWN]
+    assert len({line.count("|") for line in table}) == 1
+    assert "among" not in text and "62 captions" in text
+    assert text.startswith("before\n<!-- ablation:begin -->\n")
+    assert text.endswith("<!-- ablation:end -->\nafter\n")
+    assert "old" not in text
+    (link,) = re.findall(r"!\[.+\]\((.+)\)", text)
+    assert (tmp_path / link).stat().st_size < 1_000_000
+    sheet = Image.open(tmp_path / link)
+    assert sheet.height > sheet.width  # eight rows, two columns
+
+    rows = json.loads((tmp_path / "out" / "rows.json").read_text("utf-8"))
+    assert len(rows) == 2 * (len(LADDER) + 1)
+    assert all(0 <= row["rank"] < 62 for row in rows)
+    assert len(list((tmp_path / "out").glob("*.png"))) == 2 * len(LADDER)
+    for line in table:
+        assert line in text
+    assert "raw: " in printed.out and "full: " in printed.out
+    assert "100%" in printed.err  # progress
+
+
+def test_a_missing_place_in_readme_is_found_before_any_dream(readme, monkeypatch, tmp_path):
+    monkeypatch.setattr(ablation, "run", None)
+    readme.write_text("no markers", "utf-8")
+    with pytest.raises(ValueError, match="ablation:begin"):
+        ablation.main(["--write", "--out", str(tmp_path)])
+    readme.unlink()
+    with pytest.raises(FileNotFoundError, match="clone"):
+        ablation.main(["--write", "--out", str(tmp_path)])
+
+
+@pytest.mark.slow
+def test_workers_dream_the_same(names):
+    # A single job, so that only one of the two processes is started.
+    ladder = {"full": Recipe(size=32, steps=2, octaves=(1.0,), views=2)}
+    one, two = (run(1, ladder=ladder, device="cpu", workers=workers, **names) for workers in (1, 2))
+    for mine, theirs in zip(one.dreams.images, two.dreams.images, strict=True):
+        assert np.abs(np.asarray(mine, int) - np.asarray(theirs, int)).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [({"prompts": 0}, "prompts is .* 1 to 1000, got 0"), ({"workers": 0}, "workers .* got 0")],
+)
+def test_numbers_out_of_range_are_refused(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        run(**arguments)
+
+
+# --- numbers ----------------------------------------------------------------------------------
+
+
+def made(scores: dict[str, list[float]]) -> Ablation:
+    rows = [
+        {"recipe": rung, "prompt": f"p{i}", "seed": 0, "error": "", "judge": value, "rank": i}
+        for rung, values in scores.items()
+        for i, value in enumerate(values)
+    ]
+    picture = Image.new("RGB", (32, 32))
+    drawn = [row | {"recipe": DRAWN} for row in rows[: len(scores["raw"])]]
+    return Ablation(Sweep(rows, [picture] * len(rows)), drawn, [picture] * len(drawn), 64, 60.0)
+
+
+def test_gain_is_taken_prompt_by_prompt():
+    result = made({"raw": [0.1, 0.5, 0.9], "+ views": [0.2, 0.6, 1.0]}).summary()
+    assert "gain" not in result[0]
+    gain, score = result[1]["gain"], result[1]["judge"]
+    assert gain.value == pytest.approx(0.1)
+    assert gain.high - gain.low < 1e-9 < score.high - score.low
+    assert "gain" not in result[2]  # the drawn scenes are no rung
+
+
+def test_a_failed_dream_leaves_its_prompt_out_of_the_gain():
+    part = made({"raw": [0.1, 0.5, 0.9], "+ views": [0.2, 0.6, 1.0]})
+    part.dreams.rows[5]["error"] = "NaN"
+    assert part.summary()[1]["gain"].count == 2
+
+
+def test_bars_tell_reached_from_missed():
+    def row(name, dreamer, top1, slope, out):
+        values = {"dreamer": dreamer, "top1": top1, "slope": slope, "out_of_range": out}
+        return {"recipe": name} | {k: Estimate(v, v, v, 40) for k, v in values.items()}
+
+    good = [
+        row("raw", 0.98, 0.0, -0.2, 0.4),
+        row("full", 0.8, 0.95, -2.2, 0.0),
+        row(DRAWN, 0.7, 1.0, -2.5, 0.0),
+    ]
+    assert [reached for _, reached in bars(good)] == [True] * 8
+    bad = [
+        row("raw", 0.6, 0.5, -1.5, 0.0),
+        row("full", 0.8, 0.85, -1.2, 0.01),
+        row(DRAWN, 0.7, 1.0, -2.5, 0.0),
+    ]
+    assert [reached for _, reached in bars(bad)] == [False] * 8
+
+
+def test_a_sheet_of_noise_still_fits(tmp_path):
+    noise = np.random.default_rng(0).integers(256, size=(1100, 1300, 3), dtype=np.uint8)
+    save_sheet(Image.fromarray(noise), tmp_path / "deep" / "sheet.jpg")
+    assert 300_000 < (tmp_path / "deep" / "sheet.jpg").stat().st_size < 1_000_000
+
+
+def test_the_sheet_has_a_row_for_each_rung_and_the_drawings():
+    part = made({"raw": [0.1, 0.5], "+ views": [0.2, 0.6]})
+    one, two = part.sheet(columns=1, size=32), part.sheet(size=32)
+    assert two.height == one.height
+    assert two.width == one.width + 36
+    assert replace(part, drawings=part.drawings).sheet(size=64).height > two.height
