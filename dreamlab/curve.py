@@ -180,7 +180,9 @@ class LossCurve:
 
     def describe(self) -> str:
         """The last value of each line, in words."""
-        values = [f"{NAMES[n]} {short(t.last)}" for n, t in self.traces.items() if t.values]
+        values = [
+            f"{NAMES[n]} {short(t.last)}" for n, t in self.traces.items() if math.isfinite(t.last)
+        ]
         return "Loss curve: " + (", ".join(values) or "no steps yet")
 
     def _legend(self) -> str:

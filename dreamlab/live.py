@@ -59,8 +59,9 @@ class LiveLoop:
 
         Cancelling it (the kernel's interrupt button) ends it like `stop`, and is passed on.
         """
+        turn = self._take_turn(float("inf"))
         self._restart_first = from_start
-        await self._drive(float("inf"))
+        await self._drive(turn)
 
     def start(self) -> None:
         """Begin from the first step, in the background. What was running is dropped."""
@@ -112,20 +113,28 @@ class LiveLoop:
         if self.active:
             self._wake.set()
         else:
-            self.task = asyncio.get_running_loop().create_task(self._drive(steps))
+            drive = self._drive(self._take_turn(steps))
+            self.task = asyncio.get_running_loop().create_task(drive)
             # The error is shown by `report` and kept for `check`; asyncio need not log it as lost.
             self.task.add_done_callback(lambda task: task.cancelled() or task.exception())
 
-    async def _drive(self, steps: float) -> None:
+    def _take_turn(self, steps: float) -> object:
+        """From now on this loop is active, and only the coroutine with this turn may step.
+
+        Taken at once, not when the coroutine gets to run: a Stop may come in between.
+        """
         for other in _active - {self}:
             other.stop()
+        _active.add(self)
         self._wake.set()  # an older coroutine of ours may be waiting: let it see that it is over
-        self._turn = turn = object()
         self._wake = asyncio.Event()
+        self._turn = object()
         self._allowed = steps
         self._ends_as = "stopped"
         self.error = None
-        _active.add(self)
+        return self._turn
+
+    async def _drive(self, turn: object) -> None:
         outcome: State | None = None
         try:
             while self._turn is turn:
@@ -142,7 +151,7 @@ class LiveLoop:
                 else:
                     self._change("paused")
                     self._wake.clear()
-                    await self._wake.wait()
+                    await self._wake.wait()  # set by whoever allows steps, stops or takes the turn
         except Exception as error:
             outcome = "failed"
             self.error = error

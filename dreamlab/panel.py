@@ -174,8 +174,8 @@ class Panel:
         await panel.run()
 
     Args:
-        dream: what to run. Start makes a new `Dream` from the controls whenever steps were done
-            already: ``panel.dream`` is the present one.
+        dream: what to run. The first Start runs this very dream, a later one a new `Dream` made
+            from the controls: ``panel.dream`` is the present one.
         show: names of the controls to show, of ``CONTROLS``; default: all that fit the dream. The
             buttons, the picture and the curve are always there.
         judge: a `Judge` for the judge's line. Default: the embedded one, if the dream's model is
@@ -399,9 +399,12 @@ class Panel:
 
     def _rebuild(self) -> None:
         """Everything as before the first step, with the controls as they are now."""
+        later = [name for name in self._inputs if not CONTROLS[name].live]
+        untouched = all(self._inputs[name].value == self._initial[name] for name in later)
         for track in self._tracks:
+            if track.dream is self._given and not track.dream.history and untouched:
+                continue  # the first Start runs the dream that the panel was given
             track.begin(self._make_dream(track))
-        self._agreed = {name: self._value(name) for name in self._agreed}
         self._times.clear()
         self._draw()
 

@@ -1,0 +1,183 @@
+"""A real JupyterLab and a real browser, once for all browser tests.
+
+Playwright drives the Chromium of the system: it needs no browser download of its own. Where there
+is none, the tests are skipped and say so.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+TOKEN = "dreamlab"
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    *("--disable-default-apps", "--disable-extensions", "--no-first-run"),
+]
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+class Lab:
+    """A JupyterLab server in a folder of its own, with settings that ask no questions."""
+
+    def __init__(self, folder: Path, *, dark: bool = False) -> None:
+        self.folder = folder
+        self.notebooks = folder / "notebooks"
+        self.notebooks.mkdir(parents=True)
+        settings = folder / "settings" / "@jupyterlab"
+        for name, values in {
+            "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+            "apputils-extension/themes": {
+                "theme": "JupyterLab Dark" if dark else "JupyterLab Light"
+            },
+        }.items():
+            path = settings / f"{name}.jupyterlab-settings"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(values))
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        environment = os.environ | {
+            "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
+            "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
+            "JUPYTER_CONFIG_DIR": str(folder / "config"),
+            "JUPYTER_DATA_DIR": str(folder / "data"),
+            "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+            "IPYTHONDIR": str(folder / "ipython"),
+            "PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")]),
+            "OMP_NUM_THREADS": "1",
+        }
+        self.log = (folder / "server.log").open("w")
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+                *(f"--port={port}", "--ip=127.0.0.1", f"--notebook-dir={self.notebooks}"),
+                *(f"--IdentityProvider.token={TOKEN}", "--expose-app-in-browser"),
+                *("--LabApp.extension_manager=readonly", "--ServerApp.disable_check_xsrf=True"),
+            ],
+            env=environment,
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+        )
+        for _ in range(600):
+            if self.process.poll() is not None:
+                break
+            try:
+                urllib.request.urlopen(f"{self.url}/api?token={TOKEN}", timeout=2)
+                return
+            except OSError:
+                time.sleep(0.1)
+        self.close()
+        pytest.fail("JupyterLab did not start:\n" + (folder / "server.log").read_text()[-3000:])
+
+    def close(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        self.log.close()
+
+    def write(self, name: str, *cells: str) -> str:
+        """Write a notebook with these code cells; returns its name."""
+        import nbformat.v4 as v4
+
+        notebook = v4.new_notebook(
+            cells=[v4.new_code_cell(cell) for cell in cells],
+            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+        )
+        (self.notebooks / name).write_text(json.dumps(notebook))
+        return name
+
+
+class Notebook:
+    """A notebook that is open in the browser, with its panel."""
+
+    def __init__(self, lab: Lab, page, name: str) -> None:
+        self.lab, self.page, self.name = lab, page, name
+        page.goto(f"{lab.url}/lab/workspaces/{Path(name).stem}/tree/{name}?token={TOKEN}")
+        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+        page.wait_for_function(
+            "() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status"
+            " === 'idle'",
+            timeout=60_000,
+        )
+
+    def command(self, name: str, **arguments) -> None:
+        """Have JupyterLab do something, without waiting for it."""
+        self.page.evaluate(
+            "([name, args]) => { window.jupyterapp.commands.execute(name, args); }",
+            [name, arguments],
+        )
+
+    def run_all(self) -> None:
+        self.command("notebook:run-all-cells")
+
+    def select(self, cell: int) -> None:
+        self.page.evaluate(
+            "cell => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = cell; }",
+            cell,
+        )
+
+    def run_cell(self, cell: int) -> None:
+        self.select(cell)
+        self.command("notebook:run-cell")
+
+    def outputs(self, cell: int) -> str:
+        """What the cell printed."""
+        return (
+            self.page.locator(".jp-Notebook .jp-Cell")
+            .nth(cell)
+            .locator(".jp-OutputArea")
+            .inner_text()
+        )
+
+    def ask(self, cell: int) -> str:
+        """Run the (last) cell again and return what it prints now."""
+        count = f"() => window.jupyterapp.shell.currentWidget.content.widgets[{cell}].model"
+        before = self.page.evaluate(f"{count}.executionCount")
+        self.run_cell(cell)
+        self.page.wait_for_function(
+            f"before => {{ const m = ({count})(); return m.executionCount && "
+            "m.executionCount !== before && m.executionState !== 'running' }".replace("()()", "()"),
+            arg=before,
+            timeout=60_000,
+        )
+        self.page.wait_for_timeout(200)
+        return self.outputs(cell)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """The browser; skips where there is none."""
+    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    if executable is None:
+        pytest.skip("no Chromium on this computer (Debian: apt-get install chromium)")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    pytest.importorskip("jupyterlab", reason="JupyterLab is not installed")
+    server = Lab(tmp_path_factory.mktemp("lab") / "server")
+    yield server
+    server.close()

@@ -1,0 +1,245 @@
+"""Figures that stay, and pictures and films that remember."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dreamlab import figures, saving
+from dreamlab.dream import Dream
+from dreamlab.recipe import Recipe
+
+SMALL = {"size": 32, "views": 2, "steps": 9}
+
+
+@pytest.fixture
+def make_dream(tiny_clip):
+    def make(prompt="a red heart", **arguments):
+        knobs = SMALL | arguments.pop("knobs", {})
+        return Dream(tiny_clip, prompt, recipe=Recipe(**knobs), **arguments)
+
+    return make
+
+
+@pytest.fixture
+def finished(make_dream):
+    dream = make_dream(seed=3)
+    dream.run()
+    return dream
+
+
+def opened(figure) -> Image.Image:
+    return Image.open(io.BytesIO(figure.to_png()))
+
+
+# --- figures --------------------------------------------------------------------------------------
+
+
+def test_to_array_takes_every_kind_of_picture(tmp_path):
+    bytes_ = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    image = Image.fromarray(bytes_)
+    image.save(tmp_path / "x.png")
+    tensor = torch.from_numpy(bytes_).movedim(-1, 0) / 255
+    expected = bytes_ / 255
+    for picture in (image, bytes_, expected, tensor, tensor[None], tmp_path / "x.png"):
+        assert np.allclose(figures.to_array(picture), expected, atol=1e-6)
+    assert figures.to_array(tensor * 3).max() == 1, "what no screen can show is cut off"
+    assert figures.to_array(bytes_[:, :, 0]).shape == (6, 8, 3)
+    with pytest.raises(ValueError, match=r"\(3, h, w\).*\(2, 3, 6, 8\)"):
+        figures.to_array(torch.stack([tensor, tensor]))
+
+
+def test_dream_figure_shows_picture_curve_settings_and_judge(finished):
+    judged, changes = [(3, 0.9), (9, 0.612)], [(4, "tv_weight", 0.5)]
+    figure = figures.dream_figure(finished, judged=judged, changes=changes)
+    assert opened(figure).size == (1000, 330)
+    for words in ("a red heart", "seed 3", "9 of 9 steps", "λ 0.2 (masked TV)", "judge 0.612"):
+        assert words in figure.description
+    picture, curve, _ = figure.axes
+    assert picture.images[0].get_array().shape == (32, 32, 3)
+    lines = {line.get_label(): line for line in curve.lines}
+    assert {"total", "CLIP", "λ·TV", "judge", "knob turned"} <= set(lines)
+    assert lines["CLIP"].get_ydata()[-1] == finished.history[-1].clip_loss
+    total = np.add(lines["CLIP"].get_ydata(), lines["λ·TV"].get_ydata())
+    assert np.allclose(lines["total"].get_ydata(), total)
+    sizes = [text.get_text().strip() for text in curve.texts]
+    assert sizes == ["16 px", "24 px", "32 px"]
+
+
+def test_an_unfinished_dream_has_a_figure_too(make_dream):
+    assert opened(figures.dream_figure(make_dream())).size == (1000, 330)
+
+
+def test_figures_show_themselves_without_pyplot(finished):
+    import sys
+
+    bundle = figures.dream_figure(finished)._repr_mimebundle_()
+    assert bundle["image/png"][:4] == b"\x89PNG" and "a red heart" in bundle["text/plain"]
+    code = "import dreamlab.figures, sys; assert 'matplotlib.pyplot' not in sys.modules"
+    import subprocess
+
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_several_dreams_share_a_scale(make_dream):
+    dreams = [make_dream(), make_dream(knobs={"tv_weight": 50.0})]
+    for dream in dreams:
+        dream.run()
+    figure = figures.dream_figures([{"dream": dream} for dream in dreams])
+    assert figure.axes[1].get_ylim() == figure.axes[4].get_ylim()
+
+
+def test_contact_sheet_and_strip():
+    pictures = [np.full((8, 12, 3), n / 7) for n in range(7)]
+    titles = [f"number {n}" for n in range(7)]
+    figure = figures.contact_sheet(pictures, titles, columns=3, captions=titles)
+    shown = [axes for axes in figure.axes if axes.images]
+    assert [axes.get_title() for axes in shown] == titles
+    assert [axes.images[0].get_array().mean() for axes in shown] == pytest.approx(
+        [n / 7 for n in range(7)]
+    )
+    assert len(figures.strip(pictures).axes) == 7
+    with pytest.raises(ValueError, match="7 pictures, but 2 titles"):
+        figures.strip(pictures, ["a", "b"])
+    with pytest.raises(ValueError, match="no pictures"):
+        figures.contact_sheet([])
+
+
+def test_tile_is_nearly_square_and_in_reading_order():
+    pictures = [np.full((4, 5, 3), n / 10) for n in range(5)]
+    sheet = figures.tile(pictures)
+    assert sheet.shape == (8, 15, 3)
+    assert [sheet[0, 0, 0], sheet[0, 5, 0], sheet[4, 0, 0]] == pytest.approx([0, 0.1, 0.3])
+
+
+# --- PNG ------------------------------------------------------------------------------------------
+
+
+def same(a: Dream, b: Dream) -> bool:
+    return torch.equal(a.pixels, b.pixels)
+
+
+def test_a_picture_carries_all_that_made_it(finished, tmp_path):
+    path = saving.save_png(finished, tmp_path / "new folder" / "heart.png")
+    made = saving.read_settings(path)
+    assert made["prompts"] == ["a red heart"] and made["seeds"] == [3]
+    assert made["recipe"]["tv_weight"] == 0.2 and made["steps_done"] == 9
+    assert set(made["versions"]) == {"dreamlab", "torch", "open_clip_torch", "python"}
+    with Image.open(path) as image:
+        assert image.text["Title"] == "a red heart" and image.tobytes() == finished.image.tobytes()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"start": "noise"},
+        {"start": Image.fromarray(np.arange(32 * 32 * 3, dtype=np.uint8).reshape(32, 32, 3))},
+        {
+            "negative_prompt": "a boat",
+            "knobs": {"tv_kind": "l1", "octaves": (1.0,), "size": (24, 32)},
+        },
+        {"prompt": {"a heart": 2.0, "the sea": 1.0}},
+        {"prompt": "ein “rotes” Herz ❤ / \\ ?"},
+        {"prompt": ["a red heart", "a boat"], "seed": [5, 6]},
+        {"seed": [5, 6], "start": "noise"},
+    ],
+    ids=["plain", "noise", "photo", "negative", "weights", "unicode", "batch", "seeds"],
+)
+def test_the_same_dream_again_from_its_file(make_dream, tmp_path, tiny_clip, arguments):
+    dream = make_dream(**arguments)
+    dream.run()
+    again = saving.load_dream(saving.save_png(dream, tmp_path / "x.png"), tiny_clip)
+    assert again.prompts == dream.prompts and again.recipe == dream.recipe
+    assert not again.history
+    again.run()
+    assert same(again, dream)
+
+
+def test_replay_turns_the_knobs_as_they_were_turned(make_dream, tmp_path, tiny_clip):
+    dream, changes = make_dream(), []
+    began_with = Recipe(**SMALL)
+    for step in dream:
+        if step.step == 3:
+            dream.recipe.tv_weight, dream.recipe.view_mix = 5.0, (1.0, 0.0, 0.0)
+            changes += [(3, "tv_weight", 5.0), (3, "view_mix", (1.0, 0.0, 0.0))]
+        if step.step == 7:
+            break
+    path = saving.save_png(dream, tmp_path / "x.png", recipe=began_with, changes=changes)
+    assert same(saving.replay(path, tiny_clip), dream)
+    unturned = saving.load_dream(path, tiny_clip)
+    for _ in range(7):
+        next(unturned)
+    assert not same(unturned, dream)
+
+
+def test_the_model_is_found_by_its_name(make_dream, tmp_path, tiny_clip_dir):
+    dream = make_dream()
+    dream.run()
+    path = saving.save_png(dream, tmp_path / "x.png")
+    assert saving.load_dream(path).clip.name == f"local-dir:{tiny_clip_dir}"
+
+
+def test_files_that_are_not_ours_are_refused_in_words(finished, tmp_path):
+    finished.image.save(tmp_path / "plain.png")
+    with pytest.raises(ValueError, match=r"plain\.png carries no dreamlab settings"):
+        saving.load_dream(tmp_path / "plain.png")
+    with pytest.raises(ValueError, match=r"should end in \.png"):
+        saving.save_png(finished, tmp_path / "x.jpg")
+    made = saving.settings(finished)
+    for change, message in (
+        ({"format": 99}, "format 99"),
+        ({"recipe": made["recipe"] | {"wobble": 1}}, r"\['wobble'\]"),
+    ):
+        from PIL.PngImagePlugin import PngInfo
+
+        text = PngInfo()
+        text.add_itxt(saving.KEY, json.dumps(made | change))
+        finished.image.save(tmp_path / "odd.png", pnginfo=text)
+        with pytest.raises(ValueError, match=message):
+            saving.load_dream(tmp_path / "odd.png", finished.clip)
+
+
+def test_names_are_numbered_and_never_overwritten(tmp_path):
+    assert saving.free_path(tmp_path, ".png").name == "dream-001.png"
+    (tmp_path / "dream-001.png").touch()
+    assert saving.free_path(tmp_path, ".png").name == "dream-002.png"
+    assert saving.free_path(tmp_path, ".gif").name == "dream-001.gif"
+
+
+# --- films ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp"])
+def test_a_film_has_its_frames_at_one_size(make_dream, tmp_path, suffix):
+    film, dream = saving.Film(), make_dream()
+    for step in dream:
+        film.add(step.step, dream.image)
+    path = film.save(tmp_path / f"run{suffix}", seconds=1)
+    with Image.open(path) as image:
+        assert image.size == (32, 32) and image.info["loop"] == 0
+        # WebP shows frames that it cannot tell apart as one, for as long.
+        assert image.n_frames == 9 if suffix == ".gif" else 3 <= image.n_frames <= 9
+        image.seek(image.n_frames - 1)
+        last = np.asarray(image.convert("RGB"), float)
+    distance = np.abs(last - np.asarray(dream.image, float)).mean()
+    assert distance < 12, "the last frame is the last picture, as well as the format can"
+    with Image.open(film.save(tmp_path / f"large{suffix}", side=64)) as image:
+        assert image.size == (64, 64)
+
+
+def test_a_film_is_bounded_and_evenly_spaced():
+    film, frame = saving.Film(limit=50), Image.new("RGB", (4, 4))
+    for step in range(1, 5001):
+        if film.wants(step):
+            film.add(step, frame)
+        assert len(film.frames) <= 50
+    steps = sorted(film.frames)
+    assert len(steps) > 25 and len(set(np.diff(steps))) == 1
+    with pytest.raises(ValueError, match="film is empty"):
+        saving.Film().save("x.gif")
+    with pytest.raises(ValueError, match=r"\.gif or a \.webp"):
+        film.save("x.mp4")

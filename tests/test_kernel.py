@@ -1,0 +1,402 @@
+"""The panel in a real kernel, with a front end played by this test.
+
+No browser: widget messages are sent and read as JupyterLab would. So it runs on every combination
+of ipykernel, IPython and ipywidgets; `tools/stacks.py` runs it on the old and the new ones:
+
+    DREAMLAB_KERNEL_PYTHON=/path/to/another/python pytest tests/test_kernel.py
+"""
+
+import os
+import queue
+import sys
+import time
+from ast import literal_eval
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyter_client import BlockingKernelClient, KernelManager
+from jupyter_client.kernelspec import KernelSpec
+
+PYTHON = os.environ.get("DREAMLAB_KERNEL_PYTHON", sys.executable)
+REPOSITORY = Path(__file__).parents[1]
+
+SETUP = """
+import asyncio, logging, time
+from dreamlab import Dream, Recipe, load_clip, Judge
+from dreamlab.panel import Panel, compare
+
+class Timed(Dream):
+    "Remembers when each of its steps began, whatever dream of this class did it."
+    began = []
+    def __next__(self):
+        self.began.append(time.time())
+        return super().__next__()
+
+clip = load_clip({clip!r}, device="cpu")
+
+def make(steps=5000, **knobs):
+    return Timed(clip, "a red heart", recipe=Recipe(steps=steps, size=32, views=2, **knobs))
+"""
+
+
+class Frontend:
+    """Executes code in a kernel and keeps the state of its widgets, as a notebook's page does."""
+
+    def __init__(self, client: BlockingKernelClient, subshell: str | None) -> None:
+        self.client, self.subshell = client, subshell
+        self.widgets: dict[str, dict[str, Any]] = {}
+        self.displays: dict[str, dict[str, Any]] = {}  # by display_id
+        self.printed: dict[str, str] = {}  # by the message that asked for it
+        self.replies: dict[str, dict[str, Any]] = {}
+
+    def pump(self, seconds: float = 0.02) -> None:
+        """Read what the kernel says for so long."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            try:
+                self._read(self.client.get_iopub_msg(timeout=left))
+            except queue.Empty:
+                break
+        while self.client.shell_channel.msg_ready():
+            reply = self.client.get_shell_msg(timeout=1)
+            self.replies[reply["parent_header"]["msg_id"]] = reply["content"]
+
+    def _read(self, message: dict[str, Any]) -> None:
+        kind, content = message["msg_type"], message["content"]
+        parent = message["parent_header"].get("msg_id", "")
+        if kind == "comm_open":
+            self.widgets[content["comm_id"]] = dict(content["data"].get("state", {}))
+        elif kind == "comm_msg" and content["data"].get("method") == "update":
+            self.widgets.setdefault(content["comm_id"], {}).update(content["data"]["state"])
+            for path, data in zip(
+                content["data"].get("buffer_paths", ()), message["buffers"], strict=True
+            ):
+                self.widgets[content["comm_id"]][path[0]] = bytes(data)
+        elif kind in ("display_data", "update_display_data"):
+            if display_id := content.get("transient", {}).get("display_id"):
+                self.displays[display_id] = content["data"]
+        elif kind == "stream":
+            self.printed[parent] = self.printed.get(parent, "") + content["text"]
+
+    def wait(self, condition, seconds: float = 30, what: str = "what was expected") -> None:
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, f"{what} did not happen within {seconds} s"
+            self.pump()
+
+    def send(self, code: str, cell: str = "") -> str:
+        """Ask the kernel to execute, without waiting."""
+        content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False}
+        message = self.client.session.msg("execute_request", content | {"user_expressions": {}})
+        message["metadata"] = {"cellId": cell} if cell else {}
+        self.client.shell_channel.send(message)
+        return message["header"]["msg_id"]
+
+    def run(self, code: str, cell: str = "", seconds: float = 60) -> dict[str, Any]:
+        """Execute; returns the reply, with what was printed as ``text``."""
+        sent = self.send(code, cell)
+        self.wait(lambda: sent in self.replies, seconds, f"the end of {code!r}")
+        self.pump(0.1)
+        return self.replies[sent] | {"text": self.printed.get(sent, "").strip()}
+
+    def value(self, expression: str) -> Any:
+        """What an expression is in the kernel."""
+        reply = self.run(f"print(repr(({expression})))")
+        assert reply["status"] == "ok", reply
+        return literal_eval(reply["text"])
+
+    def widget(self, **traits: Any) -> str:
+        """The newest widget with these traits."""
+        found = [
+            comm
+            for comm, state in self.widgets.items()
+            if all(state.get(name) == value for name, value in traits.items())
+        ]
+        assert found, f"no widget with {traits}"
+        return found[-1]
+
+    def tell(self, comm: str, data: dict[str, Any]) -> None:
+        """Send a widget's message, where JupyterLab does on a subshell."""
+        message = self.client.session.msg("comm_msg", {"comm_id": comm, "data": data})
+        if self.subshell:
+            message["header"]["subshell_id"] = self.subshell
+        self.client.shell_channel.send(message)
+
+    def click(self, icon: str) -> None:
+        self.tell(
+            self.button(icon), {"method": "custom", "content": {"event": "click"}, "buffers": []}
+        )
+
+    def button(self, icon: str) -> str:
+        tips = {
+            "play": "Dream from",
+            "pause": "Hold the",
+            "step": "Do one",
+            "stop": "End the run and",
+        }
+        tip = tips.get(icon, icon)
+        found = [
+            comm
+            for comm, state in self.widgets.items()
+            if state.get("_view_name") == "ButtonView" and str(state.get("tooltip")).startswith(tip)
+        ]
+        assert found, f"no button {icon}"
+        return found[-1]
+
+    def slide(self, label: str, index: int) -> None:
+        comm = self.widget(description=label)
+        self.widgets[comm]["index"] = index
+        self.tell(comm, {"method": "update", "state": {"index": index}, "buffer_paths": []})
+
+    def texts(self) -> str:
+        """All that the HTML widgets say."""
+        return " ".join(
+            str(state.get("value"))
+            for state in self.widgets.values()
+            if state.get("_view_name") == "HTMLView"
+        )
+
+    def figures(self) -> int:
+        return sum("image/png" in data for data in self.displays.values())
+
+
+@pytest.fixture(scope="module")
+def kernel(tiny_clip_dir):
+    manager = KernelManager()
+    command = [PYTHON, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    manager._kernel_spec = KernelSpec(argv=command, language="python", display_name="test")
+    path = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
+    manager.start_kernel(env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"})
+    client = manager.client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=60)
+        yield manager, client
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+@pytest.fixture(scope="module")
+def subshell(kernel):
+    """A subshell, where the kernel has them: JupyterLab sends widget messages there."""
+    _, client = kernel
+    info = client.kernel_info(reply=True, timeout=30)["content"]
+    if "kernel subshells" not in info.get("supported_features", []):
+        return None
+    message = client.session.msg("create_subshell_request", {})
+    client.control_channel.send(message)
+    while True:
+        reply = client.get_control_msg(timeout=30)
+        if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
+            return reply["content"]["subshell_id"]
+
+
+@pytest.fixture(params=["main shell", "subshell"])
+def page(request, kernel, subshell, tiny_clip_dir):
+    if request.param == "subshell" and subshell is None:
+        pytest.skip("this kernel has no subshells")
+    front = Frontend(kernel[1], subshell if request.param == "subshell" else None)
+    reply = front.run(SETUP.format(clip=f"local-dir:{tiny_clip_dir}"))
+    assert reply["status"] == "ok", "\n".join(reply.get("traceback", []))
+    yield front
+    front.run("panel.stop(); panel = None")
+
+
+def show(page: Frontend, code: str = "panel = Panel(make(), judge=Judge(clip))\npanel") -> None:
+    reply = page.run(code, cell="the panel's cell")
+    assert reply["status"] == "ok", "\n".join(reply.get("traceback", []))
+
+
+def steps(page: Frontend) -> int:
+    return page.value("len(panel.dream.history)")
+
+
+def state(page: Frontend) -> str:
+    return page.value("panel.state")
+
+
+def until_state(page: Frontend, wanted: str, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while (now := state(page)) != wanted:
+        assert time.monotonic() < end, f"still {now}, not {wanted}: {page.texts()[-2000:]}"
+
+
+def test_start_pause_step_resume_stop(page):
+    show(page)
+    assert page.value("panel.state, len(panel.dream.history)") == ("ready", 0)
+    page.click("play")
+    until_state(page, "running")
+    before = steps(page)
+    time.sleep(0.3)
+    assert steps(page) > before
+
+    page.click("pause")
+    until_state(page, "paused")
+    before = steps(page)
+    time.sleep(0.3)
+    assert steps(page) == before
+
+    page.click("step")
+    page.wait(lambda: steps(page) > before, what="a step")
+    time.sleep(0.2)
+    assert (steps(page), state(page)) == (before + 1, "paused")
+
+    page.click("pause")  # it says Resume now
+    until_state(page, "running")
+    figures = page.figures()
+    page.click("stop")
+    until_state(page, "stopped")
+    before = steps(page)
+    time.sleep(0.2)
+    assert steps(page) == before
+    assert page.figures() == figures + 1, "a figure stays below the panel"
+    assert page.widgets[page.widget(_view_name="ImageView")]["value"][:2] == b"\xff\xd8"  # JPEG
+    assert "<svg" in page.texts()
+
+
+def test_a_slider_acts_within_two_steps(page):
+    show(page)
+    page.click("play")
+    until_state(page, "running")
+    delays = []
+    for index in (1, 20, 5, 25, 10, 15, 3):
+        time.sleep(0.1)
+        page.pump(0.05)
+        sent = time.time()
+        page.slide("λ smoothness", index)
+        page.pump(0.4)
+        step, knob, _ = page.value("panel.changes[-1]")
+        assert knob == "tv_weight"
+        began = page.value("list(Timed.began)")[:step]
+        delays.append(sum(moment > sent for moment in began))
+    page.click("stop")
+    print("steps that began after the slider was moved and before it acted:", delays)
+    assert sorted(delays)[len(delays) // 2] <= 2
+
+
+def test_a_second_start_begins_again_and_leaves_one_loop(page):
+    show(page)
+    page.click("play")
+    until_state(page, "running")
+    page.wait(lambda: steps(page) > 30, what="30 steps")
+    page.click("play")
+    page.wait(lambda: 0 < steps(page) < 30, what="a new beginning")
+    loops = "[t for t in asyncio.all_tasks() if '_drive' in repr(t.get_coro())]"
+    assert page.value(f"len({loops})") == 1
+    page.click("stop")
+    until_state(page, "stopped")
+    assert page.value(f"len({loops})") == 0
+
+
+def test_running_the_cell_again_stops_the_old_panel(page):
+    show(page)
+    page.click("play")
+    until_state(page, "running")
+    page.run("old = panel")
+    show(page)
+    page.wait(lambda: page.value("old.state") == "stopped", what="the old panel's end")
+    page.click("play")
+    until_state(page, "running")
+    assert page.value("old.state") == "stopped"
+
+
+def test_a_panel_that_starts_stops_another_cells(page):
+    show(page)
+    page.click("play")
+    until_state(page, "running")
+    page.run("old = panel")
+    page.run("panel = Panel(make(), ('tv',))\npanel", cell="another cell")
+    page.click("play")
+    until_state(page, "running")
+    assert page.value("old.state") == "stopped"
+
+
+def test_reset_puts_picture_and_controls_back(page):
+    show(page)
+    page.click("play")
+    until_state(page, "running")
+    page.slide("λ smoothness", 30)
+    page.wait(lambda: page.value("bool(panel.changes)"), what="the change")
+    page.click("End the run; picture")
+    until_state(page, "ready")
+    assert page.value("panel.dream.recipe.tv_weight, len(panel.dream.history)") == (0.2, 0)
+
+
+def test_await_in_a_cell_waits_and_leaves_a_figure(page):
+    figures = page.figures()
+    reply = page.run("panel = Panel(make(30))\nawait panel.run()\nprint('after')")
+    assert reply["status"] == "ok" and "after" in reply["text"]
+    assert page.value("panel.state, len(panel.dream.history)") == ("finished", 30)
+    assert page.figures() == figures + 1
+    # The same cell again: from the start.
+    reply = page.run("await panel.run()")
+    assert page.value("len(panel.dream.history), len(Timed.began) >= 60") == (30, True)
+
+
+def test_controls_while_a_cell_awaits(page):
+    """They act at once on new kernels; on old ones they do no harm, and the panel says so."""
+    live = page.value("__import__('ipykernel').version_info[:2] >= (7, 4)")
+    page.run("panel = Panel(make(400), judge=False)")
+    sent = page.send("await panel.run()")
+    page.wait(lambda: "running" in page.texts(), what="the run")
+    page.pump(0.5)
+    page.slide("λ smoothness", 30)
+    page.pump(0.5)
+    if live:
+        page.click("stop")
+    else:
+        assert "hears only" in page.texts()
+    page.wait(lambda: sent in page.replies, seconds=60, what="the end of the cell")
+    assert page.replies[sent]["status"] == "ok"
+    if live:
+        assert page.value("panel.state") == "stopped"
+        assert page.value("panel.changes[-1][1:]") == (
+            "tv_weight",
+            page.value("panel._value('tv')"),
+        )
+        assert 0 < steps(page) < 400
+    else:
+        assert (state(page), steps(page)) == ("finished", 400)
+
+
+def test_the_interrupt_button_keeps_the_picture(page, kernel):
+    figures = page.figures()
+    page.run("panel = Panel(make())")
+    sent = page.send("await panel.run()")
+    page.wait(lambda: "running" in page.texts(), what="the run")
+    page.pump(0.5)
+    kernel[0].interrupt_kernel()
+    page.wait(lambda: sent in page.replies, what="the end of the cell")
+    assert page.replies[sent]["status"] == "error"
+    assert page.replies[sent]["ename"] in ("CancelledError", "KeyboardInterrupt")
+    assert state(page) == "stopped" and steps(page) > 0
+    assert page.figures() == figures + 1
+    before = steps(page)
+    time.sleep(0.2)
+    assert steps(page) == before, "nothing goes on behind the user's back"
+
+
+def test_an_error_is_shown_and_raised_to_whoever_asks(page):
+    make_it = "panel = Panel(make(30))\npanel.dream._encode = lambda *a: 1 / 0\n"
+    page.run(make_it)
+    reply = page.run("await panel.run()")
+    assert (reply["status"], reply["ename"]) == ("error", "ZeroDivisionError")
+    assert "ZeroDivisionError" in page.texts()
+
+    show(page, make_it + "panel")
+    page.click("play")
+    until_state(page, "failed")
+    page.pump(0.3)
+    assert "ZeroDivisionError" in page.texts()
+    assert page.run("panel.check()")["ename"] == "ZeroDivisionError"
+    assert page.run("await panel.wait()")["ename"] == "ZeroDivisionError"
+
+
+def test_two_runs_side_by_side(page):
+    show(page, "panel = compare(make(30), tv_weight=(0.0, 5.0), judge=False)\npanel")
+    page.click("play")
+    until_state(page, "finished")
+    values = "[(d.recipe.tv_weight, d.seeds, len(d.history)) for d in panel.dreams]"
+    assert page.value(values) == [(0.0, [0], 30), (5.0, [0], 30)]
