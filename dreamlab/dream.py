@@ -287,7 +287,7 @@ class Dream:
                 f"{group} views at once do not fit into memory: encoding them in smaller groups, "
                 "with the same result but more slowly. Fewer views, fewer pictures in one run or a "
                 "smaller model would be faster.",
-                stacklevel=4,
+                stacklevel=5,
             )
         self._views_at_once = (group + 1) // 2
 

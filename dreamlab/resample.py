@@ -68,11 +68,14 @@ def blur(images: Tensor, sigma: float) -> Tensor:
 
     At the border the weights that would fall outside go to the pixels inside.
     """
-    rows, columns = (_gaussian_matrix(images, length, sigma) for length in images.shape[-2:])
-    return rows @ images @ columns.mT
+    height, width = images.shape[-2:]
+    matrix = {length: _gaussian_matrix(images, length, sigma) for length in {height, width}}
+    return matrix[height] @ images @ matrix[width].mT
 
 
 def _gaussian_matrix(like: Tensor, length: int, sigma: float) -> Tensor:
     place = torch.arange(length, dtype=like.dtype, device=like.device)
-    weights = torch.exp(-0.5 * ((place - place[:, None]) / sigma).square())
+    exponent = -0.5 * ((place - place[:, None]) / sigma).square()
+    # e⁻³⁰ is nothing already, and smaller ones become subnormal numbers, which make a CPU slow.
+    weights = exponent.clamp(min=-30).exp()
     return weights / weights.sum(-1, keepdim=True)

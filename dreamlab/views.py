@@ -96,10 +96,11 @@ def add_noise(views: Tensor, strength: float, generators: Sequence[torch.Generat
     if strength == 0:
         return views
     count = views.shape[1]
-    noise = torch.empty_like(views)
+    uniform = torch.stack(
+        [torch.rand(2, count, generator=g, device=g.device) for g in generators], dim=1
+    )
+    deviation = strength * (uniform[0].argsort(-1) + uniform[1]) / count
+    noise = torch.empty_like(views, memory_format=torch.contiguous_format)
     for image_noise, g in zip(noise, generators, strict=True):
-        order = torch.rand(count, generator=g, device=g.device).argsort()
-        jitter = torch.rand(count, generator=g, device=g.device)
-        deviation = strength * (order + jitter) / count
-        image_noise.normal_(generator=g).mul_(deviation.view(-1, 1, 1, 1))
-    return views + noise
+        image_noise.normal_(generator=g)
+    return torch.addcmul(views, noise, deviation[..., None, None, None])

@@ -4,8 +4,9 @@ Their weights are random but seeded, so they know nothing and yet have everythin
 gradients, seeds and messages needs. They load in well under a second.
 """
 
+import gc
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import open_clip
@@ -111,3 +112,17 @@ def tiny_siglip_dir(tmp_path_factory) -> Path:
     """The folder of a SigLIP-like model: a timm ViT, 48 px, mean and std .5, context of 16."""
     folder = tmp_path_factory.mktemp("clips") / "tiny-siglip"
     return create_clip_folder(folder, TINY_SIGLIP, HALF, seed=2)
+
+
+@pytest.fixture
+def count_tensors() -> Iterator[Callable[[], int]]:
+    """A function that counts the tensors which are alive and were made since the test began."""
+    gc.collect()
+    gc.freeze()  # what is older is not looked at: there are a million objects of it
+
+    def count() -> int:
+        gc.collect()
+        return sum(issubclass(type(thing), torch.Tensor) for thing in gc.get_objects())
+
+    yield count
+    gc.unfreeze()

@@ -1,0 +1,155 @@
+"""The losses against pixels worked out by hand, finite differences and their own promises."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dreamlab.losses import clip_loss, masked_total_variation, total_variation
+
+KINDS = ("l1", "isotropic", "squared")
+few = settings(deadline=None, max_examples=20)
+
+
+def unit(*shape, seed=0, dtype=torch.float32):
+    generator = torch.Generator().manual_seed(seed)
+    return F.normalize(torch.randn(*shape, generator=generator, dtype=dtype), dim=-1)
+
+
+# Total variation ----------------------------------------------------------------------------------
+
+# 2 × 3 pixels. Steps to the right: 3 −3 0 / 0 4 0, steps down: −1 0 4 / 0 0 0 … see below.
+PIXELS = torch.tensor([[[1.0, 4.0, 1.0], [5.0, 4.0, 8.0]]])
+# right: 4−1=3, 1−4=−3, border 0 / 4−5=−1, 8−4=4, border 0
+# down:  5−1=4, 4−4=0, 8−1=7 / border 0 0 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "total"),
+    [
+        ("l1", (3 + 4) + (3 + 0) + (0 + 7) + (1 + 4 + 0)),
+        ("squared", (9 + 16) + (9 + 0) + (0 + 49) + (1 + 16 + 0)),
+        ("isotropic", 5 + 3 + 7 + (1 + 4 + 0)),
+    ],
+)
+def test_total_variation_by_hand(kind, total):
+    assert total_variation(PIXELS, kind).item() == pytest.approx(total / 6)
+
+
+def test_masked_total_variation_by_hand():
+    mask = torch.tensor([[[0.5, 1.0, 0.0], [1.0, 0.25, 1.0]]])
+    total = 0.5 * (9 + 16) + 1.0 * 9 + 0.0 * 49 + 1.0 * 1 + 0.25 * 16
+    assert masked_total_variation(PIXELS, mask).item() == pytest.approx(total / 6)
+
+
+def test_a_mask_of_ones_is_the_squared_variation():
+    images = torch.rand(2, 3, 7, 9)
+    plain = total_variation(images, "squared")
+    assert torch.equal(masked_total_variation(images, torch.ones(2, 1, 7, 9)), plain)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_total_variation_gradient(kind):
+    images = torch.rand(2, 3, 4, 5, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: total_variation(x, kind, per_image=True), images)
+
+
+def test_masked_total_variation_gradient():
+    images = torch.rand(2, 3, 4, 5, dtype=torch.float64, requires_grad=True)
+    mask = torch.rand(2, 1, 4, 5, dtype=torch.float64)
+    assert torch.autograd.gradcheck(
+        lambda x: masked_total_variation(x, mask, per_image=True), images
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_a_flat_image_has_no_variation_and_a_finite_gradient(kind, dtype):
+    images = torch.full((1, 3, 6, 6), 0.5, dtype=dtype, requires_grad=True)
+    loss = total_variation(images, kind)
+    (gradient,) = torch.autograd.grad(loss, images)
+    assert loss.dtype == dtype
+    assert loss.item() == pytest.approx(0, abs=1e-2 if dtype == torch.float16 else 1e-12)
+    assert torch.equal(gradient, torch.zeros_like(gradient))
+
+
+@few
+@given(
+    b=st.integers(1, 3),
+    c=st.sampled_from((1, 3)),
+    h=st.integers(1, 9),
+    w=st.integers(1, 9),
+    kind=st.sampled_from(KINDS),
+)
+def test_per_image_numbers_are_those_of_single_images(b, c, h, w, kind):
+    images = torch.rand(b, c, h, w, generator=torch.Generator().manual_seed(h * 10 + w))
+    each = total_variation(images, kind, per_image=True)
+    assert each.shape == (b,)
+    assert torch.allclose(each, torch.stack([total_variation(i, kind) for i in images]))
+    assert torch.allclose(each.mean(), total_variation(images, kind))
+    assert (each >= 0).all()
+
+
+def test_a_step_costs_by_its_height_or_by_its_sharpness():
+    """What chapter 3 shows: only the square prefers ten small steps to one large one."""
+    sharp = torch.zeros(1, 1, 20)
+    sharp[..., 10:] = 1
+    soft = torch.linspace(0, 1, 11).repeat(1, 1, 1)
+    soft = torch.cat([torch.zeros(1, 1, 5), soft, torch.ones(1, 1, 4)], dim=-1)
+    for kind, ratio in (("l1", 1), ("isotropic", 1), ("squared", 10)):
+        measured = total_variation(sharp, kind) / total_variation(soft, kind)
+        assert measured.item() == pytest.approx(ratio, rel=1e-4)
+
+
+def test_unknown_kind_names_the_choices():
+    with pytest.raises(ValueError, match=r"kind must be one of l1, isotropic, squared, got 'l2'"):
+        total_variation(PIXELS, "l2")
+
+
+# The CLIP loss ------------------------------------------------------------------------------------
+
+
+def test_clip_loss_by_hand():
+    views = torch.tensor([[1.0, 0.0], [0.6, 0.8]])
+    prompt, forbidden = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])
+    assert clip_loss(views, prompt).item() == pytest.approx(1 - (1.0 + 0.6) / 2)
+    both = clip_loss(views, prompt, negative_features=forbidden, negative_weight=0.5)
+    assert both.item() == pytest.approx(1 - 0.8 + 0.5 * (0.0 + 0.8) / 2)
+
+
+def test_weights_are_shares():
+    views, prompts = unit(4, 8), unit(2, 8, seed=1)
+    first, second = (clip_loss(views, p[None]) for p in prompts)
+    weighted = clip_loss(views, prompts, weights=[3, 1])
+    assert weighted.item() == pytest.approx((3 * first + second).item() / 4, rel=1e-5)
+    assert torch.allclose(clip_loss(views, prompts), (first + second) / 2)
+
+
+@pytest.mark.parametrize("weights", [[0, 0], [-1, 2]])
+def test_weights_that_cannot_be_shares(weights):
+    with pytest.raises(ValueError, match="weights must be numbers ≥ 0"):
+        clip_loss(unit(4, 8), unit(2, 8), weights=weights)
+
+
+def test_clip_loss_gradient():
+    features = unit(2, 3, 5, dtype=torch.float64).requires_grad_()
+    prompts, negatives = (unit(2, n, 5, seed=n, dtype=torch.float64) for n in (2, 1))
+
+    def loss(features):
+        return clip_loss(
+            features, prompts, weights=[2, 1], negative_features=negatives, per_image=True
+        )
+
+    assert torch.autograd.gradcheck(loss, features)
+
+
+@few
+@given(b=st.integers(1, 3), v=st.integers(1, 4), p=st.integers(1, 3))
+def test_every_image_has_its_own_clip_loss(b, v, p):
+    views, prompts = unit(b, v, 6, seed=v), unit(b, p, 6, seed=p + 9)
+    each = clip_loss(views, prompts, per_image=True)
+    assert each.shape == (b,)
+    single = torch.stack([clip_loss(views[i], prompts[i]) for i in range(b)])
+    assert torch.allclose(each, single, atol=1e-6)
+    assert ((each >= -1e-6) & (each <= 2 + 1e-6)).all()

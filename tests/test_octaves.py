@@ -1,0 +1,72 @@
+"""Octaves: sizes, the sum Î = I₀ + Σ Δ_k, and what Adam remembers from one to the next."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dreamlab.adam import BETAS, Adam
+from dreamlab.octaves import canvas_size, compose, octave_at
+from dreamlab.resample import resize
+
+
+@settings(deadline=None, max_examples=50)
+@given(steps=st.integers(1, 400), octaves=st.integers(1, 6))
+def test_octaves_come_in_order_and_share_the_steps(steps, octaves):
+    order = [octave_at(step, steps, octaves) for step in range(steps)]
+    assert order == sorted(order) and order[0] == 0
+    if steps >= octaves:
+        shares = [order.count(k) for k in range(octaves)]
+        assert max(shares) - min(shares) <= 1
+        assert order[-1] == octaves - 1
+
+
+def test_canvas_sizes():
+    assert canvas_size((128, 96), 0.5) == (64, 48)
+    assert canvas_size((128, 97), 1.0) == (128, 97)
+    assert canvas_size((16, 4), 0.1) == (2, 2)
+
+
+def test_each_term_is_resized_once_from_its_own_size():
+    base = torch.rand(2, 3, 24, 36)
+    deltas = [torch.rand(2, 3, 12, 18), torch.rand(2, 3, 18, 27)]
+    expected = base + resize(deltas[0], (24, 36)) + resize(deltas[1], (24, 36))
+    assert torch.allclose(compose(base, deltas, (24, 36)), expected, atol=1e-6)
+    assert torch.equal(compose(base, [], (24, 36)), base)
+
+
+def test_adam_is_adam():
+    """Against torch's own, with changing learning rates."""
+    target = torch.linspace(-1, 1, 3 * 4 * 5).view(1, 3, 4, 5)
+    theirs = torch.zeros(1, 3, 4, 5, requires_grad=True)
+    optimizer = torch.optim.Adam([theirs], lr=1, betas=BETAS)
+    ours, adam = torch.zeros(1, 3, 4, 5), Adam.zeros_like(theirs.detach())
+    for step in range(30):
+        rate = 0.1 / (1 + step)
+        optimizer.param_groups[0]["lr"] = rate
+        theirs.grad = (theirs.detach() - target) ** 3
+        optimizer.step()
+        adam = adam.update((ours - target) ** 3)
+        ours = ours - rate * adam.direction()
+    assert torch.allclose(ours, theirs, atol=1e-5)
+
+
+def test_an_update_leaves_the_old_memory_alone():
+    before = Adam.zeros_like(torch.zeros(1, 3, 2, 2))
+    after = before.update(torch.ones(1, 3, 2, 2))
+    assert before.steps == 0 and not before.mean.any()
+    assert after.steps == 1 and after.mean.all()
+
+
+@pytest.mark.parametrize("size", [(24, 36), (9, 20), (5, 5)])
+def test_memory_follows_the_canvas(size):
+    generator = torch.Generator().manual_seed(0)
+    adam = Adam.zeros_like(torch.zeros(1, 3, 12, 18))
+    for _ in range(3):
+        adam = adam.update(torch.randn(1, 3, 12, 18, generator=generator) ** 5)
+    resized = adam.resized(size)
+    assert resized.mean.shape[-2:] == resized.square.shape[-2:] == size
+    assert resized.steps == 3
+    assert (resized.square >= 0).all(), "its root would be NaN"
+    assert resized.direction().isfinite().all()
+    assert torch.allclose(resized.mean, resize(adam.mean, size))

@@ -1,0 +1,123 @@
+"""Every knob has a range, and says so."""
+
+from dataclasses import FrozenInstanceError, asdict, fields, replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dreamlab.recipe import Recipe
+
+
+@pytest.mark.parametrize(
+    ("knob", "value", "allowed"),
+    [
+        ("size", 8, "a whole number from 16 to 8192 (pixels), or a pair of them (height, width)"),
+        ("size", (64, 64, 64), "a pair of them"),
+        ("size", 64.5, "whole number"),
+        ("steps", 0, "a whole number from 1 to 1000000"),
+        ("steps", 10.0, "a whole number"),
+        ("steps", True, "a whole number"),
+        ("octaves", 1.0, "numbers from 0.1 to 1, none smaller than the one before, the last one 1"),
+        ("octaves", (1.0, 0.5), "none smaller than the one before"),
+        ("octaves", (0.5, 0.9), "the last one 1"),
+        ("octaves", (), "the last one 1"),
+        ("learning_rate", -0.1, "a number from 0 to 1"),
+        ("learning_rate", float("nan"), "a number from 0 to 1"),
+        ("learning_rate", "fast", "a number from 0 to 1"),
+        ("final_learning_rate", 1.5, "a number from 0 to 1"),
+        ("views", 0, "a whole number from 1 to 4096"),
+        ("view_mix", (1, 1), "3 numbers ≥ 0, not all 0: (global, middle, local)"),
+        ("view_mix", (0, 0, 0), "not all 0"),
+        ("view_mix", (1, -1, 1), "3 numbers ≥ 0"),
+        ("view_mix", None, "3 numbers ≥ 0"),
+        ("final_view_mix", "all", "or None"),
+        ("view_noise", 2, "a number from 0 to 1"),
+        ("tv_weight", float("inf"), "a number from 0 to 1000"),
+        ("tv_kind", "l2", "one of 'masked', 'squared', 'isotropic', 'l1'"),
+        ("negative_weight", -1, "a number from 0 to 10"),
+        ("clamp", 1, "one of True, False"),
+        ("normalize_gradient", None, "one of True, False"),
+        ("keep_start", -1, "a number from 0 to 1000"),
+    ],
+)
+def test_a_bad_value_is_named_with_its_range(knob, value, allowed):
+    recipe = Recipe()
+    before = asdict(recipe)
+    for attempt in (lambda: Recipe(**{knob: value}), lambda: setattr(recipe, knob, value)):
+        with pytest.raises(ValueError) as error:
+            attempt()
+        message = str(error.value)
+        assert message.startswith(f"{knob} must be ")
+        assert allowed in message and message.endswith(f"got {value!r}")
+    assert asdict(recipe) == before
+
+
+def test_every_knob_has_a_rule_a_help_and_a_good_default():
+    for name, knob in Recipe.knobs().items():
+        assert knob["help"]
+        assert str(knob["rule"])
+        assert knob["rule"](getattr(Recipe(), name)) == getattr(Recipe(), name)
+    assert set(Recipe.knobs()) == {f.name for f in fields(Recipe)}
+
+
+def test_a_misspelt_knob_is_not_silently_added():
+    with pytest.raises(AttributeError, match=r"no knob 'tv_wieght'; did you mean 'tv_weight'\?"):
+        Recipe().tv_wieght = 0.3
+    with pytest.raises(TypeError):
+        Recipe(tv_wieght=0.3)
+
+
+def test_values_take_their_ordinary_type():
+    recipe = Recipe(steps=np.int64(7), tv_weight=1, octaves=[0.5, 1], view_mix=[1, 1, 2])
+    assert type(recipe.steps) is int and type(recipe.tv_weight) is float
+    assert recipe.octaves == (0.5, 1.0) and recipe.view_mix == (1.0, 1.0, 2.0)
+    assert Recipe(learning_rate=np.float32(0.5)).learning_rate == 0.5
+
+
+def test_variants_are_independent():
+    recipe = Recipe()
+    variant = replace(recipe, steps=9)
+    assert variant.steps == 9 and recipe.steps != 9
+    assert variant != recipe and replace(variant) == variant
+
+
+def test_raw_is_bare():
+    raw = Recipe.raw(steps=20)
+    assert raw.steps == 20
+    assert raw.views == 1 and raw.view_mix == (1, 0, 0) and raw.octaves == (1,)
+    assert raw.view_noise == raw.tv_weight == raw.keep_start == 0
+    assert not raw.clamp and not raw.normalize_gradient
+    assert raw.learning_rate_at(0) == raw.learning_rate_at(1)
+    assert Recipe.raw(clamp=True).clamp
+
+
+def test_canvas():
+    assert Recipe(size=64).canvas == (64, 64)
+    assert Recipe(size=(64, 96)).canvas == (64, 96)
+
+
+@settings(deadline=None, max_examples=30)
+@given(first=st.floats(0.001, 1), last=st.floats(0, 1), progress=st.floats(0, 1))
+def test_the_learning_rate_falls_from_first_to_last(first, last, progress):
+    recipe = Recipe(learning_rate=first, final_learning_rate=last)
+    assert recipe.learning_rate_at(0) == pytest.approx(first)
+    assert recipe.learning_rate_at(1) == pytest.approx(first * last)
+    assert recipe.learning_rate_at(0.5) == pytest.approx(first * (1 + last) / 2)
+    assert first * last - 1e-9 <= recipe.learning_rate_at(progress) <= first + 1e-9
+
+
+def test_the_mix_is_blended():
+    recipe = Recipe(view_mix=(2, 0, 0), final_view_mix=(0, 1, 1))
+    assert recipe.view_mix_at(0) == (1, 0, 0)
+    assert recipe.view_mix_at(0.5) == (0.5, 0.25, 0.25)
+    assert recipe.view_mix_at(1) == (0, 0.5, 0.5)
+    assert sum(Recipe(view_mix=(1, 2, 3)).view_mix_at(0.3)) == pytest.approx(1)
+
+
+def test_knob_metadata_cannot_be_changed():
+    with pytest.raises((TypeError, FrozenInstanceError)):
+        Recipe.knobs()["steps"]["rule"].low = 0
+    with pytest.raises(TypeError):
+        Recipe.knobs()["steps"]["help"] = ""

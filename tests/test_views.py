@@ -1,0 +1,180 @@
+"""Views: the windows are where they say, and what is seen through them is right."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dreamlab.resample import blur, cubic, linear, resample_matrix, resize
+from dreamlab.views import SCALES, add_noise, draw_windows, look, window_sides
+
+few = settings(deadline=None, max_examples=25)
+EVEN = (1, 1, 1)
+
+
+def generators(*seeds):
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+
+# Resampling ---------------------------------------------------------------------------------------
+
+
+@few
+@given(
+    old=st.tuples(st.integers(2, 40), st.integers(2, 40)),
+    new=st.tuples(st.integers(2, 40), st.integers(2, 40)),
+)
+def test_resize_is_antialiased_bicubic(old, new):
+    images = torch.rand(2, 3, *old, generator=torch.Generator().manual_seed(0))
+    reference = F.interpolate(images, new, mode="bicubic", antialias=True)
+    assert torch.allclose(resize(images, new), reference, atol=1e-5)
+    reference = F.interpolate(images, new, mode="bilinear", antialias=True)
+    assert torch.allclose(resize(images, new, linear), reference, atol=1e-5)
+
+
+def test_kernels():
+    x = torch.tensor([0.0, 1.0, 2.0, 3.0])
+    assert cubic(x).tolist() == linear(x).tolist() == [1, 0, 0, 0]
+    assert cubic(torch.tensor([-0.5, 0.5, 1.5])).tolist() == [0.5625, 0.5625, -0.0625]
+
+
+def test_blur_keeps_the_sum_of_weights_and_spreads_a_point():
+    assert torch.allclose(blur(torch.full((1, 3, 9, 14), 0.3), 2.0), torch.tensor(0.3))
+    point = torch.zeros(1, 1, 41, 41)
+    point[..., 20, 20] = 1
+    spread = blur(point, 2.0)[0, 0].sum(0)
+    place = torch.arange(41.0)
+    assert (spread * (place - 20).square()).sum().sqrt().item() == pytest.approx(2, abs=0.01)
+
+
+# Windows ------------------------------------------------------------------------------------------
+
+
+@few
+@given(
+    height=st.integers(16, 300),
+    width=st.integers(16, 300),
+    views=st.integers(1, 40),
+    mix=st.tuples(*[st.floats(0, 1)] * 3).filter(lambda mix: sum(mix) > 0.01),
+    seed=st.integers(0, 1000),
+)
+def test_windows_lie_on_the_canvas_and_in_the_stated_range(height, width, views, mix, seed):
+    windows = draw_windows((height, width), views, mix, generators(seed))
+    assert windows.shape == (1, views, 3)
+    top, left, side = windows[0].double().T
+    assert (top >= 0).all() and (left >= 0).all()
+    assert (top + side <= height + 1e-3).all() and (left + side <= width + 1e-3).all()
+    share = side / min(height, width)
+    ranges = [
+        (share >= low - 1e-5) & (share <= high + 1e-5)
+        for (low, high), part in zip(SCALES.values(), mix, strict=True)
+        if part > 0
+    ]
+    assert torch.stack(ranges).any(0).all()
+
+
+@pytest.mark.parametrize("mix", [(1, 2, 1), (0.25, 0.5, 0.25), (0, 3, 1), (1, 0, 0), (0, 0, 1)])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_mix_is_met_exactly_when_it_divides_the_views(mix, seed):
+    share = draw_windows((100, 100), 16, mix, generators(seed))[0, :, 2] / 100
+    counts = [(share == 1).sum(), ((share >= 0.5) & (share < 1)).sum(), (share < 0.5).sum()]
+    assert [int(count) for count in counts] == [int(16 * part / sum(mix)) for part in mix]
+
+
+def test_sides_are_stratified_within_each_class():
+    """With 8 middle views, each eighth of the middle range has exactly one."""
+    low, high = SCALES["middle"]
+    for seed in range(10):
+        share = draw_windows((200, 200), 8, (0, 1, 0), generators(seed))[0, :, 2] / 200
+        eighth = ((share - low) / (high - low) * 8).floor().sort().values
+        assert eighth.tolist() == list(range(8))
+
+
+def test_window_sides_is_an_inverse_distribution():
+    sides = window_sides(torch.tensor([0.0, 0.24, 0.25, 0.5, 0.75, 0.999999]), (1, 2, 1))
+    assert sides.tolist() == pytest.approx([1, 1, 0.5, 0.7, 0.25, 0.5], abs=1e-4)
+
+
+@pytest.mark.parametrize("canvas", [(60, 60), (40, 100), (100, 40)])
+@pytest.mark.parametrize("mix", [(1, 0, 0), (0, 1, 0), (0, 0, 1), EVEN])
+def test_every_pixel_is_seen_the_border_too(canvas, mix):
+    """A corner pixel is seen least, but not never, as where a window's corner is drawn evenly."""
+    seen = torch.zeros(canvas)
+    for seed in range(100):
+        for top, left, side in draw_windows(canvas, 8, mix, generators(seed))[0].tolist():
+            rows = slice(round(top), round(top + side))
+            seen[rows, round(left) : round(left + side)] += 1
+    assert seen.min() > 0.08 * seen.max()
+
+
+def test_global_views_of_a_square_canvas_are_the_whole_canvas():
+    windows = draw_windows((70, 70), 3, (1, 0, 0), generators(0))
+    assert windows[0].tolist() == [[0, 0, 70]] * 3
+
+
+# Looking ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("side", "size"), [(64, 32), (64, 64), (64, 100)])
+def test_the_whole_canvas_is_what_clip_would_see(side, size):
+    images = torch.rand(2, 3, side, side)
+    whole = torch.tensor([0.0, 0.0, side]).expand(2, 1, 3)
+    reference = F.interpolate(images, (size, size), mode="bicubic", antialias=True)
+    assert torch.allclose(look(images, whole, size)[:, 0], reference, atol=1e-5)
+
+
+def test_a_window_on_whole_pixels_is_a_crop():
+    images = torch.rand(1, 3, 50, 40)
+    seen = look(images, torch.tensor([[[7.0, 11.0, 16.0]]]), 16)
+    assert torch.allclose(seen[0, 0], images[0, :, 7:23, 11:27], atol=1e-5)
+
+
+def test_each_image_is_seen_through_its_own_windows():
+    images = torch.rand(3, 3, 40, 60)
+    windows = draw_windows((40, 60), 5, EVEN, generators(1, 2, 3))
+    together = look(images, windows, 16)
+    assert together.shape == (3, 5, 3, 16, 16)
+    for i in range(3):
+        alone = draw_windows((40, 60), 5, EVEN, generators(i + 1))
+        assert torch.equal(alone[0], windows[i])
+        assert torch.allclose(look(images[i : i + 1], alone, 16)[0], together[i], atol=1e-5)
+
+
+def test_a_shrinking_view_skips_no_pixel():
+    """One-pixel stripes average out instead of turning into some other pattern."""
+    stripes = (torch.arange(120) % 2).float().expand(1, 3, 120, 120)
+    seen = look(stripes, torch.tensor([[[3.3, 5.7, 100.0]]]), 30)
+    assert (seen - 0.5).abs().max() < 0.02
+
+
+def test_look_has_the_right_gradient():
+    images = torch.rand(2, 1, 6, 8, dtype=torch.float64, requires_grad=True)
+    windows = draw_windows((6, 8), 3, EVEN, generators(0, 1))
+    assert torch.autograd.gradcheck(lambda x: look(x, windows, 3), images)
+
+
+def test_rows_of_a_matrix_are_weights():
+    start, length = torch.tensor([0.0, 3.2, 10.0]), torch.tensor([30.0, 7.7, 20.0])
+    matrix = resample_matrix(start, length, 30, 12)
+    assert matrix.shape == (3, 12, 30)
+    assert torch.allclose(matrix.sum(-1), torch.ones(3, 12))
+
+
+# Noise --------------------------------------------------------------------------------------------
+
+
+def test_every_view_has_its_own_noise():
+    views = torch.full((2, 8, 3, 32, 32), 0.5)
+    noise = add_noise(views, 0.2, generators(0, 1)) - views
+    eighth = (noise.std((2, 3, 4)) / 0.2 * 8).sort(-1).values
+    expected = torch.arange(8) + 0.5
+    assert (eighth - expected).abs().max() < 0.65  # one in each eighth of [0, .2]
+    assert noise.mean().abs() < 0.01
+    alone = add_noise(views[1:], 0.2, generators(1)) - views[1:]
+    assert torch.equal(alone[0], noise[1])
+
+
+def test_no_noise_is_no_copy():
+    views = torch.rand(1, 2, 3, 4, 4)
+    assert add_noise(views, 0.0, generators(0)) is views
