@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from dreamlab.judge import Judge, mean, measure
+from dreamlab.judge import mean, measure
 from dreamlab.picturebook.draw import draw
 from dreamlab.picturebook.world import (
     BACKGROUNDS,
@@ -40,7 +40,16 @@ from dreamlab.picturebook.world import (
     compose,
 )
 from dreamlab.recipe import Recipe
-from dreamlab.sweep import MEASURES, Sweep, contact_sheet, load, markdown, summarize, sweep
+from dreamlab.sweep import (
+    MEASURES,
+    Sweep,
+    contact_sheet,
+    load,
+    load_judge,
+    markdown,
+    summarize,
+    sweep,
+)
 
 PROMPTS = 40
 DISTRACTORS = 60  # captions that nothing is dreamt of
@@ -48,7 +57,7 @@ DRAWN = "drawn scene"
 
 # --- the ladder -----------------------------------------------------------------------------------
 
-CLIP_GRADIENT = 1.0
+CLIP_GRADIENT = 6.0
 """RMS of CLIP's gradient by which normalisation divides, typical of these runs. A rung that does
 not normalise needs its weight of total variation times this for the same balance."""
 
@@ -241,7 +250,7 @@ def run(
         drawings,
         wanted,
         clip=load(clip, device),
-        judge=Judge(load(judge, device)),
+        judge=load_judge(judge, device),
         distractors=distractors,
     )
     drawn = [
@@ -356,7 +365,7 @@ def write_readme(ablation: Ablation, readme: Path, words: str) -> None:
     readme.write_text(pattern.sub(lambda _: text, readme.read_text("utf-8")), "utf-8")
 
 
-def say_how(ablation: Ablation, ladder: dict[str, Recipe]) -> str:
+def say_how(ablation: Ablation, ladder: dict[str, Recipe], where: str) -> str:
     """The sentences below the table: what was done, and what its numbers mean."""
     full = list(ladder.values())[-1]
     height, width = full.canvas
@@ -368,8 +377,8 @@ def say_how(ablation: Ablation, ladder: dict[str, Recipe]) -> str:
         "one, of what a screen shows of it. *Judge's gain*: caption by caption. *R-precision*: how "
         f"often the judge finds the right one of {ablation.captions} captions; *rank*: how many "
         "wrong ones it prefers. *Spectrum slope*: white noise 0, photographs −1.6 to −3.0. *Out of "
-        f"range*: pixels that no screen can show. Made in {ablation.seconds / 60:.0f} minutes by "
-        "`python -m dreamlab.ablation --write`."
+        f"range*: pixels that no screen can show. Made in {ablation.seconds / 60:.0f} minutes on "
+        f"{where} by `python -m dreamlab.ablation`."
     )
 
 
@@ -400,19 +409,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         check_readme(README)
     options.out.mkdir(parents=True, exist_ok=True)
 
+    device = str(load(options.clip, options.device).device)
+    workers = options.workers or (torch.get_num_threads() if device == "cpu" else 1)
     ablation = run(
         options.prompts,
         ladder=ladder,
         clip=options.clip,
         judge=options.judge,
         seed=options.seed,
-        device=options.device,
+        device=device,
         batch=options.batch,
-        workers=options.workers or _cores(options.device),
+        workers=workers,
         progress=True,
     )
     summary = ablation.summary()
-    words = say_how(ablation, ladder)
+    words = say_how(ablation, ladder, f"{device} with {workers} process{'es' * (workers > 1)}")
     table = ablation.table(summary=summary)
     (options.out / "table.md").write_text(f"{table}\n\n{words}\n", "utf-8")
     (options.out / "rows.json").write_text(
@@ -434,14 +445,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             sys.exit("not written: some dreams failed, see above")
         write_readme(ablation, README, words)
         print(f"written to {README}")
-
-
-def _cores(device: str | None) -> int:
-    """One process for each core that PyTorch would use, on a CPU."""
-    on_gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
-    return (
-        1 if device not in (None, "cpu") or (device is None and on_gpu) else torch.get_num_threads()
-    )
 
 
 if __name__ == "__main__":

@@ -384,7 +384,7 @@ def measure(
     Args:
         images, prompts, distractors: as for `Judge.rank`.
         clip: the CLIP that made the pictures.
-        judge: None leaves out its two numbers. `rank` also needs `distractors`.
+        judge: None leaves out its two numbers. `rank` also needs a wrong caption.
     """
     tensors = as_tensors(images)
     prompts = _prompts_of(images, prompts, sum(map(len, tensors)))
@@ -393,7 +393,7 @@ def measure(
     columns = {"dreamer": dreamer}
     if judge is not None:
         columns["judge"] = judge.score(tensors, prompts)
-        if distractors:
+        if len({*prompts, *distractors}) > 1:
             columns["rank"] = judge.rank(tensors, prompts, distractors)
     columns["slope"] = torch.cat(
         [

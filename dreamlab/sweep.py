@@ -1,7 +1,7 @@
 """Many dreams at once: prompts × recipes × seeds, on one process or on any pool of workers.
 
 The workers may be those of any `concurrent.futures.Executor`: a process pool, Dask's
-(`client.get_executor()`) or ipyparallel's (`view.executor`). A job is a plain description that
+(`client.get_executor()`) or ipyparallel's (`client.executor()`). A job is a plain description that
 pickles; the worker loads the CLIPs by name, once, and sends back finished pictures and numbers.
 
     result = sweep(["a red heart in the sky"], {"plain": Recipe(tv_weight=0), "full": Recipe()})
@@ -15,7 +15,7 @@ forked copy of a process in which PyTorch has already computed may hang.
 import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from numbers import Integral
@@ -58,7 +58,7 @@ class Job:
     prompts: tuple[str, ...]
     seeds: tuple[int, ...]
     clip: Loadable | Clip
-    judge: Loadable | Judge | None
+    judge: Loadable | Clip | Judge | None
     device: str | None
     distractors: tuple[str, ...]
     options: dict[str, Any]  # further arguments of Dream
@@ -156,7 +156,7 @@ def sweep(
     seeds: int | Sequence[int] = 0,
     *,
     clip: Loadable | Clip = "picturebook",
-    judge: Loadable | Judge | None = "picturebook-judge",
+    judge: Loadable | Clip | Judge | None = "picturebook-judge",
     distractors: Sequence[str] = (),
     device: str | None = None,
     batch: int = 8,
@@ -170,8 +170,8 @@ def sweep(
         prompts: n sentences. Each is also a wrong caption for the pictures of the others.
         recipes: named in a mapping; in a list, a recipe is named by what differs from the default.
         seeds: s numbers: every prompt is dreamt with each, n · s pictures per recipe.
-        clip, judge: by name, or by (name, tag), as `load_clip` takes them; without an executor also
-            a `Clip` and a `Judge`. `judge=None` asks no judge.
+        clip, judge: by name, or by (name, tag), as `load_clip` takes them; without an executor a
+            `Clip` and a `Judge` will do as well. `judge=None` asks no judge.
         distractors: further wrong captions for the judge.
         device: where a worker loads the CLIPs, as for `load_clip`.
         batch: pictures in one run; more are quicker and need more memory.
@@ -191,14 +191,13 @@ def sweep(
     prompts = _listed("prompts", prompts, str)
     seeds = _listed("seeds", seeds, Integral)
     named = name_recipes(recipes)
-    if executor is not None:
-        for argument, value in (("clip", clip), ("judge", judge)):
-            if isinstance(value, (Clip, Judge)):
-                raise TypeError(
-                    f"{argument}: workers load a CLIP themselves, so give its name for load_clip"
-                )
     if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
         raise ValueError(f"batch is a number of pictures, at least 1, got {batch!r}")
+    if executor is None:
+        # What cannot be loaded is known before anything is dreamt.
+        clip, judge = load(clip, device), load_judge(judge, device)
+    elif not isinstance(clip, str | tuple) or not isinstance(judge, str | tuple | None):
+        raise TypeError("workers load the CLIPs themselves: give clip and judge by name")
     pairs = [(prompt, seed) for prompt in prompts for seed in seeds]
     captions = tuple(dict.fromkeys([*prompts, *distractors]))
     jobs = [
@@ -220,30 +219,28 @@ def run_jobs(
 ) -> dict[Key, Result]:
     """Run the jobs, in any order, and collect (row, picture) by (recipe, prompt, seed)."""
     results: dict[Key, Result] = {}
-    total = sum(job.cost for job in jobs)
+    futures: dict[Future, Job] = {}
     with tqdm(
-        total=total,
+        total=sum(job.cost for job in jobs),
         desc="dreaming",
         unit="view",
         unit_scale=True,
         disable=not progress,
-        smoothing=0.05,
     ) as bar:
         try:
             if executor is None:
                 for job in jobs:
                     results |= run_job(job, tick=bar.update)
             else:
-                futures = {executor.submit(run_job, job): job for job in jobs}
-                for future in as_completed(futures):
-                    job = futures[future]
-                    error = future.exception()  # of the pool itself: a worker died
-                    results |= _failed(job, error) if error else future.result()
-                    bar.update(job.cost)
+                futures |= {executor.submit(run_job, job): job for job in jobs}
+            for future in as_completed(futures):
+                job = futures[future]
+                error = future.exception()  # of the pool itself: a worker died
+                results |= _failed(job, error) if error else future.result()
+                bar.update(job.cost)
         except KeyboardInterrupt:
-            if executor is not None:
-                for future in futures:
-                    future.cancel()
+            for future in futures:
+                future.cancel()
     failed = [row for row, _ in results.values() if row["error"]]
     if failed and len(failed) == len(results):
         raise RuntimeError(f"no dream succeeded; the first, {_say(failed[0])}")
@@ -261,7 +258,11 @@ def run_job(job: Job, tick: Callable[[int], Any] = lambda views: None) -> dict[K
     `tick` is told after each step how many views were looked at.
     """
     try:
-        return _run(job, tick)
+        clip, judge = load(job.clip, job.device), load_judge(job.judge, job.device)
+    except Exception as error:
+        return _failed(job, error)
+    try:
+        return _dream(job, clip, judge, tick)
     except Exception as error:
         if len(job.prompts) == 1:
             return _failed(job, error)
@@ -272,11 +273,9 @@ def run_job(job: Job, tick: Callable[[int], Any] = lambda views: None) -> dict[K
     return results
 
 
-def _run(job: Job, tick: Callable[[int], Any]) -> dict[Key, Result]:
-    clip = load(job.clip, job.device)
-    judge = job.judge
-    if judge is not None and not isinstance(judge, Judge):
-        judge = _judge(judge, job.device)
+def _dream(
+    job: Job, clip: Clip, judge: Judge | None, tick: Callable[[int], Any]
+) -> dict[Key, Result]:
     dream = Dream(clip, list(job.prompts), seed=list(job.seeds), recipe=job.recipe, **job.options)
     for _ in dream:
         tick(job.recipe.views * len(job.prompts))
@@ -289,9 +288,14 @@ def _run(job: Job, tick: Callable[[int], Any]) -> dict[Key, Result]:
 
 def load(clip: Loadable | Clip, device: str | None = None) -> Clip:
     """The CLIP of this name, loaded once in each process; a `Clip` is returned as it is."""
-    if isinstance(clip, (str, tuple)):
-        return _load(clip, device)
-    return clip
+    return _load(clip, device) if isinstance(clip, str | tuple) else clip
+
+
+def load_judge(judge: Loadable | Clip | Judge | None, device: str | None = None) -> Judge | None:
+    """The judge of this name, made once in each process; a `Judge` or None as it is."""
+    if isinstance(judge, str | tuple):
+        return _load_judge(judge, device)
+    return judge if judge is None or isinstance(judge, Judge) else Judge(judge)
 
 
 @lru_cache(maxsize=4)
@@ -299,8 +303,8 @@ def _load(name: Loadable, device: str | None) -> Clip:
     return load_clip(*((name,) if isinstance(name, str) else name), device=device)
 
 
-@lru_cache(maxsize=2)
-def _judge(name: Loadable, device: str | None) -> Judge:
+@lru_cache(maxsize=4)
+def _load_judge(name: Loadable, device: str | None) -> Judge:
     return Judge(_load(name, device))
 
 

@@ -179,7 +179,7 @@ def test_a_model_is_loaded_once(names, monkeypatch):
 
     monkeypatch.setattr(MODULE, "load_clip", counting)
     MODULE._load.cache_clear()
-    MODULE._judge.cache_clear()
+    MODULE._load_judge.cache_clear()
     sweep(PROMPTS, RECIPES, batch=1, device="cpu", **names)
     assert sorted(loaded) == sorted([(names["clip"],), (names["judge"],)])
 
@@ -213,8 +213,30 @@ def test_unusable_arguments_are_refused_before_any_dream(arguments, error, words
 
 
 def test_workers_want_names(tiny_clip):
-    with ThreadPoolExecutor(1) as pool, pytest.raises(TypeError, match=r"clip: .*its name"):
+    with ThreadPoolExecutor(1) as pool, pytest.raises(TypeError, match="by name"):
         sweep("a star", TINY, clip=tiny_clip, executor=pool)
+
+
+def test_a_clip_that_cannot_be_loaded_is_known_before_any_dream(names, monkeypatch):
+    monkeypatch.setattr(MODULE, "Dream", None)
+    for wrong in ("clip", "judge"):
+        with pytest.raises(FileNotFoundError, match="no-such-folder"):
+            sweep("a star", TINY, device="cpu", **names | {wrong: "local-dir:no-such-folder"})
+
+
+def test_a_worker_that_cannot_load_a_clip_tries_once(names, monkeypatch):
+    tried = []
+    monkeypatch.setattr(MODULE, "load", lambda name, device: tried.append(name) or 1 / 0)
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        sweep(PROMPTS, TINY, device="cpu", executor=Pickling(), **names)
+    assert len(tried) == 1
+
+
+def test_without_a_wrong_caption_there_is_no_rank(tiny_clip):
+    result = sweep("a star", TINY, clip=tiny_clip, judge=tiny_clip)
+    assert "rank" not in result.rows[0]
+    assert "judge" in result.rows[0]
+    assert "R-precision" not in result.markdown()
 
 
 def test_recipes_are_named_by_what_is_special_about_them():
