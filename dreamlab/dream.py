@@ -155,9 +155,7 @@ class Dream:
         self.seeds = [_checked_seed(s) for s in _spread("seed", seeds, count)]
 
         self._attractors = _embed(clip, self.prompts)
-        self._repellors = (
-            _embed(clip, self.negative_prompts) if any(self.negative_prompts) else None
-        )
+        self._repellors = _embed(clip, self.negative_prompts)
         self._generators = [torch.Generator(clip.device) for _ in self.seeds]
         self._views_at_once = None  # all of them, until memory runs out
 
@@ -251,17 +249,17 @@ class Dream:
         """
         images, count = views.shape[:2]
         flat = views.flatten(0, 1)
-        attractors = self._attractors.repeat_interleave(count, 0)[:, None]
-        repellors = None
-        if self._repellors is not None:
-            repellors = self._repellors.repeat_interleave(count, 0)[:, None]
+        attractors, repellors = (
+            rows.repeat_interleave(count, dim=0)[:, None]
+            for rows in (self._attractors, self._repellors)
+        )
 
         def encode(part: slice) -> tuple[Tensor, Tensor]:
             seen = flat[part].requires_grad_()
             losses = clip_loss(
                 self.clip.encode_image(seen)[:, None],
                 attractors[part],
-                negative_features=repellors if repellors is None else repellors[part],
+                negative_features=repellors[part],
                 negative_weight=negative_weight,
                 per_image=True,
             )
@@ -296,10 +294,10 @@ class Dream:
 
         Step t of a seed sees the same views whatever was changed, interrupted or resumed before it,
         and there is no generator state to save. (Knuth's constant keeps the steps of neighbouring
-        seeds apart.)
+        seeds apart; a CPU's generator looks at 32 bits only.)
         """
         return [
-            generator.manual_seed((seed * 2654435761 + step) % 2**63)
+            generator.manual_seed((seed * 2654435761 + step) % 2**32)
             for generator, seed in zip(self._generators, self.seeds, strict=True)
         ]
 
@@ -511,7 +509,7 @@ def _embed(clip: "Clip", prompts: Sequence[Prompt]) -> Tensor:
     mixtures = [{p: 1.0} if isinstance(p, str) else dict(p) for p in prompts]
     # One by one: in a batch, a sentence's row may differ in the last bit from its row alone.
     rows = {s: clip.encode_text(s)[0] for mixture in mixtures for s in mixture if s}
-    nothing = torch.zeros_like(next(iter(rows.values())))
+    nothing = torch.zeros(clip.embed_dim, device=clip.device)
     return torch.stack(
         [
             sum((w * rows.get(s, nothing) for s, w in mixture.items()), nothing)
@@ -558,8 +556,8 @@ def _checked_seed(seed: Any) -> int:
         number = index(seed)
     except TypeError:
         raise TypeError(f"seed must be a whole number or a list of them, got {seed!r}") from None
-    if not 0 <= number < 2**63:
-        raise ValueError(f"seed must be from 0 to 2**63 − 1, got {number}")
+    if not 0 <= number < 2**32:
+        raise ValueError(f"seed must be a whole number from 0 to 2**32 − 1, got {number}")
     return number
 
 

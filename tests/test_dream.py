@@ -224,7 +224,11 @@ def test_shapes_of_a_batch(tiny_clip):
         ({"prompt": 3}, ValueError, "prompt must be a sentence"),
         ({"prompt": "a", "negative_prompt": {"b": -1}}, ValueError, "negative_prompt must be"),
         ({"prompt": "a", "seed": 1.5}, TypeError, "seed must be a whole number"),
-        ({"prompt": "a", "seed": -1}, ValueError, "seed must be from 0"),
+        (
+            {"prompt": "a", "seed": -1},
+            ValueError,
+            r"seed must be a whole number from 0 to 2\*\*32 − 1, got -1",
+        ),
         ({"prompt": "a", "seed": []}, ValueError, "seed has 0 entries"),
         ({"prompt": "a", "recipe": {"steps": 3}}, TypeError, "recipe must be a Recipe"),
         ({"prompt": "a", "start": "nosuch.png"}, FileNotFoundError, "start='nosuch.png'"),
