@@ -681,7 +681,7 @@ class Panel:
         return self._dressed(widgets.Dropdown(options=options, value=present), name)
 
     def _make_seed(self, name: str) -> Any:
-        field = widgets.BoundedIntText(value=self._given.seeds[0], min=0, max=2**53)
+        field = widgets.BoundedIntText(value=self._given.seeds[0], min=0, max=2**32 - 1)
         return self._dressed(field, name)
 
     def _make_start(self, name: str) -> Any:

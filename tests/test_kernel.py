@@ -14,9 +14,11 @@ from ast import literal_eval
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 from jupyter_client import BlockingKernelClient, KernelManager
 from jupyter_client.kernelspec import KernelSpec
+from nbclient import NotebookClient
 
 PYTHON = os.environ.get("DREAMLAB_KERNEL_PYTHON", sys.executable)
 REPOSITORY = Path(__file__).parents[1]
@@ -79,7 +81,7 @@ class Frontend:
         elif kind == "stream":
             self.printed[parent] = self.printed.get(parent, "") + content["text"]
 
-    def wait(self, condition, seconds: float = 30, what: str = "what was expected") -> None:
+    def wait(self, condition, seconds: float = 120, what: str = "what was expected") -> None:
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, f"{what} did not happen within {seconds} s"
@@ -93,7 +95,7 @@ class Frontend:
         self.client.shell_channel.send(message)
         return message["header"]["msg_id"]
 
-    def run(self, code: str, cell: str = "", seconds: float = 60) -> dict[str, Any]:
+    def run(self, code: str, cell: str = "", seconds: float = 180) -> dict[str, Any]:
         """Execute; returns the reply, with what was printed as ``text``."""
         sent = self.send(code, cell)
         self.wait(lambda: sent in self.replies, seconds, f"the end of {code!r}")
@@ -171,7 +173,7 @@ def kernel(tiny_clip_dir):
     client = manager.client()
     client.start_channels()
     try:
-        client.wait_for_ready(timeout=60)
+        client.wait_for_ready(timeout=180)
         yield manager, client
     finally:
         client.stop_channels()
@@ -217,7 +219,7 @@ def state(page: Frontend) -> str:
     return page.value("panel.state")
 
 
-def until_state(page: Frontend, wanted: str, seconds: float = 30) -> None:
+def until_state(page: Frontend, wanted: str, seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while (now := state(page)) != wanted:
         assert time.monotonic() < end, f"still {now}, not {wanted}: {page.texts()[-2000:]}"
@@ -348,7 +350,7 @@ def test_controls_while_a_cell_awaits(page):
         page.click("stop")
     else:
         assert "hears only" in page.texts()
-    page.wait(lambda: sent in page.replies, seconds=60, what="the end of the cell")
+    page.wait(lambda: sent in page.replies, seconds=180, what="the end of the cell")
     assert page.replies[sent]["status"] == "ok"
     if live:
         assert page.value("panel.state") == "stopped"
@@ -400,3 +402,21 @@ def test_two_runs_side_by_side(page):
     until_state(page, "finished")
     values = "[(d.recipe.tv_weight, d.seeds, len(d.history)) for d in panel.dreams]"
     assert page.value(values) == [(0.0, [0], 30), (5.0, [0], 30)]
+
+
+def test_nbconvert_waits_and_keeps_the_figure(tiny_clip_dir, tmp_path):
+    """`await panel.run()` in a notebook that is executed without any front end."""
+    code = SETUP.format(clip=f"local-dir:{tiny_clip_dir}")
+    cells = [code, "panel = Panel(make(30))\nawait panel.run()", "print(panel.state)"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    manager = KernelManager()
+    command = [PYTHON, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    manager._kernel_spec = KernelSpec(argv=command, language="python", display_name="test")
+    path = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
+    client = NotebookClient(notebook, km=manager, timeout=180)
+    client.execute(env=os.environ | {"PYTHONPATH": path}, cwd=str(tmp_path))
+    live, still = notebook.cells[1].outputs
+    assert "application/vnd.jupyter.widget-view+json" in live.data
+    assert set(still.data) == {"image/png", "text/plain"}
+    assert "30 of 30 steps" in still.data["text/plain"]
+    assert notebook.cells[2].outputs[0].text.strip() == "finished"

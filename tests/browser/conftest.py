@@ -74,7 +74,7 @@ class Lab:
             stdout=self.log,
             stderr=subprocess.STDOUT,
         )
-        for _ in range(600):
+        for _ in range(1800):
             if self.process.poll() is not None:
                 break
             try:
@@ -110,12 +110,13 @@ class Notebook:
 
     def __init__(self, lab: Lab, page, name: str) -> None:
         self.lab, self.page, self.name = lab, page, name
+        page.set_default_timeout(180_000)  # ms; a busy machine is no reason to fail
         page.goto(f"{lab.url}/lab/workspaces/{Path(name).stem}/tree/{name}?token={TOKEN}")
-        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=180_000)
         page.wait_for_function(
             "() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status"
             " === 'idle'",
-            timeout=60_000,
+            timeout=180_000,
         )
 
     def command(self, name: str, **arguments) -> None:
@@ -156,7 +157,7 @@ class Notebook:
             f"before => {{ const m = ({count})(); return m.executionCount && "
             "m.executionCount !== before && m.executionState !== 'running' }".replace("()()", "()"),
             arg=before,
-            timeout=60_000,
+            timeout=180_000,
         )
         self.page.wait_for_timeout(200)
         return self.outputs(cell)
