@@ -323,12 +323,17 @@ def build(plan: Plan) -> CLIP:
 
 
 def save(model: CLIP, plan: Plan, folder: Path) -> None:
-    """Write an ordinary open_clip model folder; rows of words that no caption used are zero."""
+    """Write an ordinary open_clip model folder; rows of words that no caption used are zero.
+
+    Matrices are kept in half precision, which halves the file and costs no answer; open_clip
+    brings them back to single precision when it loads them.
+    """
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     compact = state["token_embedding.weight"]
     full = torch.zeros(49408, compact.shape[1])
     full[torch.from_numpy(vocabulary())] = compact
     state["token_embedding.weight"] = full
+    state = {k: v.half() if v.ndim >= 2 else v for k, v in state.items()}
     folder.mkdir(parents=True, exist_ok=True)
     save_file(state, folder / "open_clip_model.safetensors")
     config = {
