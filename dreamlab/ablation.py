@@ -376,7 +376,8 @@ def say_how(ablation: Ablation, ladder: dict[str, Recipe], where: str) -> str:
         "of picture and caption by the CLIP that made the picture; *judge score*: by the other "
         "one, of what a screen shows of it. *Judge's gain*: caption by caption. *R-precision*: how "
         f"often the judge finds the right one of {ablation.captions} captions; *rank*: how many "
-        "wrong ones it prefers. *Spectrum slope*: white noise 0, photographs −1.6 to −3.0. *Out of "
+        "wrong ones it prefers. *Spectrum slope*, up to the finest detail that CLIP sees of the "
+        "whole picture: white noise 0, photographs −1.6 to −3.0. *Out of "
         f"range*: pixels that no screen can show. Made in {ablation.seconds / 60:.0f} minutes on "
         f"{where} by `python -m dreamlab.ablation`."
     )

@@ -116,7 +116,7 @@ def _checked_texts(prompts: Sequence[str]) -> list[str]:
 
 
 @torch.no_grad()
-def spectrum_slope(images: Images) -> torch.Tensor:
+def spectrum_slope(images: Images, finest: float | None = None) -> torch.Tensor:
     """The slope of each picture's power spectrum: how fast fine detail fades.
 
     Power falls with the frequency f like f^slope. White noise has 0, photographs −1.6 to −3.0
@@ -126,17 +126,25 @@ def spectrum_slope(images: Images) -> torch.Tensor:
 
     Args:
         images: pictures with a short side of at least 32 px.
+        finest: cycles per short side at which the fit ends; None fits all of `BAND`. For a dream,
+            half of `clip.image_size` is what CLIP can see of the whole picture. Beyond that, the
+            steep fall is the work of the filter that makes the picture small enough for CLIP, and
+            says nothing of what CLIP asked for.
 
     Returns:
         (n,); NaN for a picture of one flat colour, which has no spectrum.
 
     Raises:
-        ValueError: a picture is too small, or see `as_tensors`.
+        ValueError: a picture is too small, `finest` leaves no band, or see `as_tensors`.
     """
-    return torch.cat([_spectrum_slope(tensor) for tensor in as_tensors(images)])
+    if finest is not None and not finest >= 2 * BAND[0]:
+        raise ValueError(
+            f"finest is in cycles per short side, at least {2 * BAND[0]:g}, got {finest}"
+        )
+    return torch.cat([_spectrum_slope(tensor, finest) for tensor in as_tensors(images)])
 
 
-def _spectrum_slope(images: torch.Tensor) -> torch.Tensor:
+def _spectrum_slope(images: torch.Tensor, finest: float | None) -> torch.Tensor:
     height, width = images.shape[-2:]
     if min(height, width) < SMALLEST:
         raise ValueError(
@@ -148,7 +156,7 @@ def _spectrum_slope(images: torch.Tensor) -> torch.Tensor:
     window = _hann(height)[:, None] * _hann(width)
     luminance = luminance - (luminance * window).sum((1, 2), keepdim=True) / window.sum()
     power = torch.fft.fft2(luminance * window).abs().square().flatten(1)
-    frequency, rings = _rings(height, width)
+    frequency, rings = _rings(height, width, finest)
     rings_power = power @ rings.T
     x = frequency.log() - frequency.log().mean()
     slope = (rings_power.log() @ x) / x.square().sum()
@@ -161,9 +169,10 @@ def _hann(length: int) -> torch.Tensor:
 
 
 @lru_cache(maxsize=16)
-def _rings(height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _rings(height: int, width: int, finest: float | None) -> tuple[torch.Tensor, torch.Tensor]:
     """Each ring's middle frequency (r,), and the weights (r, h·w) that average power over it."""
-    low, high = BAND[0] / min(height, width), BAND[1]
+    side = min(height, width)
+    low, high = BAND[0] / side, min(BAND[1], (finest or side) / side)
     radius = torch.hypot(
         torch.fft.fftfreq(height).double()[:, None], torch.fft.fftfreq(width).double()
     ).flatten()
@@ -377,8 +386,8 @@ def measure(
 
     - `dreamer`: cosine with its prompt by `clip`, of the pixels as they are, in range or not
     - `judge`, `rank`: cosine and rank by the judge, of the picture as a screen shows it
-    - `slope`, `out_of_range`, `clipped`: see `spectrum_slope` and so on; a picture too small for a
-      spectrum has the slope NaN
+    - `slope`, `out_of_range`, `clipped`: see `spectrum_slope` and so on; the slope is that of what
+      `clip` sees of the whole picture, NaN if the picture is too small for a spectrum
     - `blur`, `shift`: see `fragility`, asked of `clip`
 
     Args:
@@ -397,7 +406,9 @@ def measure(
             columns["rank"] = judge.rank(tensors, prompts, distractors)
     columns["slope"] = torch.cat(
         [
-            _spectrum_slope(x) if min(x.shape[-2:]) >= SMALLEST else torch.full((len(x),), math.nan)
+            _spectrum_slope(x, clip.image_size / 2)
+            if min(x.shape[-2:]) >= SMALLEST
+            else torch.full((len(x),), math.nan)
             for x in tensors
         ]
     )

@@ -141,7 +141,7 @@ class Recipe:
     )
     steps: int = _knob(150, Whole(1, 1_000_000), "optimisation steps in all")
     octaves: tuple[float, ...] = _knob(
-        (0.5, 0.75, 1.0),
+        (0.25, 0.5, 1.0),
         Scales(0.1),
         "canvas scale of each octave; all get the same share of steps",
     )
@@ -149,11 +149,11 @@ class Recipe:
         0.05, Number(0, 1), "how far a pixel moves in the first step; 1 is from black to white"
     )
     final_learning_rate: float = _knob(
-        0.01, Number(0, 1), "the last step's, as a fraction of the first; a half cosine in between"
+        0.3, Number(0, 1), "the last step's, as a fraction of the first; a half cosine in between"
     )
     views: int = _knob(8, Whole(1, 4096), "crops that CLIP sees in each step")
     view_mix: tuple[float, float, float] = _knob(
-        (0.25, 0.5, 0.25), Shares(MIX), "shares of global, middle and local views"
+        (0.2, 0.7, 0.1), Shares(MIX), "shares of global, middle and local views"
     )
     final_view_mix: tuple[float, float, float] | None = _knob(
         None,
@@ -161,7 +161,7 @@ class Recipe:
         "the last step's view_mix, blended; None keeps it constant",
     )
     view_noise: float = _knob(0.1, Number(0, 1), "largest deviation of the white noise on a view")
-    tv_weight: float = _knob(0.2, Number(0, 1000), "how strongly total variation smooths")
+    tv_weight: float = _knob(0.6, Number(0, 1000), "how strongly total variation smooths")
     tv_kind: str = _knob(
         "masked", Choice(("masked", "squared", "isotropic", "l1")), "which total variation"
     )

@@ -389,3 +389,12 @@ def test_estimates_print_with_their_interval():
     assert f"{Estimate(0.9, 0.77, 0.96, 40):.0%}" == "90 % [77, 96]"
     assert f"{Estimate(3.0, math.nan, math.nan, 1):.1f}" == "3.0"
     assert f"{Estimate(math.nan, math.nan, math.nan, 4):.1f}" == "–"
+
+
+def test_slope_up_to_what_clip_sees_forgets_the_filter_that_made_the_picture_small():
+    """Noise of 32 px, enlarged to 128: white as far as it goes, nothing beyond."""
+    coarse = torch.nn.functional.interpolate(noise(16, 32, 32), size=(128, 128), mode="bicubic")
+    assert spectrum_slope(coarse).mean() < -3
+    assert spectrum_slope(coarse, finest=12).mean() > -1
+    with pytest.raises(ValueError, match="at least 8"):
+        spectrum_slope(coarse, finest=3)
