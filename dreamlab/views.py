@@ -15,7 +15,7 @@ from torch import Tensor
 from dreamlab.resample import resample_matrix
 
 # The side of a window as a share of the canvas' short side, for each class of `view_mix`.
-# Global views see everything. Middle ones reach up to that: a crop that misses only the border shows
+# Global views see everything. Middle ones reach up to that: a crop that misses the border shows
 # the scene too, each time shifted against the patches into which a vision transformer cuts it.
 SCALES = {"global": (1.0, 1.0), "middle": (0.5, 1.0), "local": (0.25, 0.5)}
 
