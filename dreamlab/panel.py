@@ -25,33 +25,15 @@ from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
-from PIL import Image, ImageOps
+from PIL import Image
 
 from dreamlab import curve, figures, saving
+from dreamlab.controls import ARGUMENTS, CONTROLS, Controls, label_of, said
 from dreamlab.live import LiveLoop, State, Throttle
 from dreamlab.loading import EMBEDDED
 
 PICTURE = 300  # px, the longer side of a picture on the page
 SHARE = 0.02  # of the wall clock that drawing may take; the judge may take as much again
-
-RATIOS = [float(f"{m}e{e}") for e in range(-3, 3) for m in ("1", "1.5", "2", "3", "5", "7")]
-NUMBERS = {
-    "tv": [0.0, *(x for x in RATIOS if x <= 100)],
-    "negative_weight": [0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0],
-    "learning_rate": [x for x in RATIOS if x <= 0.5],
-    "noise": [0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5],
-    "keep": [0.0, *(x for x in RATIOS if 0.01 <= x <= 100)],
-    "views": [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64],
-    "steps": [10, 20, 50, 100, 150, 200, 300, 500, 1000, 2000, 5000],
-}
-"""What each slider offers: equal ratios, since a weight's order of magnitude is what matters."""
-OCTAVES = {
-    "1: full size only": (1.0,),
-    "2: ½, 1": (0.5, 1.0),
-    "3: ½, ¾, 1": (0.5, 0.75, 1.0),
-    "4: ¼, ½, ¾, 1": (0.25, 0.5, 0.75, 1.0),
-}
-STARTS = {"grey": "grey", "noise": "noise", "a photo": "photo", "my own picture": "upload"}
 
 STYLE = (
     curve.STYLE
@@ -74,84 +56,6 @@ STYLE = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Control:
-    """One thing to set: its place in the panel, its words, and the knob of the recipe it turns."""
-
-    label: str
-    tip: str
-    knob: str = ""  # the recipe's field; "" for what is an argument of `Dream`
-    live: bool = True  # acts within a step or two; else from the next Start
-    argument: str = ""  # the argument of `Dream`, where it is one
-
-    @property
-    def setting(self) -> str:
-        """The name by which code knows it."""
-        return self.knob or self.argument
-
-
-CONTROLS = {
-    "prompt": Control(
-        "prompt",
-        "What the dream should show. Acts from the next Start.",
-        live=False,
-        argument="prompt",
-    ),
-    "negative": Control(
-        "not",
-        "What the dream should stay away from. Acts from the next Start.",
-        live=False,
-        argument="negative_prompt",
-    ),
-    "tv": Control(
-        "λ smoothness",
-        "λ, the weight of total variation: 0 leaves the noise, too much leaves only flat colour.",
-        "tv_weight",
-    ),
-    "masked": Control(
-        "spare the edges",
-        "Masked total variation: smooth where the picture is flat or noisy, spare the edges.",
-        "tv_kind",
-    ),
-    "clamp": Control(
-        "keep in range",
-        "After each step, cut the pixels back to what a screen can show: [0, 1].",
-        "clamp",
-    ),
-    "learning_rate": Control(
-        "learning rate", "How far a pixel moves in one step, at the start.", "learning_rate"
-    ),
-    "views": Control(
-        "views", "How many random crops CLIP looks at in each step: more is slower.", "views"
-    ),
-    "noise": Control(
-        "view noise", "How much noise is added to each view before CLIP sees it.", "view_noise"
-    ),
-    "negative_weight": Control(
-        "push away", "How strongly the unwanted prompt pushes.", "negative_weight"
-    ),
-    "start": Control(
-        "start from",
-        "The picture before the first step. Acts from the next Start.",
-        live=False,
-        argument="start",
-    ),
-    "keep": Control(
-        "keep the start", "How strongly the start picture is kept. 0: not at all.", "keep_start"
-    ),
-    "octaves": Control(
-        "octaves", "From small to large: the sizes the dream goes through.", "octaves", live=False
-    ),
-    "steps": Control("steps", "How many steps a whole run has.", "steps", live=False),
-    "seed": Control(
-        "seed",
-        "The same seed gives the same picture, another seed another one.",
-        live=False,
-        argument="seed",
-    ),
-    "judge": Control("judge", "Draw what a second CLIP thinks, which never guided the picture."),
-}
-ARGUMENTS = {name: c.argument for name, c in CONTROLS.items() if c.argument}
 BUTTONS = {
     "start": ("Start", "play", "Dream from step 0, with the controls as they are now"),
     "pause": ("Pause", "pause", "Hold the dream, or let it go on"),
@@ -379,7 +283,7 @@ class Panel:
     def _turn_knobs(self) -> None:
         """Bring recipes and controls into agreement, once per step; whoever moved last wins."""
         for name, agreed in self._agreed.items():
-            knob, wanted = CONTROLS[name].knob, self._value(name)
+            knob, wanted = CONTROLS[name].knob, self._controls.value(name)
             for track in self._tracks:
                 if knob in track.fixed:
                     continue
@@ -388,10 +292,10 @@ class Panel:
                     setattr(track.dream.recipe, knob, wanted)
                 elif present != agreed:  # turned by code, in another cell
                     self._agreed[name] = wanted = agreed = present
-                    self._set_value(name, present)
+                    self._controls.set_value(name, present)
                 else:
                     continue
-                track.note_change(knob, wanted, f"{CONTROLS[name].label} {_said(wanted)}")
+                track.note_change(knob, wanted, f"{CONTROLS[name].label} {said(wanted)}")
             self._agreed[name] = wanted
         for track in self._tracks:
             if not track.dream.history:
@@ -399,8 +303,7 @@ class Panel:
 
     def _rebuild(self) -> None:
         """Everything as before the first step, with the controls as they are now."""
-        later = [name for name in self._inputs if not CONTROLS[name].live]
-        untouched = all(self._inputs[name].value == self._initial[name] for name in later)
+        untouched = self._controls.untouched()
         for track in self._tracks:
             if track.dream is self._given and not track.dream.history and untouched:
                 continue  # the first Start runs the dream that the panel was given
@@ -418,25 +321,22 @@ class Panel:
             "start": saving.start_of(given),
             "seed": given.seeds if given.batched else given.seeds[0],
         }
-        knobs = {}
-        for name in self._inputs:
-            into = knobs if CONTROLS[name].knob else arguments
-            into[CONTROLS[name].setting] = self._value(name)
+        set_arguments, knobs = self._controls.settings()
+        arguments |= set_arguments
         for setting, value in track.fixed.items():
             (arguments if setting in arguments else knobs)[setting] = value
         recipe = dataclasses.replace(given.recipe, **knobs)
         prompt = arguments.pop("prompt")
-        with warnings.catch_warnings(record=True) as said:
+        with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always")
             dream = type(given)(given.clip, prompt, recipe=recipe, **arguments)
-        # What is said about words is said already, by `_check_words`.
-        said = [str(w.message) for w in said if "does not know" not in str(w.message)]
-        self._note("warning", escape(" ".join(said)))
+        # What there is to say about words is said already, by the controls.
+        texts = [str(w.message) for w in heard if "does not know" not in str(w.message)]
+        self._note("warning", escape(" ".join(texts)))
         return dream
 
     def _reset(self) -> None:
-        for name, value in self._initial.items():
-            self._inputs[name].value = value
+        self._controls.reset()
         self._live.reset()
         self._note("hint")
 
@@ -586,238 +486,22 @@ class Panel:
         for name, button in self._buttons.items():
             button.on_click(lambda _, act=acts[name]: act())
         self._status, self._message = widgets.HTML(), widgets.HTML()
-        self._make_inputs()
-        columns = [self._inputs_of(True), self._inputs_of(False)]
+        compared = {setting for track in self._tracks for setting in track.fixed}
+        self._controls = Controls(self._given, self._shown, compared, self._post, self._note)
+        self._agreed = {
+            name: self._controls.value(name) for name in self._controls.live if CONTROLS[name].knob
+        }
+        for name in self._controls.later:
+            self._controls.inputs[name].observe(lambda _: self._post(self._say_later), "value")
         stage = widgets.HBox([track.box for track in self._tracks])
         stage.layout.flex_flow, stage.layout.width = "row wrap", "100%"
         stage.add_class("dl-stage")
         bar = widgets.HBox(list(self._buttons.values()), layout={"flex_flow": "row wrap"})
-        knobs = [column for column in columns if column]
-        self.widget = widgets.VBox(
-            [self._style, *self._prompt_rows, bar, self._status, self._message, stage, *knobs]
-        )
+        top = [self._style, *self._controls.prompt_rows, bar, self._status, self._message]
+        self.widget = widgets.VBox([*top, stage, *self._controls.columns()])
         self.widget.add_class("dreamlab")
         self._show_notes()
         self._label_buttons()
-
-    # ------------------------------------------------------------------ the controls
-
-    def _make_inputs(self) -> None:
-        given = self._given
-        self._plain_kind = "squared"  # the unmasked sibling of the masked kind
-        if given.recipe.tv_kind != "masked":
-            self._plain_kind = given.recipe.tv_kind
-        self._inputs: dict[str, Any] = {}
-        self._prompt_rows: list[widgets.Widget] = []
-        self._upload: widgets.FileUpload | None = None
-        compared = set().union(*(track.fixed for track in self._tracks))
-        for name in self._shown:
-            if name != "judge" and CONTROLS[name].setting not in compared and self._fits(name):
-                self._inputs[name] = getattr(self, f"_make_{name}", self._make_slider)(name)
-        self._agreed = {
-            name: self._value(name)
-            for name in self._inputs
-            if CONTROLS[name].knob and CONTROLS[name].live
-        }
-        self._initial = {name: widget.value for name, widget in self._inputs.items()}
-        for name, widget in self._inputs.items():
-            if not CONTROLS[name].live:
-                widget.observe(lambda _: self._post(self._say_later), "value")
-
-    def _fits(self, name: str) -> bool:
-        """Whether this dream has what the control is about (a batch has several prompts)."""
-        dream = self._given
-        if name in ("prompt", "negative"):
-            texts = {"prompt": dream.prompts, "negative": dream.negative_prompts}[name]
-            return not dream.batched and isinstance(texts[0], str)
-        if name == "negative_weight":
-            return "negative" in self._shown or any(dream.negative_prompts)
-        return name != "seed" or not dream.batched
-
-    def _inputs_of(self, live: bool) -> widgets.VBox | None:
-        head = "acts at once" if live else "from the next Start"
-        rows = [
-            self._inputs[name]
-            for name in self._inputs
-            if CONTROLS[name].live == live and name not in ("prompt", "negative")
-        ]
-        if not live and self._upload is not None:
-            rows.append(self._upload)
-        if not rows:
-            return None
-        columns = "repeat(auto-fill, minmax(270px, 1fr))"
-        box = widgets.GridBox(rows, layout={"grid_template_columns": columns, "width": "100%"})
-        title = widgets.HTML(f'<div class="dl-head">{head}</div>')
-        return widgets.VBox([title, box], layout={"width": "100%"})
-
-    def _dressed(self, widget: Any, name: str, **layout: str) -> Any:
-        """The widget with its label, tooltip and width, for ipywidgets 7 and 8."""
-        widget.description = CONTROLS[name].label
-        widget.style.description_width = "104px"
-        tip = "tooltip" if widget.has_trait("tooltip") else "description_tooltip"
-        setattr(widget, tip, CONTROLS[name].tip)
-        for trait, value in ({"width": "auto"} | layout).items():
-            setattr(widget.layout, trait, value)
-        return widget
-
-    def _make_slider(self, name: str) -> Any:
-        """A slider over round numbers, in equal ratios where the knob asks for it."""
-        present = getattr(self._given.recipe, CONTROLS[name].knob)
-        slider = widgets.SelectionSlider(options=_options(NUMBERS[name], present), value=present)
-        return self._dressed(slider, name)
-
-    def _make_masked(self, name: str) -> Any:
-        masked = self._given.recipe.tv_kind == "masked"
-        return self._dressed(widgets.Checkbox(value=masked, indent=True), name)
-
-    def _make_clamp(self, name: str) -> Any:
-        return self._dressed(widgets.Checkbox(value=self._given.recipe.clamp, indent=True), name)
-
-    def _make_octaves(self, name: str) -> Any:
-        present = self._given.recipe.octaves
-        options = list(OCTAVES.items())
-        if present not in OCTAVES.values():
-            options.append((f"{len(present)}: {', '.join(f'{x:g}' for x in present)}", present))
-        return self._dressed(widgets.Dropdown(options=options, value=present), name)
-
-    def _make_seed(self, name: str) -> Any:
-        field = widgets.BoundedIntText(value=self._given.seeds[0], min=0, max=2**32 - 1)
-        return self._dressed(field, name)
-
-    def _make_start(self, name: str) -> Any:
-        began = saving.start_of(self._given)
-        options = list(STARTS.items())
-        if not isinstance(began, str):
-            options.append(("the given picture", "given"))
-        self._upload = widgets.FileUpload(
-            accept="image/*", multiple=False, description="choose a picture"
-        )
-        self._upload.layout.width = "200px"
-        self._upload.layout.margin = "2px 2px 2px 112px"
-        self._upload.layout.visibility = "hidden"
-        chooser = widgets.Dropdown(
-            options=options, value=began if isinstance(began, str) else "given"
-        )
-
-        def show_upload(change: dict) -> None:
-            self._upload.layout.visibility = "visible" if change["new"] == "upload" else "hidden"
-
-        chooser.observe(lambda change: self._post(lambda: show_upload(change)), "value")
-        return self._dressed(chooser, name)
-
-    def _make_prompt(self, name: str) -> Any:
-        text = widgets.Text(
-            value=self._given.prompts[0], placeholder="what you want to see", continuous_update=True
-        )
-        self._dressed(text, name, width="auto")
-        text.observe(lambda _: self._post(self._check_words), "value")
-        self._prompt_rows.append(text)
-        if self._given.clip.name in EMBEDDED:
-            self._prompt_rows.append(self._make_builder(text))
-        self._check_words(text.value)
-        return text
-
-    def _make_negative(self, name: str) -> Any:
-        text = widgets.Text(
-            value=self._given.negative_prompts[0],
-            placeholder="what you do not want to see",
-            continuous_update=True,
-        )
-        text.observe(lambda _: self._post(self._check_words), "value")
-        self._prompt_rows.append(self._dressed(text, name, width="auto"))
-        return text
-
-    def _make_builder(self, text: widgets.Text) -> widgets.Widget:
-        """Menus of the words that the embedded model knows; what they say goes into the text."""
-        from dreamlab.picturebook import world
-
-        menus = {
-            "count": ("how many", world.COUNTS),
-            "colour": ("colour", world.COLOURS),
-            "texture": ("texture", world.TEXTURES),
-            "name": ("thing", world.OBJECTS),
-            "background": ("where", tuple(world.BACKGROUNDS)),
-        }
-        chosen = {}
-        for key, (label, words) in menus.items():
-            chosen[key] = widgets.Dropdown(
-                options=[(f"{label} …", ""), *((word, word) for word in words)],
-                layout={"width": "128px"},
-            )
-            tip = "tooltip" if chosen[key].has_trait("tooltip") else "description_tooltip"
-            setattr(chosen[key], tip, f"Build the prompt from words that the model knows: {label}.")
-
-        def build() -> None:
-            words = {key: menu.value for key, menu in chosen.items()}
-            background = words.pop("background")
-            where = world.BACKGROUNDS.get(background, "")
-            what = ""
-            if any(words.values()):
-                name, count = words.pop("name") or "thing", words.pop("count") or "one"
-                what = world.describe(name, count=count, **words)
-            if what or where:
-                text.value = f"{what} {where}".strip()
-
-        for menu in chosen.values():
-            menu.observe(lambda _: self._post(build), "value")
-        label = widgets.HTML("or from", layout={"width": "108px"})  # in line with the prompt's
-        label.add_class("dl-label")
-        return widgets.HBox([label, *chosen.values()], layout={"flex_flow": "row wrap"})
-
-    def _value(self, name: str) -> Any:
-        """What a control says, as the recipe or `Dream` wants it."""
-        value = self._inputs[name].value
-        if name == "masked":
-            return "masked" if value else self._plain_kind
-        if name == "start":
-            return self._start_picture(value)
-        return value
-
-    def _set_value(self, name: str, value: Any) -> None:
-        """Make a control say this, after code has turned the knob."""
-        widget = self._inputs[name]
-        if name == "masked":
-            self._plain_kind = self._plain_kind if value == "masked" else value
-            value = value == "masked"
-        elif isinstance(widget, widgets.SelectionSlider):
-            options = _options([option for _, option in widget.options], value)
-            if len(options) != len(widget.options):
-                widget.options = options
-        widget.value = value
-
-    def _start_picture(self, choice: str) -> Any:
-        if choice == "given":
-            return self._given.start
-        if choice in ("grey", "noise"):
-            return choice
-        if choice == "photo":
-            from matplotlib.cbook import get_sample_data
-
-            # Rear Admiral Grace Hopper, official portrait, public domain; comes with matplotlib.
-            photo = Image.open(get_sample_data("grace_hopper.jpg"))
-        else:
-            content = _uploaded(self._upload.value)
-            if content is None:
-                raise ValueError("choose a picture to start from, then press Start")
-            photo = Image.open(io.BytesIO(content))
-        height, width = self._given.recipe.canvas
-        photo = ImageOps.exif_transpose(photo).convert("RGB")
-        # On the canvas' own pixels, so that a saved picture can hold all of it.
-        return ImageOps.fit(photo, (width, height), Image.Resampling.BICUBIC)
-
-    def _check_words(self, prompt: str | None = None) -> None:
-        """Name the words that an embedded model never saw."""
-        texts = [
-            self._inputs[name].value for name in ("prompt", "negative") if name in self._inputs
-        ]
-        clip = self._given.clip
-        unknown = [
-            word
-            for text in (texts if prompt is None else [prompt])
-            for word in (clip.unknown_words(text) if text.strip() else ())
-        ]
-        words = ", ".join(f"“{escape(word)}”" for word in dict.fromkeys(unknown))
-        self._note("words", f"<b>{escape(clip.name)} does not know {words}.</b>" if unknown else "")
 
     def _say_later(self) -> None:
         if self.dream.history:
@@ -837,7 +521,7 @@ class _Track:
 
     def __init__(self, dream: Any, fixed: dict[str, Any], *, compared: bool) -> None:
         self.dream, self.fixed = dream, fixed
-        self.title = ", ".join(f"{_label(name)} {_said(value)}" for name, value in fixed.items())
+        self.title = ", ".join(f"{label_of(name)} {said(value)}" for name, value in fixed.items())
         height, width = dream.recipe.canvas
         scale = PICTURE / max(height, width)
         self.picture = widgets.Image(
@@ -976,28 +660,6 @@ def judge_loss(judge: Any, dream: Any) -> float:
     return sum(losses) / len(losses)
 
 
-def _label(setting: str) -> str:
-    """The panel's word for a field of the recipe or an argument of `Dream`."""
-    for control in CONTROLS.values():
-        if control.setting == setting:
-            return control.label
-    return setting.replace("_", " ")
-
-
-def _said(value: Any) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, tuple):
-        return "(" + ", ".join(map(_said, value)) + ")"
-    return str(value) if isinstance(value, (str, int)) else "given"
-
-
-def _options(values: Sequence[Any], present: Any) -> list[tuple[str, Any]]:
-    return [(_said(value), value) for value in sorted({*values, present})]
-
-
 def _duration(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"
@@ -1014,12 +676,6 @@ def _side_by_side(images: Sequence[Image.Image]) -> Image.Image:
         row, column = divmod(number, columns)
         sheet.paste(image, (column * width, row * height))
     return sheet
-
-
-def _uploaded(value: Any) -> bytes | None:
-    """The content of the file in a FileUpload: a dict in ipywidgets 7, a tuple in 8."""
-    files = list(value.values()) if isinstance(value, dict) else list(value)
-    return bytes(files[-1]["content"]) if files else None
 
 
 # ---------------------------------------------------------------------- the kernel we run in

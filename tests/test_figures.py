@@ -12,7 +12,7 @@ from dreamlab import figures, saving
 from dreamlab.dream import Dream
 from dreamlab.recipe import Recipe
 
-SMALL = {"size": 32, "views": 2, "steps": 9}
+SMALL = {"size": 32, "views": 2, "steps": 9, "tv_weight": 0.2, "octaves": (0.5, 0.75, 1.0)}
 
 
 @pytest.fixture

@@ -38,7 +38,8 @@ class Timed(Dream):
 clip = load_clip({clip!r}, device="cpu")
 
 def make(steps=5000, **knobs):
-    return Timed(clip, "a red heart", recipe=Recipe(steps=steps, size=32, views=2, **knobs))
+    knobs = dict(size=32, views=2, tv_weight=0.2) | knobs
+    return Timed(clip, "a red heart", recipe=Recipe(steps=steps, **knobs))
 """
 
 
@@ -51,6 +52,7 @@ class Frontend:
         self.displays: dict[str, dict[str, Any]] = {}  # by display_id
         self.printed: dict[str, str] = {}  # by the message that asked for it
         self.replies: dict[str, dict[str, Any]] = {}
+        self.idle: set[str] = set()  # the messages of which everything has arrived
 
     def pump(self, seconds: float = 0.02) -> None:
         """Read what the kernel says for so long."""
@@ -78,6 +80,8 @@ class Frontend:
         elif kind in ("display_data", "update_display_data"):
             if display_id := content.get("transient", {}).get("display_id"):
                 self.displays[display_id] = content["data"]
+        elif kind == "status" and content["execution_state"] == "idle":
+            self.idle.add(parent)
         elif kind == "stream":
             self.printed[parent] = self.printed.get(parent, "") + content["text"]
 
@@ -98,8 +102,9 @@ class Frontend:
     def run(self, code: str, cell: str = "", seconds: float = 180) -> dict[str, Any]:
         """Execute; returns the reply, with what was printed as ``text``."""
         sent = self.send(code, cell)
-        self.wait(lambda: sent in self.replies, seconds, f"the end of {code!r}")
-        self.pump(0.1)
+        self.wait(
+            lambda: sent in self.replies and sent in self.idle, seconds, f"the end of {code!r}"
+        )
         return self.replies[sent] | {"text": self.printed.get(sent, "").strip()}
 
     def value(self, expression: str) -> Any:
@@ -356,7 +361,7 @@ def test_controls_while_a_cell_awaits(page):
         assert page.value("panel.state") == "stopped"
         assert page.value("panel.changes[-1][1:]") == (
             "tv_weight",
-            page.value("panel._value('tv')"),
+            page.value("panel._controls.value('tv')"),
         )
         assert 0 < steps(page) < 400
     else:

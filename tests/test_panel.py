@@ -9,14 +9,15 @@ import ipywidgets
 import pytest
 from PIL import Image
 
+from dreamlab.controls import CONTROLS, NUMBERS
 from dreamlab.curve import POINTS, LossCurve, limits, tick_size
 from dreamlab.dream import Dream
 from dreamlab.judge import Judge
 from dreamlab.live import LiveLoop, Throttle
-from dreamlab.panel import CONTROLS, NUMBERS, Panel, compare
+from dreamlab.panel import Panel, compare
 from dreamlab.recipe import Recipe
 
-SMALL = {"size": 32, "views": 2, "steps": 12}
+SMALL = {"size": 32, "views": 2, "steps": 12, "tv_weight": 0.2, "octaves": (0.5, 0.75, 1.0)}
 
 
 @pytest.fixture
@@ -353,9 +354,9 @@ def test_first_start_runs_the_given_dream_later_ones_new_dreams(make_dream):
 
 
 def test_only_the_named_controls_are_shown(make_dream):
-    assert list(Panel(make_dream(), ("tv", "masked"))._inputs) == ["tv", "masked"]
-    assert list(Panel(make_dream(), ())._inputs) == []
-    everything = set(Panel(make_dream())._inputs)
+    assert list(Panel(make_dream(), ("tv", "masked"))._controls.inputs) == ["tv", "masked"]
+    assert list(Panel(make_dream(), ())._controls.inputs) == []
+    everything = set(Panel(make_dream())._controls.inputs)
     assert everything == set(CONTROLS) - {"judge"}
     with pytest.raises(ValueError, match=r"lambda.*prompt, negative"):
         Panel(make_dream(), ("tv", "lambda"))
@@ -365,7 +366,7 @@ def test_only_the_named_controls_are_shown(make_dream):
 
 def test_every_control_has_a_label_and_a_tooltip(make_dream):
     panel = Panel(make_dream())
-    for name, widget in {**panel._inputs, **panel._buttons}.items():
+    for name, widget in {**panel._controls.inputs, **panel._buttons}.items():
         tip = getattr(widget, "tooltip", None) or getattr(widget, "description_tooltip", None)
         assert widget.description and tip and len(tip) > 10, name
 
@@ -393,7 +394,7 @@ def test_a_live_control_acts_in_the_next_step(make_dream, control, value, knob, 
     panel = Panel(make_dream(), judge=False)
     pressed(panel, "step", "step")
     assert getattr(panel.dream.recipe, knob) != expected
-    panel._inputs[control].value = value
+    panel._controls.inputs[control].value = value
     pressed(panel, "step")
     assert getattr(panel.dream.recipe, knob) == expected
     assert panel.changes == [(2, knob, expected)]
@@ -403,11 +404,11 @@ def test_a_live_control_acts_in_the_next_step(make_dream, control, value, knob, 
 def test_a_later_control_waits_for_start(make_dream):
     panel = Panel(make_dream(), judge=False)
     pressed(panel, "step")
-    panel._inputs["seed"].value = 7
-    panel._inputs["steps"].value = 10
-    panel._inputs["octaves"].value = (0.5, 1.0)
-    panel._inputs["prompt"].value = "a blue boat"
-    panel._inputs["start"].value = "noise"
+    panel._controls.inputs["seed"].value = 7
+    panel._controls.inputs["steps"].value = 10
+    panel._controls.inputs["octaves"].value = (0.5, 1.0)
+    panel._controls.inputs["prompt"].value = "a blue boat"
+    panel._controls.inputs["start"].value = "noise"
     pressed(panel, "step")
     assert (panel.dream.seeds, panel.dream.prompts) == ([0], ["a red heart"])
     pressed(panel, "start")
@@ -423,7 +424,10 @@ def test_a_knob_turned_by_code_moves_the_control(make_dream):
     panel.dream.recipe.tv_weight = 0.123
     panel.dream.recipe.tv_kind = "l1"
     pressed(panel, "step")
-    assert panel._inputs["tv"].value == 0.123 and panel._inputs["masked"].value is False
+    assert (
+        panel._controls.inputs["tv"].value == 0.123
+        and panel._controls.inputs["masked"].value is False
+    )
     assert panel.dream.recipe.tv_weight == 0.123 and panel.dream.recipe.tv_kind == "l1"
     assert sorted(panel.changes) == [(1, "tv_kind", "l1"), (1, "tv_weight", 0.123)]
 
@@ -431,21 +435,21 @@ def test_a_knob_turned_by_code_moves_the_control(make_dream):
 def test_reset_brings_picture_and_controls_back(make_dream):
     panel = Panel(make_dream(), judge=False)
     grey = panel._tracks[0].picture.value
-    panel._inputs["tv"].value = 5.0
+    panel._controls.inputs["tv"].value = 5.0
     pressed(panel, "start")
     assert panel._tracks[0].picture.value != grey
     pressed(panel, "reset")
     assert panel.state == "ready" and not panel.dream.history and not panel.changes
-    assert panel._inputs["tv"].value == 0.2 and panel.dream.recipe.tv_weight == 0.2
+    assert panel._controls.inputs["tv"].value == 0.2 and panel.dream.recipe.tv_weight == 0.2
     assert panel._tracks[0].picture.value == grey
 
 
 def test_photo_and_upload_as_start(make_dream):
     panel = Panel(make_dream(), judge=False)
-    panel._inputs["start"].value = "photo"
+    panel._controls.inputs["start"].value = "photo"
     pressed(panel, "start")
     assert panel.dream.start.std() > 0.1
-    panel._inputs["start"].value = "upload"
+    panel._controls.inputs["start"].value = "upload"
     pressed(panel, "start")
     assert "choose a picture" in panel._message.value and panel.state == "failed"
 
@@ -457,7 +461,7 @@ def test_photo_and_upload_as_start(make_dream):
     else:
         info = {"name": "red.png", "type": "image/png", "last_modified": datetime.now()}
         uploaded = ({**info, "size": len(content), "content": memoryview(content)},)
-    panel._upload.set_trait("value", uploaded)
+    panel._controls.upload.set_trait("value", uploaded)
     pressed(panel, "start")
     assert panel.state == "finished"
     assert panel.dream.start[0, :, 5, 5].tolist() == [1.0, 0.0, 0.0]
@@ -486,7 +490,7 @@ def test_unknown_words_are_named_at_once(make_dream, monkeypatch):
     panel = Panel(dream, ("prompt",))
 
     async def type_and_look(text):
-        panel._inputs["prompt"].value = text
+        panel._controls.inputs["prompt"].value = text
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         return panel._message.value
@@ -499,13 +503,13 @@ def test_the_prompt_builder_speaks_the_models_language(make_dream, monkeypatch):
     dream = make_dream()
     monkeypatch.setattr(dream.clip, "name", "picturebook")
     panel = Panel(dream, ("prompt",))
-    menus = panel._prompt_rows[1].children[1:]
+    menus = panel._controls.prompt_rows[1].children[1:]
 
     async def choose(**words):
         for menu, word in zip(menus, words.values(), strict=True):
             menu.value = word
         await asyncio.sleep(0.01)
-        return panel._inputs["prompt"].value
+        return panel._controls.inputs["prompt"].value
 
     order = dict.fromkeys(["count", "colour", "texture", "name", "background"], "")
     say = lambda **words: asyncio.run(choose(**{**order, **words}))  # noqa: E731
@@ -518,7 +522,7 @@ def test_the_prompt_builder_speaks_the_models_language(make_dream, monkeypatch):
 
 def test_batches_show_all_pictures_and_no_prompt_control(make_dream):
     panel = run(Panel(make_dream(["a red heart", "a blue boat", "a tree"]), judge=False))
-    assert not {"prompt", "negative", "seed"} & set(panel._inputs)
+    assert not {"prompt", "negative", "seed"} & set(panel._controls.inputs)
     shown = Image.open(io.BytesIO(panel._tracks[0].picture.value))
     assert shown.size == (64, 64)  # two by two
     pressed(panel, "start")
@@ -548,7 +552,7 @@ def test_compare_changes_one_knob_only(make_dream):
     assert left.seeds == right.seeds and len(left.history) == len(right.history) == 12
     assert left.history[0].clip_loss == right.history[0].clip_loss
     assert left.image.tobytes() != right.image.tobytes()
-    assert "tv" not in panel._inputs, "the compared knob has no control that would undo it"
+    assert "tv" not in panel._controls.inputs, "the compared knob has no control that would undo it"
     alone = make_dream(knobs={"tv_weight": 2.0}).run()
     assert right.image.tobytes() == alone.tobytes()
 
@@ -556,7 +560,7 @@ def test_compare_changes_one_knob_only(make_dream):
 def test_compare_prompts_and_other_knobs_still_act_on_both(make_dream):
     panel = compare(make_dream(), prompt=("a red heart", "a blue boat"), judge=False)
     pressed(panel, "step")
-    panel._inputs["tv"].value = 5.0
+    panel._controls.inputs["tv"].value = 5.0
     pressed(panel, "step")
     assert [d.prompts for d in panel.dreams] == [["a red heart"], ["a blue boat"]]
     assert [d.recipe.tv_weight for d in panel.dreams] == [5.0, 5.0]

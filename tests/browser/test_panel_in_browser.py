@@ -17,7 +17,8 @@ from dreamlab import Dream, Judge, Panel, Recipe, compare, load_clip
 clip = load_clip({clip!r}, device="cpu")
 
 def make(steps=100_000, **knobs):
-    return Dream(clip, "a red heart", recipe=Recipe(steps=steps, size=32, views=2, **knobs))
+    knobs = dict(size=32, views=2, tv_weight=0.2) | knobs
+    return Dream(clip, "a red heart", recipe=Recipe(steps=steps, **knobs))
 """
 PANEL = "panel = Panel(make(), judge=Judge(clip))\npanel"
 LOOK = "print(panel.state, len(panel.dream.history))"
