@@ -233,6 +233,16 @@ def test_files_that_readme_names_exist():
     assert named >= 20
 
 
+def test_readme_and_the_model_card_give_the_same_scores():
+    def scores(path: str) -> str:
+        text = (ROOT / path).read_text("utf-8")
+        (table,) = re.findall(r"<!-- scores:begin -->\n(.*?)<!-- scores:end -->", text, re.DOTALL)
+        return table
+
+    assert scores("README.md") == scores("dreamlab/picturebook/models/README.md")
+    assert scores("README.md").count("%") >= 10
+
+
 def test_scripts_may_be_executed():
     """Binder calls these by name, and git keeps the bit that allows it."""
     for name in [".ci/run", "binder/postBuild", "binder/start"]:
