@@ -23,6 +23,7 @@ body[data-jp-theme-light="false"] .dreamlab, html[theme="dark"] .dreamlab, .vsco
   {--dl-clip:#56B4E9; --dl-tv:#E69F00; --dl-judge:#2BC79A; --dl-ink:#ddd; --dl-faint:#888;
   --dl-warn:#FFB066}
 .dreamlab svg text {font:11px system-ui,sans-serif; fill:var(--dl-ink)}
+.dreamlab svg .turned {paint-order:stroke; stroke:var(--jp-layout-color0,#8880); stroke-width:3px}
 .dreamlab svg .faint {fill:var(--dl-faint)}
 .dreamlab svg path {fill:none; stroke-linejoin:round}
 .dreamlab svg .clip {stroke:var(--dl-clip); stroke-width:2.2}
@@ -169,7 +170,7 @@ class LossCurve:
             if number == len(self.changes):  # the last one says what it was
                 end = at > WIDTH * 0.7
                 parts.append(
-                    f'<text x="{at + (-6 if end else 6):.1f}" y="{base - 3}" '
+                    f'<text class="turned" x="{at + (-6 if end else 6):.1f}" y="{base - 10}" '
                     f'text-anchor="{"end" if end else "start"}">{escape(text)}</text>'
                 )
         parts.append(self._legend())
@@ -211,7 +212,7 @@ def limits(lines: Iterable[tuple[Sequence[float], Sequence[float]]]) -> tuple[fl
         for step, value in zip(steps, values, strict=True):
             if math.isfinite(value):
                 (late if step > 5 else early).append(float(value))
-    if len(late) == 1 or max(early) < 1.5 * max(late):
+    if len(late) == 1 or max(early) < 2.5 * max(late):
         late += early
     low, high = min(late), max(late)
     tick = tick_size(high - low)

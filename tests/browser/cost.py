@@ -34,7 +34,8 @@ class Timed(Dream):
 
 clip = load_clip()
 
-def make(**knobs):
+def make(steps=STEPS, **knobs):
+    knobs["steps"] = steps
     return Timed(clip, "a red striped heart in the sky", recipe=Recipe(**knobs))
 
 def spent(dream):
@@ -98,9 +99,12 @@ print("end of long")
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=150, help="of each run; default: 150")
     parser.add_argument("--long", action="store_true", help="also 5,000 steps, for the memory")
     options = parser.parse_args()
-    cells = [SETUP, PAIRS.format(pairs=options.pairs)] + [LONG] * options.long
+    cells = [SETUP.replace("STEPS", str(options.steps)), PAIRS.format(pairs=options.pairs)] + [
+        LONG
+    ] * options.long
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         lab = Lab(Path(folder) / "server")
         try:

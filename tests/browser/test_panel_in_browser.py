@@ -255,8 +255,9 @@ def test_the_whole_panel_by_keyboard(open_notebook):
     for _ in range(40):
         lab.page.keyboard.press("Tab")
         label = lab.page.evaluate(
-            "() => { const e = document.activeElement, row = e.closest('.widget-inline-hbox');"
-            " return e.closest('.dreamlab') && (e.innerText || row?.innerText || '').trim(); }"
+            "() => { const e = document.activeElement;"
+            " const label = e.closest('.widget-inline-hbox')?.querySelector('label');"
+            " return e.closest('.dreamlab') && (label || e).innerText.trim(); }"
         )
         if label is None:
             break
