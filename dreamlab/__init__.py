@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dreamlab.mask import detail_mask
     from dreamlab.panel import Panel, compare
     from dreamlab.recipe import Recipe
+    from dreamlab.saving import load_dream, save_png
     from dreamlab.sweep import sweep
 
 __all__ = [
@@ -39,7 +40,9 @@ __all__ = [
     "compare",
     "detail_mask",
     "load_clip",
+    "load_dream",
     "masked_total_variation",
+    "save_png",
     "sweep",
     "total_variation",
 ]
@@ -55,7 +58,9 @@ _HOME = {
     "compare": "panel",
     "detail_mask": "mask",
     "load_clip": "clip",
+    "load_dream": "saving",
     "masked_total_variation": "losses",
+    "save_png": "saving",
     "sweep": "sweep",
     "total_variation": "losses",
 }
