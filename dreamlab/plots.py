@@ -208,5 +208,5 @@ def curves(
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", alpha=0.25)
     if len(lines) > 1:
-        axes.legend(fontsize=8, frameon=False)
+        plot.legend(fontsize=8, frameon=False, loc="outside right upper")
     return plot

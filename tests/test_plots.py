@@ -94,7 +94,7 @@ def test_curves_names_everything():
     )
     axes = plot.axes[1]
     assert (axes.get_title(), axes.get_xlabel(), axes.get_ylabel()) == ("the title", "step", "loss")
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b"]
+    assert [text.get_text() for text in plot.legends[0].get_texts()] == ["a", "b"]
     assert axes.texts[0].get_text() == "goal"
     assert list(axes.lines[1].get_xdata()) == [0, 2]
     a, b, _goal = axes.lines

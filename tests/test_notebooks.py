@@ -1,0 +1,455 @@
+"""The chapters as texts: short cells, figures with words, exercises that can be checked.
+
+That they run is tested elsewhere (pytest collects `notebooks/`). Here are the gates of quality, as
+functions that list problems, so that each can also be shown a chapter that has one; and the
+functions that the chapters define, taken out of the stored notebooks and held against the package.
+"""
+
+import ast
+import builtins
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+import nbformat
+import pytest
+import torch
+from nbconvert.preprocessors import TagRemovePreprocessor
+from nbformat import NotebookNode
+from test_project import load_pyproject
+
+from dreamlab import Dream, Recipe, check, clip_loss
+
+ROOT = Path(__file__).resolve().parent.parent
+CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+
+
+def chapter(path: Path) -> NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+@pytest.fixture(params=CHAPTERS, ids=lambda path: path.stem)
+def path(request) -> Path:
+    return request.param
+
+
+def tags(cell: NotebookNode) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def cells(nb: NotebookNode, kind: str) -> list[tuple[int, NotebookNode]]:
+    return [(i, cell) for i, cell in enumerate(nb.cells) if cell.cell_type == kind]
+
+
+def python(cell: NotebookNode) -> ast.Module:
+    """The syntax tree of a code cell; a line with a magic command counts as `pass`."""
+    return ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", cell.source, flags=re.MULTILINE))
+
+
+def prose(nb: NotebookNode) -> str:
+    """What is to be read as English: without code, formulas, links' addresses and HTML."""
+    text = "\n\n".join(cell.source for _, cell in cells(nb, "markdown"))
+    for noise in (
+        r"```.*?```",
+        r"`[^`]*`",
+        r"\$\$.*?\$\$",
+        r"\$[^$]*\$",
+        r"\]\([^)]*\)",
+        r"<[^>]*>",
+    ):
+        text = re.sub(noise, " ", text, flags=re.DOTALL)
+    return text
+
+
+# --- gates ----------------------------------------------------------------------------------------
+
+
+def length_problems(nb: NotebookNode) -> Iterator[str]:
+    """Short cells, short loops, about as much prose as code: measured in courses worth admiring."""
+    code = cells(nb, "code")
+    lines = {i: sum(bool(line.strip()) for line in cell.source.splitlines()) for i, cell in code}
+    if median(lines.values()) > 7:
+        yield f"the median code cell has {median(lines.values())} lines, more than 7"
+    yield from (f"cell {i}: {n} lines, more than 25" for i, n in lines.items() if n > 25)
+    for i, cell in code:
+        for loop in ast.walk(python(cell)):
+            if isinstance(loop, ast.For | ast.While) and ".backward(" in ast.unparse(loop):
+                length = loop.end_lineno - loop.lineno + 1
+                if length > 15:
+                    yield f"cell {i}: a loop of {length} lines round the gradient, more than 15"
+    ratio = len(cells(nb, "markdown")) / len(code)
+    if not 0.6 <= ratio <= 1.7:
+        yield f"{ratio:.2f} markdown cells for each code cell: about as many are wanted"
+    if not 800 <= (words := len(prose(nb).split())) <= 4000:
+        yield f"{words} words: 800 to 4,000 make a chapter"
+
+
+def figure_problems(nb: NotebookNode) -> Iterator[str]:
+    """Pictures have words for those who cannot see them; axes have a title and labels."""
+    for i, cell in cells(nb, "code"):
+        for output in cell.outputs:
+            if "image/png" in output.get("data", {}):
+                alt = output.metadata.get("image/png", {}).get("alt", "")
+                if len(alt.split()) < 5:
+                    yield f"cell {i}: a figure whose alternative text is {alt!r}"
+        plots = re.search(r"\.(plot|semilogx|semilogy|loglog|hist|bar)\(", cell.source)
+        for word in ("title", "xlabel", "ylabel"):
+            if plots and word not in cell.source:
+                yield f"cell {i}: draws axes without a {word}"
+    for i, cell in cells(nb, "markdown"):
+        if re.search(r"!\[\s*\]\(", cell.source) or re.search(r"<img(?![^>]*alt=.\w)", cell.source):
+            yield f"cell {i}: a picture without alternative text"
+
+
+AMERICAN = re.compile(
+    r"\b(\w*colors?|gray\w*|center\w*|favor\w*|behavior\w*|neighbor\w*|"
+    r"(?:optim|normal|regular|minim|maxim|real|recogn|visual|memor|summar|special|general)iz\w*|"
+    r"analyz\w*|modeling|labeled|catalog)\b",
+    re.IGNORECASE,
+)
+
+
+def style_problems(nb: NotebookNode) -> Iterator[str]:
+    text, _, _ = prose(nb).partition("## References")  # titles are spelled as they are
+    for word in sorted({match.group() for match in AMERICAN.finditer(text)}):
+        yield f"American spelling in prose: {word!r}"
+    if "!" in text:
+        yield f"an exclamation mark: {re.search(r'.{,30}!', text).group()!r}"
+
+
+def link_problems(nb: NotebookNode, folder: Path) -> Iterator[str]:
+    for i, cell in cells(nb, "markdown"):
+        for link in re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", cell.source):
+            if not (folder / link).exists():
+                yield f"cell {i}: {link} does not exist"
+
+
+PARTS = (
+    r"^# \d · ",
+    r"\*\*Time\*\*",
+    r"\*\*Predict",
+    r"^## Play",
+    r"^## Exercises",
+    r"^## References",
+)
+
+
+def part_problems(nb: NotebookNode) -> Iterator[str]:
+    text = "\n".join(cell.source for _, cell in cells(nb, "markdown"))
+    yield from (f"no {part}" for part in PARTS if not re.search(part, text, re.MULTILINE))
+
+
+EXERCISE = re.compile(r"^### \d · .+\n\n(●○○|●●○|●●●) · \d+ minutes\n", re.MULTILINE)
+CHECK = re.compile(r"^check\.(\w+)\((\w+)\)$", re.MULTILINE)
+
+
+def exercise_problems(nb: NotebookNode) -> Iterator[str]:
+    """At least three; each with difficulty, minutes and hint, then a stub, then a solution.
+
+    Stub and solution end in the same check. What is stored is its sentence before and after.
+    """
+    headings = [i for i, cell in cells(nb, "markdown") if cell.source.startswith("### ")]
+    exercises = [i for i in headings if "exercise" in tags(nb.cells[i + 1])]
+    if len(exercises) < 3:
+        yield f"{len(exercises)} exercises, fewer than 3"
+    for i in exercises:
+        text, stub, solution = nb.cells[i].source, nb.cells[i + 1], nb.cells[i + 2]
+        if not EXERCISE.search(text):
+            yield f"cell {i}: an exercise begins '### 1 · title', then '●○○ · 5 minutes'"
+        if not re.search(r"<details><summary>Hint.*?</summary>\n\n.+?\n\n</details>", text, re.S):
+            yield f"cell {i}: no folded hint"
+        checks = [CHECK.search(cell.source) for cell in (stub, solution)]
+        if "solution" not in tags(solution) or not all(checks):
+            yield f"cell {i}: no stub with a check, followed by a solution with one"
+            continue
+        if checks[0].groups() != checks[1].groups():
+            yield f"cell {i}: stub and solution are checked differently"
+        for cell, sentence in ((stub, "○ Not yet: "), (solution, "✓ Right: ")):
+            if "nbval-check-output" not in tags(cell):
+                yield f"cell {i}: its sentences should be compared by nbval"
+            stored = cell.outputs[0].get("data", {}).get("text/plain", "") if cell.outputs else ""
+            if not stored.startswith(sentence):
+                yield f"cell {i}: stored is {stored[:20]!r}, not {sentence!r}"
+
+
+def bound(tree: ast.Module) -> set[str]:
+    """The names that the top level of a cell gives a value."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+    return names
+
+
+def used(tree: ast.Module) -> set[str]:
+    """The names that a cell reads and does not itself bind anywhere, arguments included."""
+    own = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - own
+    return {name for name in read - bound(tree) if not hasattr(builtins, name)}
+
+
+def dependence_problems(nb: NotebookNode) -> Iterator[str]:
+    """Without the solutions and the panels, everything else still has all the names it uses."""
+    known: set[str] = set()
+    student = without_tags(nb, "solution")
+    for i, cell in cells(student, "code"):
+        tree = python(cell)
+        if missing := used(tree) - known:
+            yield f"student copy, cell {i}: {sorted(missing)} come from a solution or a panel"
+        if "Panel(" not in cell.source and "compare(" not in cell.source:
+            known |= bound(tree)
+
+
+def without_tags(nb: NotebookNode, *unwanted: str) -> NotebookNode:
+    """The copy that nbconvert makes when it removes the cells with one of these tags."""
+    remover = TagRemovePreprocessor(remove_cell_tags=set(unwanted), enabled=True)
+    return remover.preprocess(nbformat.from_dict(nb.copy() | {"cells": list(nb.cells)}), {})[0]
+
+
+INSTALL = re.compile(
+    r'import sys\n\nif "google\.colab" in sys\.modules:\n    %pip install -q git\+(https://\S+)'
+)
+
+
+def install_problems(nb: NotebookNode) -> Iterator[str]:
+    _, first = cells(nb, "code")[0]
+    if not (install := INSTALL.fullmatch(first.source)):
+        yield "the first code cell should install the course under Colab, and only there"
+        return
+    address = load_pyproject()["project"].get("urls", {}).get("Repository", install.group(1))
+    if install.group(1) != address:
+        yield f"installs from {install.group(1)}, but pyproject.toml says {address}"
+
+
+def size_problems(path: Path) -> Iterator[str]:
+    if (size := path.stat().st_size) > 1_000_000:
+        yield f"{size:,} bytes, more than 1,000,000"
+
+
+def test_there_is_a_chapter():
+    assert CHAPTERS
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [
+        length_problems,
+        figure_problems,
+        style_problems,
+        part_problems,
+        exercise_problems,
+        dependence_problems,
+        install_problems,
+    ],
+)
+def test_chapters_pass_the_gate(gate, path):
+    assert list(gate(chapter(path))) == []
+
+
+def test_chapters_are_small_and_their_links_lead_somewhere(path):
+    assert [*size_problems(path), *link_problems(chapter(path), path.parent)] == []
+
+
+# --- each gate sees what it is there for ----------------------------------------------------------
+
+
+def text_cell(source: str) -> NotebookNode:
+    return nbformat.v4.new_markdown_cell(source)
+
+
+def code_cell(source: str, *tagged: str, shown: str = "", **data) -> NotebookNode:
+    outputs = []
+    if shown or data:
+        data = {kind.replace("_", "/"): value for kind, value in data.items()}
+        outputs = [nbformat.v4.new_output("execute_result", {"text/plain": shown, **data})]
+    metadata = {"tags": list(tagged)}
+    return nbformat.v4.new_code_cell(source, outputs=outputs, metadata=metadata)
+
+
+def book(*content: NotebookNode) -> NotebookNode:
+    # Copies, since a cell that stands twice in a notebook would have the same name twice.
+    return nbformat.v4.new_notebook(
+        cells=[nbformat.from_dict({**c, "id": f"c{i}"}) for i, c in enumerate(content)]
+    )
+
+
+HINT = """### 1 · Title
+
+●○○ · 5 minutes
+
+Do.
+
+<details><summary>Hint</summary>
+
+So.
+
+</details>"""
+STUB = code_cell("check.cosine(mine)", "exercise", "nbval-check-output", shown="○ Not yet: …")
+SOLUTION = code_cell("check.cosine(mine)", "solution", "nbval-check-output", shown="✓ Right: …")
+ENGLISH = text_cell("word " * 900)
+LONG_LOOP = "for x in y:\n" + "    z.step()\n" * 15 + "    loss.backward()"
+
+
+@pytest.mark.parametrize(
+    ("gate", "nb", "complaint"),
+    [
+        (length_problems, book(ENGLISH, code_cell("x\n" * 8)), "median code cell has 8"),
+        (length_problems, book(ENGLISH, *[code_cell("x")] * 2, code_cell("x\n" * 26)), "26 lines"),
+        (length_problems, book(ENGLISH, code_cell("x"), code_cell(LONG_LOOP)), "loop of 17 lines"),
+        (length_problems, book(ENGLISH, *[code_cell("x")] * 2), "0.50 markdown cells"),
+        (length_problems, book(text_cell("short"), code_cell("x")), "1 words"),
+        (figure_problems, book(code_cell("x", image_png="abc=")), "alternative text is ''"),
+        (figure_problems, book(code_cell("a.plot(x)\na.set_title(''), a.ylabel('')")), "a xlabel"),
+        (figure_problems, book(text_cell("![](x.png)")), "without alternative text"),
+        (style_problems, book(text_cell("Two gray colors: optimize")), "'gray'"),
+        (style_problems, book(text_cell("Wow!")), "'Wow!'"),
+        (part_problems, book(text_cell("# 1 · Title")), "no ^## Play"),
+        (exercise_problems, book(text_cell(HINT), STUB, SOLUTION), "1 exercises"),
+        (exercise_problems, book(text_cell("### 1 · A"), STUB, SOLUTION), "exercise begins"),
+        (exercise_problems, book(text_cell("### 1 · A"), STUB, SOLUTION), "no folded hint"),
+        (exercise_problems, book(text_cell(HINT), STUB, STUB), "followed by a solution"),
+        (dependence_problems, book(code_cell("x = 1", "solution"), code_cell("x")), "['x']"),
+        (dependence_problems, book(code_cell("p = Panel()"), code_cell("p.image")), "['p']"),
+        (install_problems, book(code_cell("%pip install dreamlab")), "only there"),
+        (install_problems, book(code_cell("import torch")), "only there"),
+    ],
+)
+def test_a_problem_is_seen(gate, nb, complaint):
+    assert complaint in "\n".join(gate(nb))
+
+
+def test_other_checks_and_stale_sentences_are_seen():
+    other = code_cell("check.shift(mine)", "solution", shown="○ Not yet: …")
+    problems = list(exercise_problems(book(text_cell(HINT), STUB, other)))
+    assert any("checked differently" in problem for problem in problems)
+    assert any("compared by nbval" in problem for problem in problems)
+    assert any("not '✓ Right: '" in problem for problem in problems)
+
+
+def test_a_dead_link_is_seen(tmp_path):
+    (tmp_path / "there.ipynb").touch()
+    nb = book(text_cell("[a](there.ipynb#top) [b](gone.ipynb) [c](https://example.org) [d](#here)"))
+    assert list(link_problems(nb, tmp_path)) == ["cell 0: gone.ipynb does not exist"]
+
+
+def test_prose_is_what_is_read_as_english():
+    nb = book(text_cell("One `color!` $x!$ two\n```\ngray\n```\n$$\n3!\n$$\n[three](a!) <b!>"))
+    assert re.findall(r"\w+", prose(nb)) == ["One", "two", "three"]
+
+
+# --- exercises ------------------------------------------------------------------------------------
+
+
+def exercises() -> Iterator:
+    for path in CHAPTERS:
+        nb = chapter(path)
+        for i, cell in cells(nb, "code"):
+            if "exercise" in tags(cell):
+                name = f"{path.stem}-{CHECK.search(cell.source).group(1)}"
+                yield pytest.param(cell, nb.cells[i + 1], id=name)
+
+
+@pytest.mark.parametrize(("stub", "solution"), list(exercises()))
+def test_a_solution_passes_its_check_and_the_stub_does_not(stub, solution):
+    def verdict(cell: NotebookNode) -> check.Verdict:
+        *rest, last = python(cell).body
+        names = {"torch": torch, "check": check}
+        exec(compile(ast.Module(rest, []), "cell", "exec"), names)
+        return eval(compile(ast.Expression(last.value), "cell", "eval"), names)
+
+    assert verdict(solution)
+    assert "returns nothing yet" in verdict(stub).sentence
+
+
+# --- the functions that chapters define -----------------------------------------------------------
+
+
+def functions(name: str, **known) -> dict:
+    """The functions of a chapter, and what it imports, in one namespace; `known` are its globals.
+
+    Later definitions win, as they do when the notebook runs; those of solutions are left out.
+    """
+    (path,) = (path for path in CHAPTERS if path.stem == name)
+    namespace = {}
+    for _, cell in cells(without_tags(chapter(path), "solution", "exercise"), "code"):
+        tree = python(cell)
+        kept = (ast.Import, ast.ImportFrom, ast.FunctionDef)
+        tree.body = [node for node in tree.body if isinstance(node, kept)]
+        exec(compile(tree, path.name, "exec"), namespace)
+    namespace.update(known)
+    return namespace
+
+
+class TestRawClipLoss:
+    """Chapter 1."""
+
+    @pytest.fixture
+    def define(self, tiny_clip):
+        return functions("01_raw_clip_loss", clip=tiny_clip)
+
+    @pytest.fixture
+    def images(self):
+        return torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+
+    def test_loss_is_the_packages(self, define):
+        for seed in range(5):
+            u, v = torch.randn(2, 7, generator=torch.Generator().manual_seed(seed))
+            ours = define["my_clip_loss"](u, v)
+            theirs = clip_loss((u / u.norm())[None], (v / v.norm())[None])
+            assert torch.isclose(ours, theirs, atol=1e-6)
+            assert torch.isclose(define["my_clip_loss"](5 * u, 0.1 * v), ours, atol=1e-6)
+
+    def test_agreement_is_one_minus_the_loss(self, define, tiny_clip, images):
+        sentences = ["a red heart", "two stars at night"]
+        table = define["agreement"](tiny_clip, images, sentences)
+        assert table.shape == (3, 2) and not table.requires_grad
+        for i, image in enumerate(tiny_clip.encode_image(images)):
+            for j, text in enumerate(tiny_clip.encode_text(sentences)):
+                assert torch.isclose(1 - table[i, j], clip_loss(image[None], text[None]), atol=1e-6)
+
+    def test_slope_agrees_with_finite_differences(self, define, tiny_clip, images):
+        image, sentence, width = images[:1], "a red heart", 0.01
+        gradient = define["slope"](image, sentence)
+        assert gradient.shape == image.shape and not image.requires_grad
+        random = torch.randn(image.shape, generator=torch.Generator().manual_seed(2))
+        for direction in (gradient / gradient.norm(), gradient.sign() / gradient[0].numel() ** 0.5):
+            direction = direction + 0.1 * random / random.norm()
+            up, down = (
+                1
+                - define["agreement"](tiny_clip, image + sign * width * direction, sentence).item()
+                for sign in (1, -1)
+            )
+            promised = (gradient * direction).sum().item()
+            assert (up - down) / (2 * width) == pytest.approx(promised, rel=0.05)
+
+    def test_neighbour_correlation(self, define):
+        correlation = define["neighbour_correlation"]
+        ramp = torch.linspace(0, 1, 32).expand(3, 32, 32)
+        board = (torch.arange(32)[:, None] + torch.arange(32)) % 2
+        noise = torch.randn(3, 64, 64, generator=torch.Generator().manual_seed(3))
+        assert correlation(ramp) == pytest.approx(1, abs=1e-3)
+        assert correlation(board.float().expand(3, 32, 32)) == pytest.approx(-1, abs=1e-3)
+        assert abs(correlation(noise)) < 0.05
+
+    def test_loop_is_the_packages(self, define, tiny_clip, images):
+        start, sentence = images[:1].clone(), "a red heart"
+        pixels, losses = define["dream_raw"](start, sentence, steps=8)
+        dream = Dream(tiny_clip, sentence, start=start, recipe=Recipe.raw(size=32, steps=8))
+        dream.run()
+        assert [step.clip_loss for step in dream.history] == pytest.approx(losses, abs=2e-3)
+        assert (pixels - dream.pixels).abs().mean() < 2e-3
+        assert losses[-1] < losses[0] - 0.01
+        assert torch.equal(start, images[:1]), "the start belongs to the caller"
+        assert not any(weight.requires_grad for weight in tiny_clip.model.parameters())
+
+    def test_loop_takes_several_images_and_mixes_nothing(self, define, images):
+        sentences = ["a red heart", "two stars at night", "a boat on the sea"]
+        together, _ = define["dream_raw"](images, sentences, steps=5)
+        for i, sentence in enumerate(sentences):
+            alone, _ = define["dream_raw"](images[i : i + 1], sentence, steps=5)
+            assert (together[i] - alone[0]).abs().mean() < 2e-3
