@@ -127,9 +127,9 @@ def spectrum_slope(images: Images, finest: float | None = None) -> torch.Tensor:
     Args:
         images: pictures with a short side of at least 32 px.
         finest: cycles per short side at which the fit ends; None fits all of `BAND`. For a dream,
-            half of `clip.image_size` is what CLIP can see of the whole picture. Beyond that, the
-            steep fall is the work of the filter that makes the picture small enough for CLIP, and
-            says nothing of what CLIP asked for.
+            0.4 · `clip.image_size` is the same band in CLIP's own pixels. Beyond it, the steep fall
+            is the work of the filter that makes the picture small enough for CLIP, and says nothing
+            of what CLIP asked for.
 
     Returns:
         (n,); NaN for a picture of one flat colour, which has no spectrum.
@@ -406,7 +406,7 @@ def measure(
             columns["rank"] = judge.rank(tensors, prompts, distractors)
     columns["slope"] = torch.cat(
         [
-            _spectrum_slope(x, clip.image_size / 2)
+            _spectrum_slope(x, BAND[1] * clip.image_size)
             if min(x.shape[-2:]) >= SMALLEST
             else torch.full((len(x),), math.nan)
             for x in tensors
