@@ -231,6 +231,8 @@ def test_files_that_readme_names_exist():
         assert (ROOT / folder / name).exists(), f"README.md names {folder}/{name}"
         named += 1
     assert named >= 20
+    for module in (ROOT / "dreamlab").glob("[a-z]*.py"):
+        assert re.search(rf"[`/]{module.name}`", layout), f"README.md does not name {module.name}"
 
 
 def test_readme_and_the_model_card_give_the_same_scores():
