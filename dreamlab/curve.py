@@ -189,6 +189,8 @@ class LossCurve:
     def _legend(self) -> str:
         parts, at = [], LEFT
         for name, trace in self.traces.items():
+            if name == "judge" and not trace.values:
+                continue  # nobody was asked
             value = short(trace.last) if math.isfinite(trace.last) else "–"
             dot = (
                 f'<circle class="judge" cx="{at + 10}" cy="13" r="2.6"/>' if name == "judge" else ""
