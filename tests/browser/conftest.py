@@ -26,9 +26,14 @@ FLAGS = [
 
 
 def pytest_collection_modifyitems(items):
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.browser)
+    def in_browser(item):
+        return Path(__file__).parent in item.path.parents
+
+    for item in filter(in_browser, items):
+        item.add_marker(pytest.mark.browser)
+    # Last, because Playwright keeps an event loop running in this thread until it is closed, and
+    # beside a running loop no other test can `asyncio.run`.
+    items.sort(key=in_browser)
 
 
 class Lab:
