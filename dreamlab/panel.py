@@ -33,7 +33,7 @@ from dreamlab.live import LiveLoop, State, Throttle
 from dreamlab.loading import EMBEDDED
 
 PICTURE = 300  # px, the longer side of a picture on the page
-SHARE = 0.02  # of the wall clock that drawing may take; the judge may take as much again
+SHARE = 0.012  # of the wall clock that drawing may take; the judge may take as much again
 
 STYLE = (
     curve.STYLE
