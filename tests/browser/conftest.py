@@ -168,7 +168,9 @@ class Notebook:
         return self.outputs(cell)
 
 
-@pytest.fixture(scope="session")
+# Not for the session: Playwright keeps an event loop running in this thread until it is stopped,
+# and `asyncio.run` in a later test would find it.
+@pytest.fixture(scope="module")
 def chromium():
     """The browser; skips where there is none."""
     executable = shutil.which("chromium") or shutil.which("chromium-browser")
