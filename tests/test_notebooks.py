@@ -153,6 +153,16 @@ def exercise_problems(nb: NotebookNode) -> Iterator[str]:
     exercises = [i for i in headings if "exercise" in tags(nb.cells[i + 1])]
     if len(exercises) < 3:
         yield f"{len(exercises)} exercises, fewer than 3"
+    for i, cell in enumerate(nb.cells):
+        folded = cell.metadata.get("jupyter", {})
+        if "solution" in tags(cell) and not folded.get("source_hidden"):
+            yield f"cell {i}: a solution that is not folded"
+        if (
+            "solution" in tags(cell)
+            and cell.cell_type == "code"
+            and not folded.get("outputs_hidden")
+        ):
+            yield f"cell {i}: a solution whose output is not folded"
     for i in exercises:
         text, stub, solution = nb.cells[i].source, nb.cells[i + 1], nb.cells[i + 2]
         if not EXERCISE.search(text):
@@ -329,6 +339,8 @@ def test_other_checks_and_stale_sentences_are_seen():
     assert any("checked differently" in problem for problem in problems)
     assert any("compared by nbval" in problem for problem in problems)
     assert any("not '✓ Right: '" in problem for problem in problems)
+    assert any("solution that is not folded" in problem for problem in problems)
+    assert any("output is not folded" in problem for problem in problems)
 
 
 def test_a_dead_link_is_seen(tmp_path):
