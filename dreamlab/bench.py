@@ -71,7 +71,7 @@ def measure_step(clip: Clip, recipe: Recipe | None = None, *, pairs: int = 30) -
     recipe = replace(recipe or Recipe(), steps=WARM_UP + pairs)
     dream = Dream(clip, "a red heart in the sky", recipe=recipe)
     text = clip.encode_text("a red heart in the sky")
-    generator = [torch.Generator(clip.device).manual_seed(0)]
+    generator = [torch.Generator().manual_seed(0)]
 
     def bare(views: torch.Tensor) -> None:
         loss = (1 - clip.encode_image(views) @ text.T).mean()

@@ -28,7 +28,7 @@ from dreamlab.octaves import canvas_size, compose, octave_at
 from dreamlab.recipe import Recipe
 from dreamlab.resample import resize
 from dreamlab.start import Start, starting_picture
-from dreamlab.views import add_noise, draw_windows, look
+from dreamlab.views import add_noise, draw_deviations, draw_windows, look
 
 if TYPE_CHECKING:
     from dreamlab.clip import Clip
@@ -156,12 +156,11 @@ class Dream:
 
         self._attractors = _embed(clip, self.prompts)
         self._repellors = _embed(clip, self.negative_prompts)
-        self._generators = [torch.Generator(clip.device) for _ in self.seeds]
         self._views_at_once = None  # all of them, until memory runs out
 
         canvas = self.recipe.canvas
         first = canvas_size(canvas, self.recipe.octaves[0])
-        base = starting_picture(start, canvas, first, self._seeded_generators(0))
+        base = starting_picture(start, canvas, first, self._generators(0)).to(clip.device)
         pixels = resize(base, first)
         sound = torch.zeros((), dtype=torch.int64, device=pixels.device)
         self._state = _State(0, 0, base, (), pixels, Adam.zeros_like(pixels), sound)
@@ -229,17 +228,19 @@ class Dream:
         self._check()
         deltas = tuple(self.deltas)
         pixels = compose(state.base, deltas, size)
-        return replace(
-            state, octave=octave, deltas=deltas, pixels=pixels, adam=state.adam.resized(size)
-        )
+        adam = state.adam.resized(size)
+        return replace(state, octave=octave, deltas=deltas, pixels=pixels, adam=adam)
 
     def _draw_views(self, pixels: Tensor, recipe: Recipe, step: int, progress: float) -> Tensor:
         """All views of all images, (b, v, 3, n, n)."""
-        generators = self._seeded_generators(step + 1)
+        generators = self._generators(step + 1)
         mix = recipe.view_mix_at(progress)
         windows = draw_windows(pixels.shape[-2:], recipe.views, mix, generators)
         views = look(pixels, windows, self.clip.image_size)
-        return add_noise(views, recipe.view_noise, generators)
+        if recipe.view_noise == 0:
+            return views
+        deviations = draw_deviations(recipe.views, recipe.view_noise, generators)
+        return add_noise(views, deviations, self._generators(-step - 1, views.device))
 
     def _encode(self, views: Tensor, negative_weight: float) -> tuple[Tensor, Tensor]:
         """CLIP's loss for each image, (b,), and its gradient with respect to the views.
@@ -276,7 +277,9 @@ class Dream:
                     raise
             # Outside the except clause: the error no longer holds the tensors that did not fit.
             self._encode_fewer(group)
-        losses, gradient = (torch.cat(pieces) for pieces in zip(*parts, strict=True))
+        losses, gradient = parts[0]
+        if len(parts) > 1:
+            losses, gradient = (torch.cat(pieces) for pieces in zip(*parts, strict=True))
         return losses.view(images, count).mean(1), gradient.view_as(views)
 
     def _encode_fewer(self, group: int) -> None:
@@ -289,16 +292,16 @@ class Dream:
             )
         self._views_at_once = (group + 1) // 2
 
-    def _seeded_generators(self, step: int) -> list[torch.Generator]:
-        """One generator per image, seeded for this step.
+    def _generators(self, number: int, device: torch.device | str = "cpu") -> list[torch.Generator]:
+        """One generator per image, made from its seed and a number: 0 for the start, ±t for step t.
 
         Step t of a seed sees the same views whatever was changed, interrupted or resumed before it,
         and there is no generator state to save. (Knuth's constant keeps the steps of neighbouring
         seeds apart; a CPU's generator looks at 32 bits only.)
         """
         return [
-            generator.manual_seed((seed * 2654435761 + step) % 2**32)
-            for generator, seed in zip(self._generators, self.seeds, strict=True)
+            torch.Generator(device).manual_seed((seed * 2654435761 + number) % 2**32)
+            for seed in self.seeds
         ]
 
     def _check(self) -> None:
@@ -306,7 +309,8 @@ class Dream:
         state, sound = self._state, int(self._state.sound)
         if sound == state.step:
             return
-        self._state = replace(state, step=sound, adam=replace(state.adam, steps=sound))
+        adam = replace(state.adam, steps=sound)
+        self._state = replace(state, step=sound, adam=adam)
         recipe = self.recipe
         raise FloatingPointError(
             f"step {sound + 1} of {recipe.steps} gave NaN or infinity; the picture after step "

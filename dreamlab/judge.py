@@ -127,9 +127,10 @@ def spectrum_slope(images: Images, finest: float | None = None) -> torch.Tensor:
     Args:
         images: pictures with a short side of at least 32 px.
         finest: cycles per short side at which the fit ends; None fits all of `BAND`. For a dream,
-            0.4 · `clip.image_size` is the same band in CLIP's own pixels. Beyond it, the steep fall
-            is the work of the filter that makes the picture small enough for CLIP, and says nothing
-            of what CLIP asked for.
+            0.4 · `clip.image_size` is the same band in CLIP's own pixels. There the bicubic filter
+            that halves the picture for CLIP lets half of the power through (amplitude .71; its −3
+            dB point). Beyond, the steep fall is the filter's work, and says nothing of what CLIP
+            asked for.
 
     Returns:
         (n,); NaN for a picture of one flat colour, which has no spectrum.

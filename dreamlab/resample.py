@@ -6,6 +6,8 @@ any device, differentiable, and the same bits each time (a `grid_sample` is not:
 GPU adds up in random order).
 """
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -15,10 +17,9 @@ def cubic(x: Tensor) -> Tensor:
 
     Pillow and torch's antialiased bicubic use the same, and CLIP's own preprocessing too.
     """
-    x = x.abs()
-    near = (1 - x).clamp(min=0)
-    far = (2 - x).clamp(min=0)
-    return near * near * (1 - 2 * near) + far * far * (far - 1) / 2
+    far = (2 - x.abs()).clamp_(min=0)
+    near = (far - 1).clamp_(min=0)
+    return (1 - 2 * near).mul_(near.square()).add_((far - 1).mul_(far.square()), alpha=0.5)
 
 
 def linear(x: Tensor) -> Tensor:
@@ -69,12 +70,15 @@ def blur(images: Tensor, sigma: float) -> Tensor:
     At the border the weights that would fall outside go to the pixels inside.
     """
     height, width = images.shape[-2:]
-    matrix = {length: _gaussian_matrix(images, length, sigma) for length in {height, width}}
-    return matrix[height] @ images @ matrix[width].mT
+    rows, columns = (
+        _gaussian_matrix(length, sigma, images.dtype, images.device) for length in (height, width)
+    )
+    return rows @ images @ columns.mT
 
 
-def _gaussian_matrix(like: Tensor, length: int, sigma: float) -> Tensor:
-    place = torch.arange(length, dtype=like.dtype, device=like.device)
+@lru_cache(maxsize=16)  # every step needs the same few
+def _gaussian_matrix(length: int, sigma: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    place = torch.arange(length, dtype=dtype, device=device)
     exponent = -0.5 * ((place - place[:, None]) / sigma).square()
     # e⁻³⁰ is nothing already, and smaller ones become subnormal numbers, which make a CPU slow.
     weights = exponent.clamp(min=-30).exp()

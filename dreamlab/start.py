@@ -22,7 +22,7 @@ def starting_picture(
     first: tuple[int, int],
     generators: Sequence[torch.Generator],
 ) -> Tensor:
-    """The start I₀ of as many images as there are generators, (b, 3, h, w) in [0, 1].
+    """The start I₀ of as many images as there are (CPU) generators, (b, 3, h, w) in [0, 1].
 
     - None or "grey": .5 everywhere.
     - "noise": white noise of standard deviation .1 around grey, drawn on the canvas `first` of the
@@ -34,11 +34,11 @@ def starting_picture(
         FileNotFoundError, ValueError, TypeError: if it is no usable picture, saying why.
     """
     if start is None or (isinstance(start, str) and start in ("grey", "gray")):
-        return torch.stack([torch.full((3, *canvas), 0.5, device=g.device) for g in generators])
+        return torch.full((len(generators), 3, *canvas), 0.5)
     if isinstance(start, str) and start == "noise":
-        noise = [torch.randn(3, *first, generator=g, device=g.device) for g in generators]
+        noise = [torch.randn(3, *first, generator=g) for g in generators]
         return (0.5 + NOISE * torch.stack(noise)).clamp(0, 1)
-    photo = _cover(_as_tensor(start), canvas).to(generators[0].device)
+    photo = _cover(_as_tensor(start).cpu(), canvas)
     if len(photo) not in (1, len(generators)):
         raise ValueError(
             f"start holds {len(photo)} images, but this dream makes {len(generators)}: "

@@ -22,6 +22,7 @@ from dreamlab.judge import (
     share,
     spectrum_slope,
 )
+from dreamlab.resample import resize
 
 
 class StandIn:
@@ -399,3 +400,10 @@ def test_slope_up_to_what_clip_sees_forgets_the_filter_that_made_the_picture_sma
     assert spectrum_slope(coarse, finest=12).mean() > -1
     with pytest.raises(ValueError, match="at least 8"):
         spectrum_slope(coarse, finest=3)
+
+
+def test_the_band_of_a_dream_ends_where_clips_own_resize_halves_the_power():
+    across = torch.arange(128) * (2 * math.pi * 0.4 / 2)  # .4 cycles per pixel once it is halved
+    waves = torch.stack([across.sin(), across.cos()])[:, None, None].expand(2, 1, 128, 128)
+    power = resize(waves, (64, 64))[..., 8:-8].square().sum(0).mean()
+    assert power == pytest.approx(0.5, abs=0.02)

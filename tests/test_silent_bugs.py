@@ -167,7 +167,5 @@ def test_variation_is_measured_on_the_picture_not_on_its_noisy_views(tiny_clip):
     step = next(Dream(tiny_clip, PROMPT, start="grey", recipe=recipe))
     assert step.tv_loss == 0
     step = next(dream := Dream(tiny_clip, PROMPT, start="noise", recipe=recipe))
-    noise = dreamlab.dream.starting_picture(
-        "noise", (36, 36), (36, 36), dream._seeded_generators(0)
-    )
+    noise = dreamlab.dream.starting_picture("noise", (36, 36), (36, 36), dream._generators(0))
     assert step.tv_loss == pytest.approx(total_variation(noise, "squared").item())
