@@ -1,8 +1,8 @@
 """The chapters as texts: short cells, figures with words, exercises that can be checked.
 
-That they run is tested elsewhere (pytest collects `notebooks/`). Here are the gates of quality, as
-functions that list problems, so that each can also be shown a chapter that has one; and the
-functions that the chapters define, taken out of the stored notebooks and held against the package.
+That they run is tested elsewhere (pytest collects `notebooks/`), and so are the functions that each
+of them defines (`test_chapter_1.py` …). Here are the gates of quality, as functions that list
+problems, so that each can also be shown a chapter that has one.
 """
 
 import ast
@@ -15,36 +15,16 @@ from statistics import median
 import nbformat
 import pytest
 import torch
-from nbconvert.preprocessors import TagRemovePreprocessor
+from chapters import CHAPTERS, cells, chapter, python, tags, without_tags
 from nbformat import NotebookNode
 from test_project import load_pyproject
 
-from dreamlab import Dream, Recipe, check, clip_loss
-
-ROOT = Path(__file__).resolve().parent.parent
-CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-
-
-def chapter(path: Path) -> NotebookNode:
-    return nbformat.read(path, as_version=4)
+from dreamlab import check
 
 
 @pytest.fixture(params=CHAPTERS, ids=lambda path: path.stem)
 def path(request) -> Path:
     return request.param
-
-
-def tags(cell: NotebookNode) -> list[str]:
-    return cell.metadata.get("tags", [])
-
-
-def cells(nb: NotebookNode, kind: str) -> list[tuple[int, NotebookNode]]:
-    return [(i, cell) for i, cell in enumerate(nb.cells) if cell.cell_type == kind]
-
-
-def python(cell: NotebookNode) -> ast.Module:
-    """The syntax tree of a code cell; a line with a magic command counts as `pass`."""
-    return ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", cell.source, flags=re.MULTILINE))
 
 
 def prose(nb: NotebookNode) -> str:
@@ -81,7 +61,7 @@ def length_problems(nb: NotebookNode) -> Iterator[str]:
     ratio = len(cells(nb, "markdown")) / len(code)
     if not 0.6 <= ratio <= 1.7:
         yield f"{ratio:.2f} markdown cells for each code cell: about as many are wanted"
-    if not 800 <= (words := len(prose(nb).split())) <= 4000:
+    if not 800 <= (words := len(prose(without_tags(nb, "teacher")).split())) <= 4000:
         yield f"{words} words: 800 to 4,000 make a chapter"
 
 
@@ -132,12 +112,21 @@ PARTS = (
     r"^## Play",
     r"^## Exercises",
     r"^## References",
+    r"^## For teachers",
 )
 
 
 def part_problems(nb: NotebookNode) -> Iterator[str]:
     text = "\n".join(cell.source for _, cell in cells(nb, "markdown"))
     yield from (f"no {part}" for part in PARTS if not re.search(part, text, re.MULTILINE))
+    notes = [i for i, cell in enumerate(nb.cells) if "teacher" in tags(cell)]
+    if notes != [len(nb.cells) - 1]:
+        yield f"cells {notes} are tagged 'teacher': the notes for teachers should be the last cell"
+        return
+    wanted = ("**Minutes**", "**Expected answers**", "**Usual mistakes**", "**Pictures differ**")
+    for part in (*wanted, "**One CPU**"):
+        if part not in nb.cells[-1].source:
+            yield f"the notes for teachers have no {part}"
 
 
 EXERCISE = re.compile(r"^### \d · .+\n\n(●○○|●●○|●●●) · \d+ minutes\n", re.MULTILINE)
@@ -213,12 +202,6 @@ def dependence_problems(nb: NotebookNode) -> Iterator[str]:
             yield f"student copy, cell {i}: {sorted(missing)} come from a solution or a panel"
         if "Panel(" not in cell.source and "compare(" not in cell.source:
             known |= bound(tree)
-
-
-def without_tags(nb: NotebookNode, *unwanted: str) -> NotebookNode:
-    """The copy that nbconvert makes when it removes the cells with one of these tags."""
-    remover = TagRemovePreprocessor(remove_cell_tags=set(unwanted), enabled=True)
-    return remover.preprocess(nbformat.from_dict(nb.copy() | {"cells": list(nb.cells)}), {})[0]
 
 
 INSTALL = re.compile(
@@ -319,6 +302,7 @@ LONG_LOOP = "for x in y:\n" + "    z.step()\n" * 15 + "    loss.backward()"
         (style_problems, book(text_cell("Two gray colors: optimize")), "'gray'"),
         (style_problems, book(text_cell("Wow!")), "'Wow!'"),
         (part_problems, book(text_cell("# 1 · Title")), "no ^## Play"),
+        (part_problems, book(text_cell("# 1 · Title")), "should be the last cell"),
         (exercise_problems, book(text_cell(HINT), STUB, SOLUTION), "1 exercises"),
         (exercise_problems, book(text_cell("### 1 · A"), STUB, SOLUTION), "exercise begins"),
         (exercise_problems, book(text_cell("### 1 · A"), STUB, SOLUTION), "no folded hint"),
@@ -376,92 +360,3 @@ def test_a_solution_passes_its_check_and_the_stub_does_not(stub, solution):
 
     assert verdict(solution)
     assert "returns nothing yet" in verdict(stub).sentence
-
-
-# --- the functions that chapters define -----------------------------------------------------------
-
-
-def functions(name: str, **known) -> dict:
-    """The functions of a chapter, and what it imports, in one namespace; `known` are its globals.
-
-    Later definitions win, as they do when the notebook runs; those of solutions are left out.
-    """
-    (path,) = (path for path in CHAPTERS if path.stem == name)
-    namespace = {}
-    for _, cell in cells(without_tags(chapter(path), "solution", "exercise"), "code"):
-        tree = python(cell)
-        kept = (ast.Import, ast.ImportFrom, ast.FunctionDef)
-        tree.body = [node for node in tree.body if isinstance(node, kept)]
-        exec(compile(tree, path.name, "exec"), namespace)
-    namespace.update(known)
-    return namespace
-
-
-class TestRawClipLoss:
-    """Chapter 1."""
-
-    @pytest.fixture
-    def define(self, tiny_clip):
-        return functions("01_raw_clip_loss", clip=tiny_clip)
-
-    @pytest.fixture
-    def images(self):
-        return torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(1))
-
-    def test_loss_is_the_packages(self, define):
-        for seed in range(5):
-            u, v = torch.randn(2, 7, generator=torch.Generator().manual_seed(seed))
-            ours = define["my_clip_loss"](u, v)
-            theirs = clip_loss((u / u.norm())[None], (v / v.norm())[None])
-            assert torch.isclose(ours, theirs, atol=1e-6)
-            assert torch.isclose(define["my_clip_loss"](5 * u, 0.1 * v), ours, atol=1e-6)
-
-    def test_agreement_is_one_minus_the_loss(self, define, tiny_clip, images):
-        sentences = ["a red heart", "two stars at night"]
-        table = define["agreement"](tiny_clip, images, sentences)
-        assert table.shape == (3, 2) and not table.requires_grad
-        for i, image in enumerate(tiny_clip.encode_image(images)):
-            for j, text in enumerate(tiny_clip.encode_text(sentences)):
-                assert torch.isclose(1 - table[i, j], clip_loss(image[None], text[None]), atol=1e-6)
-
-    def test_slope_agrees_with_finite_differences(self, define, tiny_clip, images):
-        image, sentence, width = images[:1], "a red heart", 0.01
-        gradient = define["slope"](image, sentence)
-        assert gradient.shape == image.shape and not image.requires_grad
-        random = torch.randn(image.shape, generator=torch.Generator().manual_seed(2))
-        for direction in (gradient / gradient.norm(), gradient.sign() / gradient[0].numel() ** 0.5):
-            direction = direction + 0.1 * random / random.norm()
-            up, down = (
-                1
-                - define["agreement"](tiny_clip, image + sign * width * direction, sentence).item()
-                for sign in (1, -1)
-            )
-            promised = (gradient * direction).sum().item()
-            assert (up - down) / (2 * width) == pytest.approx(promised, rel=0.05)
-
-    def test_neighbour_correlation(self, define):
-        correlation = define["neighbour_correlation"]
-        ramp = torch.linspace(0, 1, 32).expand(3, 32, 32)
-        board = (torch.arange(32)[:, None] + torch.arange(32)) % 2
-        noise = torch.randn(3, 64, 64, generator=torch.Generator().manual_seed(3))
-        assert correlation(ramp) == pytest.approx(1, abs=1e-3)
-        assert correlation(board.float().expand(3, 32, 32)) == pytest.approx(-1, abs=1e-3)
-        assert abs(correlation(noise)) < 0.05
-
-    def test_loop_is_the_packages(self, define, tiny_clip, images):
-        start, sentence = images[:1].clone(), "a red heart"
-        pixels, losses = define["dream_raw"](start, sentence, steps=8)
-        dream = Dream(tiny_clip, sentence, start=start, recipe=Recipe.raw(size=32, steps=8))
-        dream.run()
-        assert [step.clip_loss for step in dream.history] == pytest.approx(losses, abs=2e-3)
-        assert (pixels - dream.pixels).abs().mean() < 2e-3
-        assert losses[-1] < losses[0] - 0.01
-        assert torch.equal(start, images[:1]), "the start belongs to the caller"
-        assert not any(weight.requires_grad for weight in tiny_clip.model.parameters())
-
-    def test_loop_takes_several_images_and_mixes_nothing(self, define, images):
-        sentences = ["a red heart", "two stars at night", "a boat on the sea"]
-        together, _ = define["dream_raw"](images, sentences, steps=5)
-        for i, sentence in enumerate(sentences):
-            alone, _ = define["dream_raw"](images[i : i + 1], sentence, steps=5)
-            assert (together[i] - alone[0]).abs().mean() < 2e-3

@@ -1,0 +1,16 @@
+"""Checks for the exercises of the course: each takes an answer and says in a sentence how it is.
+
+    from dreamlab import check
+
+    check.cosine(my_cosine)
+    # ✓ Right: …   or   ○ Not yet: … and what to look at
+
+A check looks at what an answer *does*, on numbers it draws itself, never at how it is written, so
+every right solution is accepted. An answer that raises an error or returns nothing gets a sentence
+as well: a check never raises.
+"""
+
+from dreamlab.check.raw_clip_loss import cosine, promise, pull_and_push, shift
+from dreamlab.check.verdict import Verdict
+
+__all__ = ["Verdict", "cosine", "promise", "pull_and_push", "shift"]

@@ -1,0 +1,51 @@
+"""Reading the stored chapters: their cells and tags, and the functions that they define."""
+
+import ast
+import re
+from pathlib import Path
+
+import nbformat
+from nbconvert.preprocessors import TagRemovePreprocessor
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).resolve().parent.parent
+CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+
+
+def chapter(path: Path) -> NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def tags(cell: NotebookNode) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def cells(nb: NotebookNode, kind: str) -> list[tuple[int, NotebookNode]]:
+    return [(i, cell) for i, cell in enumerate(nb.cells) if cell.cell_type == kind]
+
+
+def python(cell: NotebookNode) -> ast.Module:
+    """The syntax tree of a code cell; a line with a magic command counts as `pass`."""
+    return ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", cell.source, flags=re.MULTILINE))
+
+
+def without_tags(nb: NotebookNode, *unwanted: str) -> NotebookNode:
+    """The copy that nbconvert makes when it removes the cells with one of these tags."""
+    remover = TagRemovePreprocessor(remove_cell_tags=set(unwanted), enabled=True)
+    return remover.preprocess(nbformat.from_dict(nb.copy() | {"cells": list(nb.cells)}), {})[0]
+
+
+def functions(name: str, **known) -> dict:
+    """The functions of a chapter, and what it imports, in one namespace; `known` are its globals.
+
+    Later definitions win, as they do when the notebook runs; those of solutions are left out.
+    """
+    (path,) = (path for path in CHAPTERS if path.stem == name)
+    namespace = {}
+    for _, cell in cells(without_tags(chapter(path), "solution", "exercise"), "code"):
+        tree = python(cell)
+        kept = (ast.Import, ast.ImportFrom, ast.FunctionDef)
+        tree.body = [node for node in tree.body if isinstance(node, kept)]
+        exec(compile(tree, path.name, "exec"), namespace)
+    namespace.update(known)
+    return namespace
