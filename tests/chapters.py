@@ -1,8 +1,10 @@
 """Reading the stored chapters: their cells and tags, and the functions that they define."""
 
 import ast
+import importlib.util
 import re
 from pathlib import Path
+from types import ModuleType
 
 import nbformat
 from nbconvert.preprocessors import TagRemovePreprocessor
@@ -10,6 +12,14 @@ from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+
+
+def load_tool(name: str) -> ModuleType:
+    """A script of `tools/`, as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def chapter(path: Path) -> NotebookNode:
