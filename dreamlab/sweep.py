@@ -419,7 +419,7 @@ def markdown(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
 
 def _cell(column: str, value: Any) -> str:
     if isinstance(value, (float, Estimate)):
-        form = MEASURES[column][1] if column in MEASURES else ".3g"
+        form = MEASURES[column][1] if column in MEASURES else ".3f"
         return "–" if isinstance(value, float) and math.isnan(value) else format(value, form)
     return str(value).replace("|", "\\|").replace("\n", " ")
 
