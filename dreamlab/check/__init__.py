@@ -10,7 +10,23 @@ every right solution is accepted. An answer that raises an error or returns noth
 as well: a check never raises.
 """
 
+from dreamlab.check.octaves import fine_part, halved, octave_delta, octave_of
+from dreamlab.check.pipeline import cutout, restarts, strata, unit_rms
 from dreamlab.check.raw_clip_loss import cosine, promise, pull_and_push, shift
 from dreamlab.check.verdict import Verdict
 
-__all__ = ["Verdict", "cosine", "promise", "pull_and_push", "shift"]
+__all__ = [
+    "Verdict",
+    "cosine",
+    "cutout",
+    "fine_part",
+    "halved",
+    "octave_delta",
+    "octave_of",
+    "promise",
+    "pull_and_push",
+    "restarts",
+    "shift",
+    "strata",
+    "unit_rms",
+]
