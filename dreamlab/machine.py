@@ -1,0 +1,416 @@
+"""Is this computer ready for the course? One line for each thing that could be in the way.
+
+    python -m dreamlab.machine
+
+prints `[OK]` or `[what to do]` for each, and ends with 1 if there is anything to do. In a notebook:
+
+    from dreamlab.machine import check_machine
+
+    check_machine()
+
+It is meant for the computer on which nothing works. So it never raises, and needs nothing but
+Python until it looks at the package in question.
+"""
+
+# Read by older Pythons too, which are told to give way to a newer one.
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+PYTHON = (3, 10)
+LIVE = (7, 4)  # the ipykernel from which on a slider acts while a cell awaits
+MEMORY = 1.2  # GB that a chapter may take
+SLOW = 90.0  # seconds that a dream may take before there is something to do about it
+STEPS = 10  # that are timed
+GUIDE = "https://pytorch.org/get-started/locally/"
+
+
+class Trouble(Exception):
+    """Raised by an item's look at the machine: what to do, in a sentence."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing that was looked at: its name, whether it is well, and a sentence."""
+
+    name: str
+    ok: bool
+    text: str
+
+    def __str__(self) -> str:
+        return f"[{'OK' if self.ok else 'what to do'}] {self.name}: {self.text}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """All items; true if there is nothing to do. As the last line of a cell it shows itself."""
+
+    items: tuple[Item, ...]
+
+    @property
+    def ok(self) -> bool:
+        return all(item.ok for item in self.items)
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __str__(self) -> str:
+        return "\n".join(
+            textwrap.fill(str(item), 100, subsequent_indent="     ", break_on_hyphens=False)
+            for item in self.items
+        )
+
+    __repr__ = __str__
+
+
+def check_machine(folder: str | Path = ".") -> Report:
+    """Look at everything that the course needs, in a few seconds.
+
+    Args:
+        folder: where pictures will be saved; it is left as it was.
+
+    Returns:
+        A `Report` of nine items, whatever is broken: an item that cannot be looked at is one with
+        something to do.
+    """
+    looks: dict[str, Callable[[], str]] = {
+        "Python": check_python,
+        "PyTorch": check_pytorch,
+        "open_clip": check_open_clip,
+        "live panel": check_live_panel,
+        "memory": check_memory,
+        "processors": check_processors,
+        "models": check_models,
+        "saving": lambda: check_saving(folder),
+        "speed": check_speed,
+    }
+    return Report(tuple(look_at(name, look) for name, look in looks.items()))
+
+
+def look_at(name: str, look: Callable[[], str]) -> Item:
+    """Make an item of what `look` returns or, if that is an error, of what to do about it."""
+    try:
+        with _quiet():
+            return Item(name, True, look())
+    except Trouble as trouble:
+        return Item(name, False, str(trouble))
+    except Exception as error:
+        said = textwrap.shorten(str(error), 200) or "no further word"
+        return Item(
+            name,
+            False,
+            f"could not be looked at ({type(error).__name__}: {said}); first do what the lines "
+            "before this one say, if any, then install the course again: pip install -e .",
+        )
+
+
+def check_python(version: Sequence[int] = sys.version_info) -> str:
+    """Python is new enough."""
+    have = ".".join(map(str, version[:3]))
+    if tuple(version[:2]) < PYTHON:
+        wanted = ".".join(map(str, PYTHON))
+        raise Trouble(
+            f"this is {have}, and the course needs {wanted} or newer: install one from python.org "
+            "or conda, make the environment again with it"
+        )
+    return f"{have} on {platform.system()} ({platform.machine()})"
+
+
+def check_pytorch() -> str:
+    """PyTorch is here, torchvision fits it, and a tensor can be worked with on its device.
+
+    The two are compiled against each other. A torchvision from another index (pip's, CUDA's, the
+    CPU's, conda's) installs without complaint, and says when it is imported "operator
+    torchvision::nms does not exist" or "Couldn't load custom C++ ops".
+    """
+    versions = f"torch {_version('torch')} and torchvision {_version('torchvision')}"
+    both = (
+        "uninstall both (pip uninstall torch torchvision), install both in one command with the "
+        f"line that {GUIDE} gives, then restart the kernel"
+    )
+    try:
+        torch = importlib.import_module("torch")
+    except Exception as error:
+        raise Trouble(f"torch cannot be imported ({_brief(error)}): {both}") from error
+    try:
+        ops = importlib.import_module("torchvision").ops
+        ops.nms(torch.tensor([[0.0, 0, 1, 1]]), torch.ones(1), 0.5)
+    except Exception as error:
+        raise Trouble(f"{versions} do not fit each other ({_brief(error)}): {both}") from error
+    return f"{versions} fit each other; dreams run on {_device(torch)}"
+
+
+def _device(torch) -> str:
+    """The device that `load_clip` takes, tried with one multiplication."""
+    if torch.cuda.is_available():
+        kind, words = "cuda", f"the GPU ({torch.cuda.get_device_name()})"
+    elif torch.backends.mps.is_available():
+        kind, words = "mps", "the GPU of this Mac (mps)"
+    else:
+        return "the CPU, and the course needs no more"
+    try:
+        ones = torch.ones(8, 8, device=kind)
+        float((ones @ ones).sum())
+    except Exception as error:
+        raise Trouble(
+            f'the device "{kind}" is there but does not work ({_brief(error)}): use the CPU, '
+            'load_clip(device="cpu"), or bring the driver up to date'
+        ) from error
+    return words
+
+
+def check_open_clip() -> str:
+    """open_clip is new enough to load a model from a folder."""
+    have = _version("open_clip_torch")
+    try:
+        factory = importlib.import_module("open_clip").factory
+    except Exception as error:
+        raise Trouble(
+            f"open_clip cannot be imported ({_brief(error)}): if PyTorch is [OK] above, "
+            'pip install "open_clip_torch>=3.0"'
+        ) from error
+    if not hasattr(factory, "parse_model_name"):
+        raise Trouble(f'{have} is too old: pip install -U "open_clip_torch>=3.0"')
+    return have
+
+
+def check_live_panel() -> str:
+    """Which of the two ways to run a panel this kernel allows."""
+    kernel, widgets = _version("ipykernel"), _version("ipywidgets")
+    colab = "google.colab" in sys.modules
+    if kernel == MISSING or widgets == MISSING:
+        raise Trouble(
+            f"ipykernel is {kernel}, ipywidgets is {widgets}; everything but the panels works. In "
+            'the course\'s folder: pip install -e ".[lab]"'
+        )
+    if _numbers(widgets) < (7, 6):
+        raise Trouble(
+            f"ipywidgets {widgets} is too old for the panel: pip install -U ipywidgets, then "
+            "restart Jupyter"
+        )
+    have = f"ipykernel {kernel}, ipywidgets {widgets}"
+    if _numbers(kernel) >= LIVE:
+        return f"{have}: controls act at once, with Start and with `await panel.run()`"
+    wish = "" if colab else ' (pip install -U "ipykernel>=7.4" would change that)'
+    return (
+        f"{have}: controls act at once with the Start button; while `await panel.run()` runs, "
+        f"only the kernel's stop button is heard{wish}"
+    )
+
+
+def check_memory() -> str:
+    """There is room for a chapter."""
+    free = free_memory()
+    if free is None:
+        return f"could not be read on this system; a chapter takes up to {MEMORY} GB"
+    if free < MEMORY:
+        raise Trouble(
+            f"{free:.1f} GB are free, and a chapter takes up to {MEMORY} GB: shut down other "
+            "notebooks (Kernel → Shut Down All Kernels) and close other programs"
+        )
+    return f"{free:.1f} GB are free; a chapter takes up to {MEMORY} GB"
+
+
+def free_memory() -> float | None:
+    """GB that a program can still have, a container's limit included; None if nobody says."""
+    found = [free for free in (_free_here(), _free_in_container()) if free is not None]
+    return min(found) / 1e9 if found else None
+
+
+def _free_here() -> float | None:
+    """Bytes that the system calls available."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        if platform.system() == "Windows":
+            # A MEMORYSTATUSEX: its own length and the load in percent, then seven sizes in bytes.
+            status = (ctypes.c_uint64 * 8)(64)
+            ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))
+            return float(status[2])
+        if platform.system() == "Darwin":
+            said = subprocess.run(["vm_stat"], capture_output=True, text=True, timeout=5).stdout
+            page = int(re.search(r"page size of (\d+)", said).group(1))
+            kinds = re.findall(r"Pages (?:free|inactive|speculative):\s+(\d+)", said)
+            return float(page * sum(map(int, kinds)))
+        said = Path("/proc/meminfo").read_text()
+        return 1024.0 * int(re.search(r"MemAvailable:\s+(\d+)", said).group(1))
+    return None
+
+
+def _free_in_container(root: Path = Path("/sys/fs/cgroup")) -> float | None:
+    """Bytes that are left of a container's own limit (Binder, Docker); None if it has none."""
+    for limit, usage in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        with contextlib.suppress(OSError, ValueError):  # no such file, or it says "max"
+            most = int((root / limit).read_text())
+            if most < 2**60:  # more is the older way to say "no limit"
+                return float(most - int((root / usage).read_text()))
+    return None
+
+
+def check_processors() -> str:
+    """PyTorch computes on as many threads as there are cores for it, not on more."""
+    torch = importlib.import_module("torch")
+    cores, threads = usable_cores(), torch.get_num_threads()
+    of = f"{threads} thread{'s' * (threads > 1)} on {cores} core{'s' * (cores > 1)}"
+    if threads > cores:
+        raise Trouble(
+            f"PyTorch computes on {of}, and threads that share a core wait for each other: put "
+            f"import torch; torch.set_num_threads({cores}) into a chapter's first cell"
+        )
+    return f"PyTorch computes on {of}"
+
+
+def usable_cores(root: Path = Path("/sys/fs/cgroup")) -> int:
+    """Processor cores that this program may use, a container's share included, at least 1."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    with contextlib.suppress(OSError, ValueError):  # no such file, or it says "max"
+        quota, period = map(int, (root / "cpu.max").read_text().split())
+        cores = min(cores, -(-quota // period))
+    return max(1, cores)
+
+
+def check_models() -> str:
+    """Both embedded CLIPs load, and find the right sentence for each of four drawings."""
+    torch = importlib.import_module("torch")
+    from dreamlab.clip import load_clip
+    from dreamlab.judge import Judge
+    from dreamlab.loading import EMBEDDED
+    from dreamlab.picturebook.draw import draw
+    from dreamlab.picturebook.world import caption, compose
+
+    scenes = [
+        compose("night", [("star", "yellow", "plain", 2)], seed=5),
+        compose("meadow", [("tree", "green", "plain", 1)], seed=5),
+        compose("sea", [("boat", "white", "plain", 1)], seed=5),
+        compose("sky", [("heart", "red", "striped", 1)], seed=5),
+    ]
+    drawings, captions = [draw(scene, size=64) for scene in scenes], list(map(caption, scenes))
+    for name in EMBEDDED:
+        reader = Judge(load_clip(name, device="cpu"))
+        if not (reader.similarity(drawings, captions).argmax(1) == torch.arange(4)).all():
+            raise Trouble(
+                f"{name} loads, but does not know its own pictures: its file is damaged. Get the "
+                "course again (git checkout dreamlab/picturebook/models, or clone it anew)"
+            )
+    return f"{' and '.join(EMBEDDED)} load, and each names four drawings of four rightly"
+
+
+def check_saving(folder: str | Path = ".") -> str:
+    """A picture can be written, with words in it, and read back."""
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    here = Path(folder).expanduser().absolute()
+    while not here.is_dir():  # Save makes the folders that are missing
+        here = here.parent
+    try:
+        with tempfile.TemporaryDirectory(prefix=".dreamlab-", dir=here) as inside:
+            path, words = Path(inside) / "test.png", PngInfo()
+            words.add_itxt("dreamlab", "λ")
+            Image.new("RGB", (8, 8), "red").save(path, pnginfo=words)
+            with Image.open(path) as image:
+                image.load()
+                assert image.getpixel((7, 7)) == (255, 0, 0) and image.text["dreamlab"] == "λ"
+        free = shutil.disk_usage(here).free / 1e9
+    except OSError as error:
+        raise Trouble(
+            f"nothing can be written here ({_brief(error)}): copy the notebooks into a folder of "
+            "your own, or give each panel one, Panel(dream, folder=…)"
+        ) from error
+    if free < 0.1:
+        raise Trouble(f"only {1000 * free:.0f} MB are left on this disk: make room")
+    return "a picture with its recipe was written, read back and removed"
+
+
+def check_speed() -> str:
+    """How long ten steps of a dream take, hence a whole one."""
+    from dreamlab.clip import load_clip
+    from dreamlab.dream import Dream
+    from dreamlab.recipe import Recipe
+
+    whole = Recipe().steps
+    recipe = Recipe(steps=STEPS + 2)
+    dream = Dream(load_clip(), "a red heart in the sky", recipe=recipe)
+    for _ in range(2):  # caches fill
+        next(dream)
+    begin = time.perf_counter()
+    dream.run()
+    dream.pixels.sum().item()  # a GPU may still be at it
+    each = (time.perf_counter() - begin) / STEPS
+    text = (
+        f"{STEPS} steps took {seconds(STEPS * each)}, so a whole dream of {whole} steps takes "
+        f"about {seconds(whole * each)}"
+    )
+    if whole * each > SLOW:
+        raise Trouble(
+            f"{text}: stop what else is running, other notebooks first. If it stays slow, "
+            f"Recipe(steps={whole // 3}, views=4) takes a sixth of the time"
+        )
+    return text
+
+
+def seconds(duration: float) -> str:
+    """A time in words, to one or two figures: a computer never takes the same time twice."""
+    if duration < 1:
+        return f"{max(duration, 0.01):.1g} s"
+    return f"{duration:.0f} s" if duration < 100 else f"{duration / 60:.0f} min"
+
+
+MISSING = "not installed"
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return MISSING
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """(7, 4) of "7.4.0rc1"."""
+    return tuple(map(int, re.findall(r"\d+", version)[:2]))
+
+
+def _brief(error: BaseException) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return textwrap.shorten(lines[-1] if "\n" in str(error) else lines[0], 160)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep warnings out of the list: what matters in them is said in a line of it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line: prints the report; 0 if there is nothing to do."""
+    folder = (sys.argv[1:] if arguments is None else list(arguments))[:1] or ["."]
+    report = check_machine(folder[0])
+    print(report)
+    return 0 if report else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
