@@ -144,7 +144,7 @@ def load_dream(path: str | Path, clip: "Clip | None" = None) -> "Dream":
         prompt,
         negative_prompt=negative_prompt,
         start=_decode_start(made["start"]),
-        recipe=_recipe(made["recipe"]),
+        recipe=recipe_from(made["recipe"]),
         seed=seed,
     )
 
@@ -257,7 +257,8 @@ def _version(package: str) -> str:
         return "unknown"
 
 
-def _recipe(knobs: dict[str, Any]) -> "Recipe":
+def recipe_from(knobs: dict[str, Any]) -> "Recipe":
+    """The recipe among a file's settings; ValueError if it has knobs that this version has not."""
     from dreamlab.recipe import Recipe
 
     known = {field.name for field in dataclasses.fields(Recipe)}
@@ -282,8 +283,8 @@ def start_of(dream: "Dream") -> Any:
         return "grey"
     size = tuple(base.shape[-2:])
     # Noise is told by making it again: the seed determines it.
-    noise = starting_picture("noise", size, size, dream._seeded_generators(0))
-    return "noise" if bool((noise == base).all()) else base
+    noise = starting_picture("noise", size, size, dream._generators(0))
+    return "noise" if bool((noise.to(base.device) == base).all()) else base
 
 
 def _encode_start(start: Any) -> str | list[str]:
