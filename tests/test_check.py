@@ -1,11 +1,14 @@
 """What all checks have in common: they answer in a sentence, and never raise."""
 
 import pytest
+import torch
 
 from dreamlab import check
 
 
 def first_argument_doubled_in_place(x, *rest):
+    if not isinstance(x, torch.Tensor):
+        pytest.skip("takes no tensor")
     x *= 2
     return x
 
