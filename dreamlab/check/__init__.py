@@ -13,19 +13,23 @@ as well: a check never raises.
 from dreamlab.check.octaves import fine_part, halved, octave_delta, octave_of
 from dreamlab.check.pipeline import cutout, restarts, strata, unit_rms
 from dreamlab.check.raw_clip_loss import cosine, promise, pull_and_push, shift
+from dreamlab.check.start_here import difference, readable, scene
 from dreamlab.check.verdict import Verdict
 
 __all__ = [
     "Verdict",
     "cosine",
     "cutout",
+    "difference",
     "fine_part",
     "halved",
     "octave_delta",
     "octave_of",
     "promise",
     "pull_and_push",
+    "readable",
     "restarts",
+    "scene",
     "shift",
     "strata",
     "unit_rms",
