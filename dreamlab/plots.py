@@ -210,3 +210,52 @@ def curves(
     if len(lines) > 1:
         plot.legend(fontsize=8, frameon=False, loc="outside right upper")
     return plot
+
+
+CHANNELS = {"red": "#D55E00", "green": "#009E73", "blue": "#0072B2"}
+
+
+def histograms(images: Mapping[str, Any], *, alt: str, bins: int = 60) -> Plot:
+    """How the values of a picture's three channels are spread, a panel for each picture.
+
+    All panels have the same axes. What no screen can show, below 0 and above 1, is shaded. The
+    height of a bin is its share of the channel's values, on a logarithmic scale: a hundred pixels
+    far outside would not be seen on another.
+
+    Args:
+        images: raw pixels by title, tensors (3, h, w) or (n, 3, h, w) in any range.
+        alt: what is to be seen, for a reader who cannot see it.
+        bins: between the smallest and the greatest value of all.
+
+    Raises:
+        ValueError: no picture, or one without three channels.
+    """
+    tensors = {title: torch.as_tensor(image).detach().float() for title, image in images.items()}
+    if not tensors or any(x.ndim not in (3, 4) or x.shape[-3] != 3 for x in tensors.values()):
+        shapes = [tuple(x.shape) for x in tensors.values()]
+        raise ValueError(f"pictures of shape (3, h, w) or (n, 3, h, w) are wanted, got {shapes}")
+    low = min(0.0, *(x.min().item() for x in tensors.values()))
+    high = max(1.0, *(x.max().item() for x in tensors.values()))
+    edges = np.linspace(low, high, bins + 1)
+    plot = Plot(max(4.5, 2.6 * len(tensors) + 0.9), 2.6, alt)
+    row = plot.subplots(1, len(tensors), sharex=True, sharey=True, squeeze=False)[0]
+    for axes, (title, values) in zip(row, tensors.items(), strict=True):
+        channels = values.cpu().movedim(-3, 0).flatten(1)
+        for (name, colour), (_, style), channel in zip(
+            CHANNELS.items(), STYLES, channels, strict=False
+        ):
+            shares = np.histogram(channel, edges)[0] / len(channel)
+            axes.stairs(shares, edges, color=colour, ls=style, lw=1.3, label=name)
+        margin = 0.03 * (high - low)
+        for side in ((low - margin, 0), (1, high + margin)):
+            axes.axvspan(*side, color=FAINT, alpha=0.18, lw=0)
+        axes.set_xlim(low - margin, high + margin)
+        axes.set_yscale("log")
+        axes.set_title(title, fontsize=10)
+        axes.set_xlabel("value", fontsize=9)
+        axes.tick_params(labelsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+    row[0].set_ylabel("share of the channel", fontsize=9)
+    handles = row[0].get_legend_handles_labels()
+    plot.legend(*handles, fontsize=8, frameon=False, loc="outside right upper")
+    return plot

@@ -26,6 +26,7 @@ def every_plot(alt: str) -> list[plots.Plot]:
         plots.pictures([RED, BLUE], ["red", "blue"], alt=alt),
         plots.matrix(torch.eye(2), [RED, BLUE], ["a red thing", "a blue thing"], alt=alt),
         plots.curves({"a": [3, 2, 1]}, title="t", xlabel="step", ylabel="loss", alt=alt),
+        plots.histograms({"red": RED}, alt=alt),
     ]
 
 
@@ -100,3 +101,30 @@ def test_curves_names_everything():
     a, b, _goal = axes.lines
     assert a.get_linestyle() != b.get_linestyle()  # told apart in grey as well
     assert share(drawn(plot), (255, 0, 0)) > 0.05
+
+
+def test_histograms_share_their_axes_and_count_every_value():
+    wild = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    plot = plots.histograms({"calm": RED, "wild": wild}, alt="x", bins=20)
+    calm, wilder = plot.axes
+    assert [axes.get_title() for axes in plot.axes] == ["calm", "wild"]
+    assert calm.get_xlim() == wilder.get_xlim() and calm.get_ylim() == wilder.get_ylim()
+    assert calm.get_xlabel() == "value" and calm.get_ylabel()
+    low, high = calm.get_xlim()
+    assert low < wild.min() and high > wild.max()
+    for axes in plot.axes:
+        assert [patch.get_data().values.sum() for patch in axes.patches[:3]] == pytest.approx(
+            [1] * 3
+        )
+    red, green, _blue = (patch.get_data() for patch in calm.patches[:3])
+    assert red.edges[red.values.argmax()] <= 1 <= red.edges[red.values.argmax() + 1]
+    assert green.edges[green.values.argmax()] <= 0 <= green.edges[green.values.argmax() + 1]
+    names = [text.get_text() for text in plot.legends[0].get_texts()]
+    assert names == ["red", "green", "blue"]
+    assert len({patch.get_linestyle() for patch in calm.patches[:3]}) == 3  # not by colour alone
+
+
+@pytest.mark.parametrize("images", [{}, {"grey": torch.zeros(1, 8, 8)}])
+def test_histograms_need_pictures_with_three_channels(images):
+    with pytest.raises(ValueError, match="are wanted, got"):
+        plots.histograms(images, alt="x")

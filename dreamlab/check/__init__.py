@@ -10,6 +10,7 @@ every right solution is accepted. An answer that raises an error or returns noth
 as well: a check never raises.
 """
 
+from dreamlab.check.clamping import forget_momentum, project, range_penalty, to_bytes
 from dreamlab.check.octaves import fine_part, halved, octave_delta, octave_of
 from dreamlab.check.pipeline import cutout, restarts, strata, unit_rms
 from dreamlab.check.raw_clip_loss import cosine, promise, pull_and_push, shift
@@ -22,15 +23,19 @@ __all__ = [
     "cutout",
     "difference",
     "fine_part",
+    "forget_momentum",
     "halved",
     "octave_delta",
     "octave_of",
+    "project",
     "promise",
     "pull_and_push",
+    "range_penalty",
     "readable",
     "restarts",
     "scene",
     "shift",
     "strata",
+    "to_bytes",
     "unit_rms",
 ]
