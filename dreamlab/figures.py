@@ -25,7 +25,11 @@ FAINT = "#777777"
 
 
 class StaticFigure(Figure):
-    """A matplotlib figure that a notebook shows by itself, whatever pyplot is set to."""
+    """A matplotlib figure that a notebook shows by itself, whatever pyplot is set to.
+
+    Its ``description``, in words, is the alternative text that is stored with the picture: what a
+    reader hears who cannot see it, in nbconvert's pages too.
+    """
 
     def __init__(self, *args: Any, description: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -38,8 +42,10 @@ class StaticFigure(Figure):
         self.savefig(buffer, format="png", metadata={"Description": self.description})
         return buffer.getvalue()
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        return {"image/png": self.to_png(), "text/plain": self.description or repr(self)}
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What a notebook stores: the picture, its words, and these as metadata of the picture."""
+        data = {"image/png": self.to_png(), "text/plain": self.description or repr(self)}
+        return data, {"image/png": {"alt": self.description}} if self.description else {}
 
 
 def to_array(image: Any) -> np.ndarray:

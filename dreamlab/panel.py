@@ -370,8 +370,8 @@ class Panel:
         """Put the figure that outlives the kernel below the panel."""
         if self._still is None or not any(track.dream.history for track in self._tracks):
             return
-        figure = self.figure()
-        self._still.update(figure._repr_mimebundle_(), raw=True)
+        data, metadata = self.figure()._repr_mimebundle_()
+        self._still.update(data, metadata=metadata, raw=True)
 
     def _post(self, action: Callable[[], None]) -> None:
         """Have the kernel's main loop do it: buttons may speak from another thread."""

@@ -33,7 +33,7 @@ FRAME = "#D55E00"
 
 
 class Plot(StaticFigure):
-    """A figure that ends a cell, with its alternative text."""
+    """A figure that ends a cell, and must say in words what it shows."""
 
     def __init__(self, width: float, height: float, alt: str, layout: str | None = "constrained"):
         if not alt.strip():
@@ -50,10 +50,6 @@ class Plot(StaticFigure):
         buffer = io.BytesIO()
         small.save(buffer, format="png", optimize=True)
         return buffer.getvalue()
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict, dict]:
-        data = {"image/png": self.to_png(), "text/plain": self.description}
-        return data, {"image/png": {"alt": self.description}}
 
 
 def pictures(

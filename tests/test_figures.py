@@ -76,8 +76,10 @@ def test_an_unfinished_dream_has_a_figure_too(make_dream):
 def test_figures_show_themselves_without_pyplot(finished):
     import sys
 
-    bundle = figures.dream_figure(finished)._repr_mimebundle_()
-    assert bundle["image/png"][:4] == b"\x89PNG" and "a red heart" in bundle["text/plain"]
+    data, metadata = figures.dream_figure(finished)._repr_mimebundle_()
+    assert data["image/png"][:4] == b"\x89PNG" and "a red heart" in data["text/plain"]
+    assert metadata["image/png"]["alt"] == data["text/plain"]
+    assert figures.StaticFigure()._repr_mimebundle_()[1] == {}, "no words, no empty ones either"
     code = "import dreamlab.figures, sys; assert 'matplotlib.pyplot' not in sys.modules"
     import subprocess
 

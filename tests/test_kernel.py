@@ -1,7 +1,7 @@
 """The panel in a real kernel, with a front end played by this test.
 
 No browser: widget messages are sent and read as JupyterLab would. So it runs on every combination
-of ipykernel, IPython and ipywidgets; `tools/stacks.py` runs it on the old and the new ones:
+of ipykernel, IPython and ipywidgets; `tests/stacks.py` runs it on the old and the new ones:
 
     DREAMLAB_KERNEL_PYTHON=/path/to/another/python pytest tests/test_kernel.py
 """
@@ -424,4 +424,5 @@ def test_nbconvert_waits_and_keeps_the_figure(tiny_clip_dir, tmp_path):
     assert "application/vnd.jupyter.widget-view+json" in live.data
     assert set(still.data) == {"image/png", "text/plain"}
     assert "30 of 30 steps" in still.data["text/plain"]
+    assert still.metadata["image/png"]["alt"] == still.data["text/plain"]
     assert notebook.cells[2].outputs[0].text.strip() == "finished"
