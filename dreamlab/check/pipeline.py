@@ -72,7 +72,7 @@ def cutout(answer: Callable) -> str:
         seen = found[0, 0].mean().item(), found[0, 1].mean().item()
         return all(abs(a - b) < 0.02 for a, b in zip(seen, middle(top, left, side), strict=True))
 
-    for top, left, side, size in ((6, 24, 48, 16), (10, 3, 36, 12), (12, 20, 16, 16)):
+    for top, left, side, size in ((6, 11, 48, 16), (10, 3, 36, 12), (12, 20, 16, 16)):
         view = _tensor(ask(answer, ramps, top, left, side, size), (1, 3, size, size), "view")
         spread = view[0, 0].max() - view[0, 0].min()
         if is_at(view, top, left, side) and abs(spread * (height - 1) - side) < 5:
@@ -158,7 +158,7 @@ def restarts(answer: Callable) -> str:
 
     Whether the last step of an octave reaches 0, or the step after it would, is free.
     """
-    for steps, octaves in ((60, 1), (60, 3), (40, 2)):
+    for steps, octaves in ((60, 3), (60, 1), (40, 2)):
         rates = np.array([ask_number(answer, step, steps, octaves) for step in range(steps)])
         length = steps // octaves
 
