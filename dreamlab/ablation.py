@@ -209,6 +209,24 @@ class Ablation:
         grid = [[found[rung, prompt] for prompt in prompts] for rung in rungs]
         return contact_sheet([*grid, self.drawings[:columns]], [*rungs, DRAWN], prompts, size=size)
 
+    def strip(self, columns: int = 6, size: int = 128) -> Image.Image:
+        """First and last rung of the captions whose last dream the judge likes best, and drawings.
+
+        So it shows the method at its best; `sheet` and `table` show what is usual.
+        """
+        rungs = [row["recipe"] for row in self.dreams.rows]
+        scores = {
+            row["prompt"]: row["judge"]
+            for row in self.dreams.rows
+            if row["recipe"] == rungs[-1] and not row["error"]
+        }
+        best = sorted(scores, key=scores.__getitem__, reverse=True)[:columns]
+        drawn = {row["prompt"]: i for i, row in enumerate(self.drawn)}
+        ends = rungs[0], rungs[-1]
+        grid = [[self.dreams.image(recipe=rung, prompt=p) for p in best] for rung in ends]
+        drawings = [self.drawings[drawn[p]] for p in best]
+        return contact_sheet([*grid, drawings], [*ends, DRAWN], best, size=size)
+
 
 HEADS = {"recipe": "rung", "gain": "judge's gain on the rung above"}
 ALL_COLUMNS = ("recipe", "dreamer", "judge", "gain", *list(MEASURES)[2:])
@@ -332,7 +350,7 @@ def bars(summary: Sequence[dict[str, Any]]) -> list[tuple[str, bool]]:
 # --- files ----------------------------------------------------------------------------------------
 
 README = Path(__file__).parent.parent / "README.md"
-SHEET = Path("docs/ablation.jpg")  # beside README
+SHEET, STRIP = Path("docs/ablation.jpg"), Path("docs/strip.jpg")  # beside README
 BEGIN, END = "<!-- ablation:begin -->", "<!-- ablation:end -->"
 LARGEST = 1_000_000  # bytes of a sheet in the repository
 
@@ -361,6 +379,7 @@ def write_readme(ablation: Ablation, readme: Path, words: str) -> None:
     """Put table, sheet and `words` about them between the markers of `readme`."""
     check_readme(readme)
     save_sheet(ablation.sheet(), readme.parent / SHEET)
+    save_sheet(ablation.strip(), readme.parent / STRIP)
     alt = "A row of dreams for each rung: noise at the top, pictures at the bottom"
     parts = [BEGIN, ablation.table(README_COLUMNS), "", words, "", f"![{alt}]({SHEET.as_posix()})"]
     text = "\n".join([*parts, END])

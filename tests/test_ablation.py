@@ -132,6 +132,8 @@ def test_one_command_makes_table_sheet_and_readme(names, readme, tmp_path, capsy
     assert (tmp_path / link).stat().st_size < 1_000_000
     sheet = Image.open(tmp_path / link)
     assert sheet.height > sheet.width  # eight rows, two columns
+    strip = Image.open(tmp_path / "docs" / "strip.jpg")
+    assert strip.height < sheet.height / 2  # first and last rung, and the drawings
 
     rows = json.loads((tmp_path / "out" / "rows.json").read_text("utf-8"))
     assert len(rows) == 2 * (len(LADDER) + 1)
