@@ -8,6 +8,8 @@ problems, so that each can also be shown a chapter that has one.
 import ast
 import builtins
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
@@ -97,6 +99,15 @@ def style_problems(nb: NotebookNode) -> Iterator[str]:
         yield f"American spelling in prose: {word!r}"
     if "!" in text:
         yield f"an exclamation mark: {re.search(r'.{,30}!', text).group()!r}"
+
+
+def spelling_problems(nb: NotebookNode) -> Iterator[str]:
+    """codespell knows thousands of common slips; names and rare words it lets pass."""
+    run = [sys.executable, "-m", "codespell_lib", "-"]
+    found = subprocess.run(run, input=prose(nb), capture_output=True, text=True)
+    if found.returncode not in (0, 65):  # 65: there are some
+        raise RuntimeError(found.stderr)
+    yield from re.findall(r"\S+ ==> .*", found.stdout)
 
 
 def link_problems(nb: NotebookNode, folder: Path) -> Iterator[str]:
@@ -235,6 +246,7 @@ def test_there_is_a_chapter():
         length_problems,
         figure_problems,
         style_problems,
+        spelling_problems,
         part_problems,
         exercise_problems,
         dependence_problems,
@@ -302,6 +314,7 @@ LONG_LOOP = "for x in y:\n" + "    z.step()\n" * 15 + "    loss.backward()"
         (figure_problems, book(text_cell("![](x.png)")), "without alternative text"),
         (style_problems, book(text_cell("Two gray colors: optimize")), "'gray'"),
         (style_problems, book(text_cell("Wow!")), "'Wow!'"),
+        (spelling_problems, book(text_cell("We recieve `teh` colour")), "recieve ==> receive"),
         (part_problems, book(text_cell("# 1 · Title")), "no ^## Play"),
         (part_problems, book(text_cell("# 1 · Title")), "should be the last cell"),
         (exercise_problems, book(text_cell(HINT), STUB, SOLUTION), "1 exercises"),

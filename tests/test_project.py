@@ -213,6 +213,13 @@ def test_ci_runs_readme_test_command_and_the_linter():
     assert re.search(r"^job lint readme$", script, re.MULTILINE)
 
 
+def test_documents_are_spelled_right():
+    documents = [path for path in project_files() if path.suffix in {".md", ".cff", ".yml"}]
+    command = [sys.executable, "-m", "codespell_lib", *documents]
+    found = subprocess.run(command, capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
 def test_paths_that_readme_links_to_exist():
     readme = (ROOT / "README.md").read_text("utf-8")
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", readme) + re.findall(r'src="([^":]+)"', readme)
