@@ -1,0 +1,205 @@
+"""Checks of chapter 6: whose step it is, halving, what an octave added, the fine part."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from dreamlab.check.verdict import NotYet, ask, verdict
+from dreamlab.octaves import compose
+from dreamlab.resample import resize
+
+
+@verdict
+def octave_of(answer: Callable) -> str:
+    """Check `answer(steps, octaves)`: for step numbers 0, 1, … (n,), the octave of each, from 0.
+
+    Octaves come in order and share the steps equally; where that leaves a remainder, which of them
+    get one more is the answer's choice.
+    """
+    for count, octaves in ((150, 3), (60, 4), (10, 3), (7, 1), (5, 5)):
+        order = _wholes(ask(answer, torch.arange(count), octaves), count)
+        where = f"of {count} steps and {octaves} octaves"
+        if min(order) == 1 and max(order) in (octaves, octaves + 1):
+            raise NotYet("octaves are counted from 0 here: the first one is 0")
+        if max(order) >= octaves or min(order) < 0:
+            step = next(i for i, k in enumerate(order) if not 0 <= k < octaves)
+            raise NotYet(
+                f"{where}, it puts step {step} into octave {order[step]}, and there is none; the "
+                f"last one is {octaves - 1}"
+            )
+        if octaves > 1 and len(set(order)) == 1:
+            raise NotYet(f"{where}, it puts all into octave {order[0]}")
+        if order != sorted(order):
+            step = next(i for i in range(1, count) if order[i] < order[i - 1])
+            raise NotYet(f"{where}, it goes back to octave {order[step]} at step {step}")
+        shares = [order.count(k) for k in range(octaves)]
+        if max(shares) - min(shares) > 1:
+            raise NotYet(f"{where}, the octaves get {_listed(shares)} steps; equal shares are due")
+    return "the octaves come in order, and each gets its share of the steps."
+
+
+@verdict
+def halved(answer: Callable) -> str:
+    """Check `answer(images)`: images (n, 3, h, w) at half their height and width.
+
+    Any filter is right that skips no pixel and moves nothing: a checker of single pixels becomes
+    grey away from the border, a flat colour stays, and a slow ramp stays where it is.
+    """
+    for height, width in ((12, 16), (16, 10)):
+        rows, columns = torch.arange(height)[:, None], torch.arange(width)
+        checker = ((rows + columns) % 2).float().expand(2, 3, height, width).contiguous()
+        down, right = (rows + 0.5) / height, (columns + 0.5) / width
+        ramp = torch.stack([down.expand(height, width), right.expand(height, width)])
+        ramp = torch.stack([ramp[0], ramp[1], 0.25 + 0 * ramp[0]])[None]
+        small_rows = (torch.arange(height // 2)[:, None] + 0.5) / (height // 2)
+        small_columns = (torch.arange(width // 2) + 0.5) / (width // 2)
+
+        grey = _half(answer, checker)[..., 2:-2, 1:-1]
+        if not torch.allclose(grey, torch.full_like(grey, 0.5), atol=0.02):
+            if (grey - grey.round()).abs().max() < 0.02:
+                found = "black" if grey.max() < 0.5 else "white" if grey.min() > 0.5 else "stripes"
+                raise NotYet(
+                    f"a checker of single black and white pixels became {found}: whole pixels were "
+                    "skipped; seen from afar it is grey"
+                )
+            raise NotYet(
+                "a checker of single black and white pixels should become an even grey of .5, and "
+                f"has values from {grey.min():.2f} to {grey.max():.2f}"
+            )
+        if (small := _half(answer, ramp))[:, 2].sub(0.25).abs().max() > 0.01:
+            value = small[:, 2].mean()
+            raise NotYet(f"a flat colour of .25 became {value:.2f}: the weights must sum to 1")
+        inside = (slice(None), slice(2, -2), slice(1, -1))
+        for got, wanted, name in (
+            (small[:, 0], small_rows.expand(small.shape[-2:])[None], "down"),
+            (small[:, 1], small_columns.expand(small.shape[-2:])[None], "right"),
+        ):
+            if not torch.allclose(got[inside], wanted[inside].expand_as(got[inside]), atol=0.01):
+                raise NotYet(
+                    f"a slow ramp that grows {name} is moved or bent: each new pixel belongs to "
+                    "the middle of the 2 × 2 old ones that it replaces"
+                )
+    return (
+        "no pixel is skipped, nothing moves, and the checker is the grey that one sees from afar."
+    )
+
+
+@verdict
+def octave_delta(answer: Callable) -> str:
+    """Check `answer(start, deltas, pixels)`: what the present octave added, Δ_k.
+
+    That is `pixels` (b, 3, h, w) minus the start (b, 3, ·, ·) and the earlier `deltas` (a list of
+    them), each resized once to (h, w) from its own size.
+    """
+    generator = torch.Generator().manual_seed(6)
+    size = (24, 20)
+    for sides in ([(6, 5), (12, 10)], [], [(12, 10)]):
+        start = torch.rand(1, 3, 48, 40, generator=generator)
+        deltas = [0.3 * torch.randn(1, 3, *side, generator=generator) for side in sides]
+        added = 0.2 * torch.randn(1, 3, *size, generator=generator)
+        pixels = compose(start, deltas, size) + added
+        got = ask(answer, start, list(deltas), pixels)
+        if not isinstance(got, Tensor):
+            raise NotYet(f"a tensor is wanted, and this is a {type(got).__name__}")
+        if got.shape != added.shape:
+            raise NotYet(
+                f"for a canvas of {tuple(added.shape)} it returns {tuple(got.shape)}; what an "
+                "octave added has the size of its own canvas"
+            )
+        if torch.allclose(got, added, atol=1e-3):
+            continue
+        if torch.allclose(got, -added, atol=1e-3):
+            raise NotYet("the sign is wrong: what was there before is taken from the pixels")
+        chained = resize(start, sides[0]) if sides else start
+        for delta in deltas:
+            chained = resize(chained, tuple(delta.shape[-2:])) + delta
+        mistakes = {
+            "the start is still in it": pixels - sum(resize(d, size) for d in deltas),
+            "the earlier deltas are still in it": pixels - resize(start, size),
+            "only the last delta is taken away, the ones before are still in it": pixels
+            - compose(start, deltas[-1:], size),
+            "only the first delta is taken away, the ones after are still in it": pixels
+            - compose(start, deltas[:1], size),
+            "the sum is resized again at every octave; each term is resized once, from its own "
+            "size": pixels - resize(chained, size),
+        }
+        for words, value in mistakes.items():
+            if torch.allclose(got, value, atol=1e-3):
+                raise NotYet(words)
+        raise NotYet(
+            f"with {len(deltas)} earlier deltas it is not what was added: bring the start and each "
+            "earlier delta to the size of the pixels, and take them away"
+        )
+    return "start and earlier octaves, each resized once, are taken away; what is left is new."
+
+
+@verdict
+def fine_part(answer: Callable) -> str:
+    """Check `answer(images, side)`: what of images (n, 3, h, w) a side × side canvas cannot hold.
+
+    That is the images minus themselves made small and large again. Any antialiased way to resize
+    is right; in [0, 1] or not.
+    """
+    at = torch.arange(64)
+    waves = {
+        "slow": torch.cos(2 * torch.pi * (at + 0.5) / 64).expand(64, 64),
+        "middle": torch.cos(2 * torch.pi * (at + 0.5) / 8).expand(64, 64),
+        "checker": ((at[:, None] + at) % 2 * 2 - 1).float(),
+    }
+    images = sum(waves.values()).expand(1, 3, 64, 64).contiguous()
+    for side in (8, 32):
+        got = ask(answer, images, side)
+        if not isinstance(got, Tensor) or got.shape != images.shape:
+            shape = tuple(got.shape) if isinstance(got, Tensor) else type(got).__name__
+            raise NotYet(f"images of {tuple(images.shape)} came back as {shape}")
+        inside = (..., slice(8, -8), slice(8, -8))
+        left = {  # how much of each wave: 1 is all
+            name: float((got * wave)[inside].mean() / wave.square()[inside].mean())
+            for name, wave in waves.items()
+        }
+        if left["checker"] < -0.9:
+            raise NotYet("the sign is wrong: take the blurred images from the images")
+        if min(left.values()) > 0.9:
+            raise NotYet("the images come back unchanged: nothing was taken away")
+        if left["checker"] < 0.1 and left["slow"] > 0.8:
+            raise NotYet("that is the coarse part, which the small canvas can hold")
+        if not 0.9 < left["checker"] < 1.1 or abs(left["slow"]) > 0.2:
+            raise NotYet(
+                f"of a slow wave and a checker of single pixels, a canvas of {side} × {side} can "
+                "hold the wave; so the checker should be left, and the wave be gone"
+            )
+        if (left["middle"] < 0.7) if side == 8 else (left["middle"] > 0.5):
+            raise NotYet(
+                f"a wave of 8 pixels should be {'left' if side == 8 else 'gone'} at side={side}; "
+                "does your answer use its side?"
+            )
+    return "what a small canvas can hold is gone, and what it cannot is left."
+
+
+def _half(answer: Callable, images: Tensor) -> Tensor:
+    small = ask(answer, images)
+    if not isinstance(small, Tensor):
+        raise NotYet(f"a tensor is wanted, and this is a {type(small).__name__}")
+    wanted = (*images.shape[:2], images.shape[-2] // 2, images.shape[-1] // 2)
+    if tuple(small.shape) != wanted:
+        raise NotYet(f"images of {tuple(images.shape)} came back as {tuple(small.shape)}")
+    return small.float()
+
+
+def _wholes(values: object, count: int) -> list[int]:
+    try:
+        numbers = [float(value) for value in values]
+    except (TypeError, ValueError, RuntimeError):
+        raise NotYet(
+            f"a number for each step is wanted, and this is a {type(values).__name__}"
+        ) from None
+    if len(numbers) != count:
+        raise NotYet(f"{count} steps, but {len(numbers)} numbers came back")
+    if broken := [x for x in numbers if x != int(x)]:
+        raise NotYet(f"an octave is a whole number, {broken[0]:g} is none; // divides in wholes")
+    return [int(x) for x in numbers]
+
+
+def _listed(numbers: list[int]) -> str:
+    return ", ".join(map(str, numbers[:-1])) + f" and {numbers[-1]}"
