@@ -11,6 +11,7 @@ as well: a check never raises.
 """
 
 from dreamlab.check.clamping import forget_momentum, project, range_penalty, to_bytes
+from dreamlab.check.collapse import overflow, period, step_back, worst_change
 from dreamlab.check.octaves import fine_part, halved, octave_delta, octave_of
 from dreamlab.check.pipeline import cutout, restarts, strata, unit_rms
 from dreamlab.check.raw_clip_loss import cosine, promise, pull_and_push, shift
@@ -27,6 +28,8 @@ __all__ = [
     "halved",
     "octave_delta",
     "octave_of",
+    "overflow",
+    "period",
     "project",
     "promise",
     "pull_and_push",
@@ -35,7 +38,9 @@ __all__ = [
     "restarts",
     "scene",
     "shift",
+    "step_back",
     "strata",
     "to_bytes",
     "unit_rms",
+    "worst_change",
 ]

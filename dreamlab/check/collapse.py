@@ -1,0 +1,155 @@
+"""Checks of chapter 2: values out of range, a small change that counts, a period, stepping back."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dreamlab.check.verdict import NotYet, ask, ask_number, near, verdict
+
+
+@verdict
+def overflow(answer: Callable) -> str:
+    """Check `answer(image)`: of an image (3, h, w), the share of pixels that no screen can show,
+    those with at least one of their three values below 0 or above 1.
+    """
+    generator = torch.Generator().manual_seed(1)
+    for height, width, spread in ((7, 9, 0.5), (9, 5, 0.35), (4, 4, 0.1)):
+        # Some values lie on the very ends of the range, where a screen is at its limit but right.
+        image = 0.5 + spread * torch.randn(3, height, width, generator=generator)
+        image[:, 0, 0], image[:, 1, 1], image[0, 2, 2] = 1.0, 0.0, 1.0
+        value = ask_number(answer, image)
+        above, below = image > 1, image < 0
+        wanted = _share((above | below).any(0))
+        if near(value, wanted):
+            continue
+        if near(value, wanted * height * width):
+            raise NotYet("that counts the pixels; divide by how many there are")
+        if near(value, 100 * wanted):
+            raise NotYet("that is in per cent; a share goes from 0 to 1")
+        if near(value, _share(above | below)):
+            raise NotYet(
+                "that is the share of values; a pixel is lost if one of its three values is, so "
+                "ask .any(dim=0) first"
+            )
+        if near(value, _share(above.any(0))) or near(value, _share(below.any(0))):
+            raise NotYet("that looks at one end only; there are values below 0 and above 1")
+        if near(value, _share((above | below).all(0))):
+            raise NotYet("that asks for all three values to be outside; one is enough")
+        if near(value, _share(((image >= 1) | (image <= 0)).any(0))):
+            raise NotYet("0 and 1 themselves can be shown: they are black and full brightness")
+        if near(value, 1 - wanted):
+            raise NotYet("that is the share of the pixels that a screen can show")
+        raise NotYet(f"of {height * width} pixels it finds {value:.3f} outside, not {wanted:.3f}")
+    return "a pixel is lost when one of its three values is, at either end."
+
+
+def _share(hits: Tensor) -> float:
+    return float(hits.float().mean())
+
+
+@verdict
+def worst_change(answer: Callable) -> str:
+    """Check `answer(weights, step)`: the change of the pixels, of the shape of `weights` and no
+    value larger than `step`, that raises the sum of weights · pixels the most.
+
+    Where a weight is 0, anything within the step is right.
+    """
+    generator = torch.Generator().manual_seed(2)
+    for shape, step in (((4,), 0.01), ((3, 5, 6), 0.5), ((3, 4, 4), 2.0)):
+        weights = torch.randn(shape, generator=generator)
+        weights.view(-1)[1] = 0
+        change = _as_tensor(ask(answer, weights, step), tuple(shape))
+        gain, most = float((weights * change).sum()), step * float(weights.abs().sum())
+        if float(change.abs().max()) > step * 1.001:
+            if near(float(change.abs().max()), 1):
+                raise NotYet("the size of the step is missing")
+            raise NotYet(f"one value moves by {change.abs().max():.3g}, and {step:g} is allowed")
+        if near(gain, most):
+            continue
+        if near(gain, -most):
+            raise NotYet("that lowers the sum as fast as can be; the other way round")
+        if torch.allclose(change, change.flatten()[0].expand_as(change)):
+            raise NotYet("that moves all pixels the same way; a negative weight wants less")
+        if near(abs(float(F.cosine_similarity(change.flatten(), weights.flatten(), dim=0))), 1):
+            raise NotYet(
+                "that moves each pixel in proportion to its weight, so most of them less than "
+                "they may; let each go the full step, whatever the size of its weight"
+            )
+        raise NotYet(
+            f"that raises the sum by {gain:.3g}, and {most:.3g} can be had: each pixel may go the "
+            "full step, in the direction that its own weight likes"
+        )
+    return "every pixel goes the full step, in its own better direction, and all of it adds up."
+
+
+@verdict
+def period(answer: Callable) -> str:
+    """Check `answer(image)`: after how many pixels to the right, from 2 to 12, an image (3, h, w)
+    repeats itself best.
+    """
+    generator = torch.Generator().manual_seed(3)
+    for wanted in (8, 7, 9, 11, 8):
+        tile = torch.rand(3, wanted, wanted, generator=generator)
+        image = tile.repeat(1, 8, 8)[:, :60, :66]
+        image = image + 0.15 * torch.randn(image.shape, generator=generator)
+        value = ask_number(answer, image)
+        if near(value, wanted):
+            continue
+        if near(value, wanted - 2):
+            raise NotYet("it is out by two: the first shift that you tried was 2, not 0")
+        if near(value, wanted - 1) or near(value, wanted + 1):
+            raise NotYet(
+                f"for wallpaper of {wanted} pixels it says {value:g}: out by one; at which shift "
+                "does your list begin?"
+            )
+        if value == 0 or value == 1:
+            raise NotYet(f"a shift of {value:g} is too small to mean anything; begin at 2")
+        if value > 12:
+            raise NotYet(f"it says {value:g}; look at shifts up to 12 only")
+        raise NotYet(
+            f"for wallpaper of {wanted} pixels it says {value:g}; compare the image with itself, "
+            "moved by 2, 3, … 12, and take the move after which the two differ least"
+        )
+    return "moved by one period, wallpaper lies on itself."
+
+
+@verdict
+def step_back(answer: Callable) -> str:
+    """Check `answer(image, size)`: an image (3, h, w) in which each block of size × size pixels has
+    become one pixel, their mean, (3, h / size, w / size).
+    """
+    generator = torch.Generator().manual_seed(4)
+    for height, width, size in ((8, 12, 4), (6, 4, 2), (9, 6, 3), (4, 6, 1)):
+        image = torch.rand(3, height, width, generator=generator)
+        rows, columns = height // size, width // size
+        blocks = image.view(3, rows, size, columns, size).transpose(2, 3).flatten(3)
+        small = _as_tensor(ask(answer, image, size), (3, rows, columns))
+        if torch.allclose(small, blocks.mean(-1), atol=1e-4):
+            continue
+        if torch.allclose(small, blocks.sum(-1), atol=1e-4):
+            raise NotYet("that is the sum of a block; its mean is asked for")
+        if torch.allclose(small, blocks.amax(-1), atol=1e-4):
+            raise NotYet("that is the largest value of a block; its mean is asked for")
+        if (small[..., None] - blocks).abs().amin(-1).max() < 1e-4:
+            raise NotYet("that picks one pixel of each block and forgets the others; take the mean")
+        if torch.allclose(small, blocks.mean((0, -1)).expand_as(small), atol=1e-4):
+            raise NotYet("that mixes red, green and blue; each keeps its own mean")
+        raise NotYet(
+            f"a block of {size} × {size} pixels whose red has the mean {blocks[0, 0, 0].mean():.3f}"
+            f" became {small[0, 0, 0]:.3f}"
+        )
+    return "each block has become the mean of its pixels, as for an eye that steps back."
+
+
+def _as_tensor(result: Any, shape: tuple[int, ...]) -> Tensor:
+    """What an answer returned as floats of this shape, whatever dimensions of length 1 it has."""
+    try:
+        tensor = torch.as_tensor(result).detach().float()
+    except (TypeError, ValueError, RuntimeError):
+        raise NotYet(f"a tensor is wanted, and this is a {type(result).__name__}") from None
+    if [n for n in tensor.shape if n != 1] != [n for n in shape if n != 1]:
+        raise NotYet(f"the shape should be {shape}, and this is {tuple(tensor.shape)}")
+    return tensor.reshape(shape)
