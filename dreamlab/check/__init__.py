@@ -12,6 +12,7 @@ as well: a check never raises.
 
 from dreamlab.check.clamping import forget_momentum, project, range_penalty, to_bytes
 from dreamlab.check.collapse import overflow, period, step_back, worst_change
+from dreamlab.check.masked_tv import calm_mask, coherence, equal_weight, kappa_for
 from dreamlab.check.octaves import fine_part, halved, octave_delta, octave_of
 from dreamlab.check.pipeline import cutout, restarts, strata, unit_rms
 from dreamlab.check.raw_clip_loss import cosine, promise, pull_and_push, shift
@@ -20,12 +21,16 @@ from dreamlab.check.verdict import Verdict
 
 __all__ = [
     "Verdict",
+    "calm_mask",
+    "coherence",
     "cosine",
     "cutout",
     "difference",
+    "equal_weight",
     "fine_part",
     "forget_momentum",
     "halved",
+    "kappa_for",
     "octave_delta",
     "octave_of",
     "overflow",
