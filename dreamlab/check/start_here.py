@@ -80,9 +80,7 @@ def difference(answer: Callable) -> str:
             raise NotYet("that is the share of values that differ; ask how far they are apart")
         if near(value, 255 * wanted):
             raise NotYet("that is in steps of a screen, 0 to 255; the pictures are in [0, 1]")
-        raise NotYet(
-            f"for two pictures whose values are {wanted:.3f} apart on average it returns {value:.3f}"
-        )
+        raise NotYet(f"for values that are {wanted:.3f} apart on average it returns {value:.3f}")
     return "the same picture has difference 0, black and white have 1."
 
 
