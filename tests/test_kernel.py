@@ -418,8 +418,14 @@ def test_nbconvert_waits_and_keeps_the_figure(tiny_clip_dir, tmp_path):
     command = [PYTHON, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     manager._kernel_spec = KernelSpec(argv=command, language="python", display_name="test")
     path = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
-    client = NotebookClient(notebook, km=manager, timeout=180)
-    client.execute(env=os.environ | {"PYTHONPATH": path}, cwd=str(tmp_path))
+    # nbclient's own patience is 60 s for a kernel that starts, and 4 s for what a cell says after
+    # its end; then it goes on without the figure. A busy machine needs more.
+    patience = {"timeout": 180, "startup_timeout": 180, "iopub_timeout": 180}
+    try:
+        client = NotebookClient(notebook, km=manager, **patience)
+        client.execute(env=os.environ | {"PYTHONPATH": path}, cwd=str(tmp_path))
+    finally:
+        manager.shutdown_kernel(now=True)  # the client leaves a kernel alone that it was given
     live, still = notebook.cells[1].outputs
     assert "application/vnd.jupyter.widget-view+json" in live.data
     assert set(still.data) == {"image/png", "text/plain"}
