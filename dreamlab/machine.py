@@ -34,6 +34,7 @@ from importlib import metadata
 from pathlib import Path
 
 PYTHON = (3, 10)
+WIDGETS = (7, 7)  # the ipywidgets that the panel needs; Colab has 7.7
 LIVE = (7, 4)  # the ipykernel from which on a slider acts while a cell awaits
 MEMORY = 1.2  # GB that a chapter may take
 SLOW = 90.0  # seconds that a dream may take before there is something to do about it
@@ -199,7 +200,7 @@ def check_live_panel() -> str:
             f"ipykernel is {kernel}, ipywidgets is {widgets}; everything but the panels works. In "
             'the course\'s folder: pip install -e ".[lab]"'
         )
-    if _numbers(widgets) < (7, 6):
+    if _numbers(widgets) < WIDGETS:
         raise Trouble(
             f"ipywidgets {widgets} is too old for the panel: pip install -U ipywidgets, then "
             "restart Jupyter"

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from test_project import load_pyproject
 
 from dreamlab import loading, machine
 from dreamlab.machine import Item, Report, Trouble, check_machine, look_at
@@ -109,10 +111,25 @@ def test_python_versions():
 
 def test_an_older_python_can_read_the_module():
     """Else it answers with a SyntaxError in place of the sentence."""
-    source = Path(machine.__file__).read_text("utf-8")
-    ast.parse(source, feature_version=(3, 8))
-    first = next(n for n in ast.parse(source).body if isinstance(n, ast.ImportFrom))
+    ast.parse(source(), feature_version=(3, 8))
+    first = next(n for n in ast.parse(source()).body if isinstance(n, ast.ImportFrom))
     assert first.module == "__future__"
+
+
+def test_it_asks_for_the_versions_of_pyproject():
+    project = load_pyproject()["project"]
+    lower = {
+        re.match(r"\w+", line).group(): tuple(map(int, re.findall(r"\d+", line.split("#")[0])))
+        for line in [*project["optional-dependencies"]["lab"], *project["dependencies"]]
+    }
+    assert lower["ipywidgets"] == machine.WIDGETS  # the core's, which comes last
+    assert lower["ipykernel"] == machine.LIVE
+    assert f'"open_clip_torch>={".".join(map(str, lower["open_clip_torch"]))}"' in source()
+    assert project["requires-python"] == ">=" + ".".join(map(str, machine.PYTHON))
+
+
+def source() -> str:
+    return Path(machine.__file__).read_text("utf-8")
 
 
 def versions(monkeypatch, **have: str) -> None:
@@ -141,7 +158,7 @@ def test_kernels_that_run_panels(monkeypatch, kernel, widgets, colab, words, wit
     [
         ({"ipywidgets": "8.1"}, "ipykernel is not installed"),
         ({"ipykernel": "7.4.0"}, "ipywidgets is not installed"),
-        ({"ipykernel": "7.4.0", "ipywidgets": "7.5.1"}, "too old"),
+        ({"ipykernel": "7.4.0", "ipywidgets": "7.6.9"}, "too old"),
     ],
 )
 def test_kernels_that_do_not(monkeypatch, have, words):
