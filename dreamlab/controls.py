@@ -186,6 +186,7 @@ class Controls:
             if rows:
                 columns = "repeat(auto-fill, minmax(270px, 1fr))"
                 layout = {"grid_template_columns": columns, "width": "100%"}
+                layout["align_items"] = "center"
                 title = widgets.HTML(f'<div class="dl-head">{head}</div>')
                 grid = widgets.GridBox(rows, layout=layout)
                 grids.append(widgets.VBox([title, grid], layout={"width": "100%"}))

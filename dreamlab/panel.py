@@ -50,6 +50,10 @@ STYLE = (
 .dreamlab .dl-message {line-height:20px; min-height:20px; color:var(--dl-ink)}
 .dreamlab .dl-message b {color:var(--dl-warn)}
 .dreamlab .dl-message pre {max-height:220px; overflow:auto; font-size:11px; line-height:1.3}
+.dreamlab .widget-hslider .widget-readout {min-width:46px; width:46px}
+body[data-jp-theme-light="false"] .dreamlab .widget-dropdown > select {background-image:url(
+  "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'%3E%3Cpath \
+fill='none' stroke='%23ccc' stroke-width='2' d='M5 7l4 4 4-4'/%3E%3C/svg%3E")}
 .dreamlab button:focus-visible, .dreamlab input:focus-visible, .dreamlab select:focus-visible,
 .dreamlab .noUi-handle:focus {outline:2px solid var(--dl-clip) !important; outline-offset:1px}
 """
