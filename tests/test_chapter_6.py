@@ -7,10 +7,83 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from chapters import functions
 
-from dreamlab import check
+from dreamlab import Dream, Recipe, check
 from dreamlab.octaves import compose, octave_at
-from dreamlab.resample import linear, resize
+from dreamlab.resample import cubic, linear, resize
+
+# --- the functions that it defines ----------------------------------------------------------------
+
+
+@pytest.fixture
+def define(tiny_clip):
+    return functions("06_octaves", clip=tiny_clip)
+
+
+@pytest.mark.parametrize("kernel", [cubic, linear])
+@pytest.mark.parametrize("side", [5, 17, 24, 50])
+def test_matrix_is_the_packages_resize(define, kernel, side):
+    images = torch.rand(2, 3, 24, 24, generator=torch.Generator().manual_seed(1))
+    matrix = define["my_matrix"](24, side, kernel)
+    assert torch.allclose(matrix.sum(1), torch.ones(side), atol=1e-5)
+    assert torch.allclose(
+        matrix @ images @ matrix.T, resize(images, (side, side), kernel), atol=1e-5
+    )
+
+
+def test_sum_is_the_packages(define):
+    generator = torch.Generator().manual_seed(2)
+    start, *deltas = (torch.rand(1, 3, side, side, generator=generator) for side in (40, 10, 20))
+    for size in ((20, 20), (40, 40), (30, 24)):
+        ours = define["my_compose"](start, deltas, size)
+        assert torch.allclose(ours, compose(start, deltas, size), atol=1e-5)
+
+
+def test_loop_is_the_packages(define, tiny_clip):
+    sentences = ["a red heart", "two stars at night"]
+    image, deltas, losses = define["dream_octaves"](sentences, (16, 32, 64), steps=9)
+    recipe = Recipe.raw(size=64, octaves=(0.25, 0.5, 1.0), steps=9)
+    dream = Dream(tiny_clip, sentences, recipe=recipe)
+    dream.run()
+    assert [step.clip_loss for step in dream.history] == pytest.approx(losses, abs=3e-3)
+    assert (image - dream.pixels).abs().mean() < 5e-3
+    for ours, theirs in zip(deltas, dream.deltas, strict=True):
+        assert ours.shape == theirs.shape and (ours - theirs).abs().mean() < 5e-3
+    assert (compose(dream.start, deltas, (64, 64)) - image).abs().max() < 1e-4
+
+
+def test_a_loop_that_forgets_is_another(define):
+    kept, lost = (
+        define["dream_octaves"](["a red heart"], (16, 32), steps=8, carry=carry)[2]
+        for carry in (True, False)
+    )
+    assert kept[:5] == pytest.approx(lost[:5], abs=1e-4), "the first octave is the same"
+    assert kept[5:] != pytest.approx(lost[5:], abs=1e-4)
+
+
+def test_spectrum_finds_the_wave(define):
+    place = (torch.arange(64) + 0.5) / 64
+    for waves in (5, 12, 20):
+        picture = torch.cos(2 * torch.pi * waves * place).expand(2, 3, 64, 64)
+        assert define["spectrum"](picture).argmax() == waves - 1
+
+
+def test_layers_of_all_sizes_give_a_picture(define):
+    layers = [torch.full((1, 3, side, side), 0.1) for side in (1, 5, 9)]
+    picture = define["stacked"](layers)
+    assert picture.shape == (1, 3, 128, 128)
+    assert torch.allclose(picture, torch.full_like(picture, 0.5 + 0.5 * np.tanh(0.3)), atol=1e-4)
+    assert define["stacked"]([30 * layer for layer in layers]).max() <= 1
+
+
+def test_all_sizes_at_once_learn(define):
+    sentences = ["a red heart", "two stars at night"]
+    images = define["direct_ascent"](sentences, rate=0.01, steps=2)
+    assert images.shape == (2, 3, 128, 128)
+    assert images.min() >= 0 and images.max() <= 1
+    assert not torch.allclose(images[0], images[1], atol=1e-3), "each follows its own sentence"
+
 
 # --- its checks -----------------------------------------------------------------------------------
 
