@@ -5,18 +5,24 @@
     python tests/stacks.py --list     what there is
 
 Each stack is a virtual environment with its own ipykernel, IPython and ipywidgets, in front of the
-packages of the Python that runs this: PyTorch and all else is shared, so a stack costs 50 MB and
-half a minute. Exits 0 only if every test passed on every stack.
+packages of the Python that runs this: PyTorch and all else is shared, so a stack costs 100 MB and
+half a minute. On Colab's, every chapter is executed top to bottom as well, and pip is asked whether
+installing dreamlab there would touch what Colab itself runs on. Exits 0 only if all of it passed on
+every stack.
 """
 
 import argparse
+import json
 import os
 import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
 import venv
 from pathlib import Path
+
+from versions import PYTEST, metadata
 
 STACKS = {
     # What Google Colab has, as far as a notebook's messages go.
@@ -25,6 +31,7 @@ STACKS = {
         "ipython==7.34.0",
         "ipywidgets==7.7.1",
         "jupyter_client<8",
+        "notebook==6.5.7",  # what ipywidgets 7 pulls in; 7 would bring JupyterLab
         "setuptools<81",  # IPython 7 still wants pkg_resources
     ],
     "ipykernel-6.31": ["ipykernel==6.31.0", "ipywidgets>=8"],
@@ -32,30 +39,80 @@ STACKS = {
     "ipykernel-7.0": ["ipykernel==7.0.1", "ipywidgets>=8"],
     "newest": ["ipykernel", "ipython", "ipywidgets"],
 }
-TESTS = Path(__file__).parent
-PYTEST = (
-    "-m",
-    "pytest",
-    "-q",
-    "-o",
-    "addopts=",
-    "-o",
-    "required_plugins=",
-    "-p",
-    "no:cacheprovider",
-)
+TESTS = Path(__file__).resolve().parent
+CHAPTERS = sorted((TESTS.parent / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+QUIET = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}  # a remark of the debugger that nobody asked
 
 
 def create(folder: Path, packages: list[str]) -> str:
-    """Make the environment; returns its Python."""
+    """Make the environment; returns its Python. `share` gives it PyTorch and the rest."""
     venv.create(folder, with_pip=False, symlinks=True)
-    python = folder / "bin" / "python"
-    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "-q", *packages]
-    subprocess.run(install, check=True)
-    # Only now, or pip would take what is installed here for installed there.
+    python = str(folder / "bin" / "python")
+    subprocess.run([*pip(python), "-qq", *packages], check=True)
+    return python
+
+
+def pip(python: str) -> list[str]:
+    return [sys.executable, "-m", "pip", "--python", python, "install"]
+
+
+def share(folder: Path) -> None:
+    """Let the environment import all that is installed here, behind its own packages.
+
+    After the last call of pip, or it would take what is installed here for installed there.
+    """
     paths = sysconfig.get_paths(vars={"base": str(folder), "platbase": str(folder)})
     (Path(paths["purelib"]) / "shared.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
-    return str(python)
+
+
+def leaves_alone(python: str) -> bool:
+    """Whether installing dreamlab there leaves what runs the notebook as it is.
+
+    Colab crashes when its ipykernel, IPython or ipywidgets are upgraded under it.
+    """
+    core = metadata()["dependencies"]
+    resolve = [*pip(python), "-qq", "--dry-run", "--report", "-", *core]
+    report = json.loads(subprocess.run(resolve, check=True, capture_output=True).stdout)
+    new = {item["metadata"]["name"].lower() for item in report["install"]}
+    held = {"ipykernel", "ipython", "ipywidgets", "jupyterlab", "jupyter-client", "notebook"}
+    changed = sorted(held & {name.replace("_", "-") for name in new})
+    print("would change:", ", ".join(changed) or "nothing that runs a notebook", flush=True)
+    assert "torch" in new, "pip did not resolve dreamlab's dependencies"
+    return not changed
+
+
+def run_chapters(python: str) -> bool:
+    """Execute every chapter top to bottom in that Python's kernel, in the chapters' folder."""
+    import nbformat
+    from jupyter_client import KernelManager
+    from jupyter_client.kernelspec import KernelSpec
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+
+    failed = []
+    for path in CHAPTERS:
+        began = time.monotonic()
+        manager = KernelManager()
+        command = [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        manager._kernel_spec = KernelSpec(argv=command, language="python", display_name="stack")
+        client = NotebookClient(
+            nbformat.read(path, as_version=4),
+            km=manager,
+            timeout=600,
+            startup_timeout=180,
+            iopub_timeout=60,
+            resources={"metadata": {"path": str(path.parent)}},
+        )
+        try:
+            client.execute(env=os.environ | QUIET | {"PYTHONPATH": str(TESTS.parent)})
+        except CellExecutionError as error:
+            failed.append(path.name)
+            print(error)
+        finally:
+            manager.shutdown_kernel(now=True)  # the client leaves a kernel alone that it was given
+        print(f"{path.name}: {time.monotonic() - began:.0f} s", flush=True)
+    print(f"chapters: {len(CHAPTERS)}, failed: {', '.join(failed) or 'none'}", flush=True)
+    return bool(CHAPTERS) and not failed
 
 
 def versions(python: str) -> str:
@@ -70,14 +127,17 @@ def versions(python: str) -> str:
 def check(name: str) -> bool:
     with tempfile.TemporaryDirectory(prefix="dreamlab-stack-") as folder:
         python = create(Path(folder), STACKS[name])
+        passed = name != "colab" or leaves_alone(python)
+        share(Path(folder))
         print(f"--- {name}: {versions(python)}", flush=True)
         root = str(TESTS.parent)
-        environment = os.environ | {"PYTHONPATH": root, "DREAMLAB_KERNEL_PYTHON": python}
-        passed = True
+        environment = os.environ | QUIET | {"PYTHONPATH": root, "DREAMLAB_KERNEL_PYTHON": python}
         # The widgets' logic in that environment; then its kernel, driven from this one.
         for executable, test in ((python, "test_panel.py"), (sys.executable, "test_kernel.py")):
             command = [executable, *PYTEST, str(TESTS / test)]
             passed &= subprocess.run(command, cwd=root, env=environment).returncode == 0
+        if name == "colab":
+            passed &= run_chapters(python)
         print(f"--- {name}: {'passed' if passed else 'FAILED'}", flush=True)
         return passed
 

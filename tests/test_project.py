@@ -118,7 +118,7 @@ def test_core_can_be_installed_into_a_hosted_notebook():
     names = {package_name(requirement) for requirement in core}
     assert not names & {"jupyterlab", "ipykernel", "notebook", "ipython", "jupyter"}
     (widgets,) = (requirement for requirement in core if package_name(requirement) == "ipywidgets")
-    assert widgets == "ipywidgets>=7.6"
+    assert widgets == "ipywidgets>=7.7"
 
 
 IMPORT_NAME = {"open_clip_torch": "open_clip", "pillow": "PIL"}
@@ -203,14 +203,16 @@ def test_ci_reads_readme_as_this_test_does(name):
     assert printed.stdout.rstrip("\n") == readme_command(name)
 
 
-def test_ci_runs_readme_test_command_and_the_linter():
+def test_ci_runs_readme_test_command_the_linter_and_other_versions():
     script = (ROOT / ".ci" / "run").read_text("utf-8")
     assert 'bash -euo pipefail -c "$(readme_command test)"' in script
     assert "ruff check ." in script
     assert "ruff format --check ." in script
+    assert "tests/stacks.py" in script and "tests/versions.py" in script
     # Not only defined: called.
     assert re.search(r"^job readme$", script, re.MULTILINE)
-    assert re.search(r"^job lint readme$", script, re.MULTILINE)
+    for job in ("lint readme", "stacks readme", "versions"):
+        assert re.search(rf"^job {job}$", script, re.MULTILINE)
 
 
 def test_documents_are_spelled_right():

@@ -1,0 +1,185 @@
+"""Run the package's core on the oldest and the newest versions that its metadata admits.
+
+    python tests/versions.py             both ends
+    python tests/versions.py oldest      only this one
+    python tests/versions.py --list      what would be installed, and in which Python
+
+The ends are read from pyproject.toml: "oldest" is every lower bound there, exactly, in the oldest
+Python on this machine that `requires-python` admits; "newest" is whatever pip picks in the newest
+Python. Where a machine has no such Python, the nearest one stands in, and the output says so.
+
+Each end is a wheel of this repository in an empty virtual environment, outside of it: both embedded
+models dream ten steps there, then the tests below run. An environment has up to 7 GB, nearly all of
+it PyTorch's libraries for NVIDIA cards; it is removed before the next is made.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python 3.10; this runs where nothing but pip is installed
+    from pip._vendor import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parent.parent
+ENDS = ("oldest", "newest")
+TESTS = ("test_clip.py", "test_losses.py", "test_dream.py", "test_panel.py", "test_figures.py")
+PYTEST = ("-m", "pytest", "-q", "-o", "addopts=", "-o", "required_plugins=")
+PYTEST += ("-p", "no:cacheprovider")
+DREAM = """
+import sys
+from importlib.metadata import version
+from dreamlab import Dream, Recipe, load_clip
+import dreamlab
+
+names = ["torch", "torchvision", "open_clip_torch", "numpy", "matplotlib", "pillow", "ipywidgets"]
+print("Python", sys.version.split()[0], *(f"{name} {version(name)}" for name in names))
+for name in ("picturebook", "picturebook-judge"):
+    dream = Dream(load_clip(name, device="cpu"), "a red heart in the sky", recipe=Recipe(steps=10))
+    dream.run()
+    first, last = dream.history[0].clip_loss, dream.history[-1].clip_loss
+    print(f"{name}: ten steps, CLIP loss from {first:.3f} to {last:.3f}", flush=True)
+    assert len(dream.history) == 10 and last < first
+assert sys.prefix in dreamlab.__file__, dreamlab.__file__
+"""
+
+Version = tuple[int, int]
+
+
+def metadata() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+
+def floors(requirements: list[str]) -> list[str]:
+    """The lower bound of each requirement, exactly: "torch>=2.4" becomes "torch==2.4".
+
+    Raises:
+        ValueError: a requirement without a lower bound, which would leave "oldest" to chance.
+    """
+    pins = []
+    for requirement in requirements:
+        found = re.fullmatch(r"([\w.-]+)\s*(?:\[.*\])?\s*>=\s*([\w.]+)(?:\s*,.*)?", requirement)
+        if found is None:
+            raise ValueError(f"{requirement!r} in pyproject.toml has no lower bound (name>=1.2)")
+        pins.append("{}=={}".format(*found.groups()))
+    return pins
+
+
+def lowest_python(requires: str) -> Version:
+    """The version in ``requires-python``: ">=3.10" is (3, 10)."""
+    found = re.fullmatch(r">=\s*(\d+)\.(\d+)", requires)
+    if found is None:
+        raise ValueError(f"requires-python is {requires!r}: this reads nothing but '>=3.10'")
+    return int(found[1]), int(found[2])
+
+
+def version_of(python: str) -> Version | None:
+    """What a Python calls itself, or None where it does not run (pyenv leaves such stand-ins)."""
+    code = "import sys, venv, ensurepip; print(*sys.version_info[:2])"
+    try:
+        run = subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=60)
+        major, minor = map(int, run.stdout.split())
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return None
+    return major, minor
+
+
+def interpreters() -> dict[Version, str]:
+    """Every Python 3 of this machine: on the PATH, pyenv's, uv's, and the one that runs this."""
+    candidates = [sys.executable, shutil.which("python3")]
+    candidates += [shutil.which(f"python3.{minor}") for minor in range(8, 30)]
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    for folder in (pyenv / "versions", Path.home() / ".local" / "share" / "uv" / "python"):
+        candidates += [str(path) for path in sorted(folder.glob("*/bin/python3"))]
+    found: dict[Version, str] = {}
+    for python in filter(None, candidates):
+        if version := version_of(python):
+            found.setdefault(version, python)
+    return found
+
+
+def choose(end: str, lowest: Version, found: dict[Version, str]) -> Version:
+    """The Python of this end; one that is too old for the package is none."""
+    admitted = [version for version in found if version >= lowest]
+    if not admitted:
+        raise SystemExit(f"no Python >= {lowest[0]}.{lowest[1]} on this machine")
+    return min(admitted) if end == "oldest" else max(admitted)
+
+
+def packages(end: str) -> list[str]:
+    """What to install beside the wheel of this repository."""
+    project = metadata()
+    wanted = floors(project["dependencies"]) if end == "oldest" else []
+    # The tests' own tools may be of any age.
+    tools = {"pytest", "hypothesis"}
+    return wanted + [r for r in project["optional-dependencies"]["test"] if _name(r) in tools]
+
+
+def _name(requirement: str) -> str:
+    return re.match(r"[\w.-]+", requirement)[0].lower()
+
+
+def build_wheel(folder: Path) -> Path:
+    """A wheel of this repository, built from a copy: a build leaves folders behind."""
+    source = folder / "source"
+    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info", ".*")
+    shutil.copytree(ROOT / "dreamlab", source / "dreamlab", ignore=ignore)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    command = ["-m", "pip", "wheel", "-qq", "--no-deps", "--wheel-dir", str(folder), str(source)]
+    subprocess.run([sys.executable, *command], check=True)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def check(end: str, version: Version, python: str) -> bool:
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix=f"dreamlab-{end}-") as name:
+        folder = Path(name)
+        wheel = build_wheel(folder)
+        subprocess.run([python, "-m", "venv", str(folder / "venv")], check=True)
+        python = str(folder / "venv" / "bin" / "python")
+        # One call, so that it is pip that says whether the metadata admits the combination.
+        install = ["-m", "pip", "install", "-qq", "--no-cache-dir", str(wheel), *packages(end)]
+        subprocess.run([python, *install], check=True)
+        print(f"--- {end}: installed in {time.monotonic() - began:.0f} s", flush=True)
+        passed = subprocess.run([python, "-c", DREAM], cwd=folder).returncode == 0
+        tests = [str(ROOT / "tests" / test) for test in TESTS]
+        environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+        run = subprocess.run([python, *PYTEST, *tests], cwd=folder, env=environment)
+        passed &= run.returncode == 0
+    say = "passed" if passed else "FAILED"
+    print(f"--- {end}: {say} ({time.monotonic() - began:.0f} s in all)", flush=True)
+    return passed
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("ends", nargs="*", metavar="end", help=" or ".join(ENDS))
+    parser.add_argument("--list", action="store_true", help="say what would be done, and end")
+    options = parser.parse_args()
+    if unknown := sorted(set(options.ends) - set(ENDS)):
+        parser.error(f"no such end: {', '.join(unknown)}; there are {', '.join(ENDS)}")
+    lowest, found = lowest_python(metadata()["requires-python"]), interpreters()
+    failed = []
+    for end in options.ends or ENDS:
+        version = choose(end, lowest, found)
+        print(f"--- {end}: Python {version[0]}.{version[1]},", ", ".join(packages(end)), flush=True)
+        if end == "oldest" and version != lowest:
+            print(f"    (this machine has no Python {lowest[0]}.{lowest[1]}, the oldest admitted)")
+        if not options.list and not check(end, version, found[version]):
+            failed.append(end)
+    if not options.list:
+        print(f"failed on: {', '.join(failed)}" if failed else "passed on: all that was asked")
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
