@@ -66,7 +66,7 @@ FULL = Recipe()
 OCTAVES = replace(
     FULL,
     normalize_gradient=False,
-    tv_weight=FULL.tv_weight * CLIP_GRADIENT,
+    tv_weight=round(FULL.tv_weight * CLIP_GRADIENT, 3),
     final_learning_rate=1.0,
     final_view_mix=None,
 )
@@ -74,7 +74,7 @@ CLAMP = replace(OCTAVES, octaves=(1.0,))
 MASKED = replace(CLAMP, clamp=False)
 # An absolute step and a squared one have no common unit: .1 smooths about as much as the masked
 # rung (by the slope of the spectrum, on captions of another seed).
-PLAIN = replace(MASKED, tv_kind="l1", tv_weight=0.1 * CLIP_GRADIENT)
+PLAIN = replace(MASKED, tv_kind="l1", tv_weight=round(0.1 * CLIP_GRADIENT, 3))
 VIEWS = replace(PLAIN, tv_weight=0.0)
 
 LADDER: dict[str, Recipe] = {
