@@ -33,7 +33,7 @@ from dreamlab.live import LiveLoop, State, Throttle
 from dreamlab.loading import EMBEDDED
 
 PICTURE = 300  # px, the longer side of a picture on the page
-SHARE = 0.012  # of the wall clock that drawing may take; the judge may take as much again
+SHARE = 0.01  # of the wall clock that drawing may take; the judge may take half as much
 
 STYLE = (
     curve.STYLE
@@ -114,7 +114,7 @@ class Panel:
         self._shown = tuple(CONTROLS) if show is None else tuple(show)
         self._given = dream
         self._judge, self._judge_wanted = judge, self._wants_judge(judge)
-        self._drawing, self._judging = Throttle(SHARE), Throttle(SHARE, shortest=0.5)
+        self._drawing, self._judging = Throttle(SHARE), Throttle(SHARE / 2, shortest=0.5)
         self._notes: dict[str, str] = {}
         self._times: deque[tuple[float, int]] = deque(maxlen=30)
         self._still: Any = None  # the output that keeps the last figure
