@@ -33,7 +33,7 @@ from dreamlab.live import LiveLoop, State, Throttle
 from dreamlab.loading import EMBEDDED
 
 PICTURE = 300  # px, the longer side of a picture on the page
-SHARE = 0.01  # of the wall clock that drawing may take; the judge may take half as much
+SHARE = 0.006  # of the wall clock that drawing may take; the judge may take half as much
 
 STYLE = (
     curve.STYLE
