@@ -33,7 +33,7 @@ from dreamlab.live import LiveLoop, State, Throttle
 from dreamlab.loading import EMBEDDED
 
 PICTURE = 300  # px, the longer side of a picture on the page
-SHARE = 0.006  # of the wall clock that drawing may take; the judge may take half as much
+SHARE = 0.005  # of the wall clock that drawing may take; the judge may take half as much
 
 STYLE = (
     curve.STYLE
@@ -276,7 +276,7 @@ class Panel:
             going = track.advance() or going
         if not going:
             return False
-        if self._judge_wanted and self._judging.due():
+        if self._judge_wanted and self._judge_due():
             with self._judging:
                 self._ask_judge()
         if self._drawing.due():
@@ -357,6 +357,11 @@ class Panel:
         self._label_buttons()
         if state in ("stopped", "finished", "failed"):
             self._keep_figure()
+
+    def _judge_due(self) -> bool:
+        """By the clock; and at steps 1, 2, 3, 5, 8, 12, …, since early on much happens at once."""
+        track = self._tracks[0]
+        return self._judging.due() or len(track.dream.history) >= 1.5 * track.judged[-1][0]
 
     def _ask_judge(self) -> None:
         try:
