@@ -33,7 +33,7 @@ from dreamlab.live import LiveLoop, State, Throttle
 from dreamlab.loading import EMBEDDED
 
 PICTURE = 300  # px, the longer side of a picture on the page
-SHARE = 0.005  # of the wall clock that drawing may take; the judge may take half as much
+SHARE = 0.005  # of the wall clock that drawing may take; the judge takes a fifth of it
 
 STYLE = (
     curve.STYLE
@@ -114,7 +114,7 @@ class Panel:
         self._shown = tuple(CONTROLS) if show is None else tuple(show)
         self._given = dream
         self._judge, self._judge_wanted = judge, self._wants_judge(judge)
-        self._drawing, self._judging = Throttle(SHARE), Throttle(SHARE / 2, shortest=0.5)
+        self._drawing, self._judging = Throttle(SHARE), Throttle(SHARE / 5, shortest=0.5)
         self._notes: dict[str, str] = {}
         self._times: deque[tuple[float, int]] = deque(maxlen=30)
         self._still: Any = None  # the output that keeps the last figure
@@ -359,9 +359,9 @@ class Panel:
             self._keep_figure()
 
     def _judge_due(self) -> bool:
-        """By the clock; and at steps 1, 2, 3, 5, 8, 12, …, since early on much happens at once."""
+        """By the clock; and at steps 1, 2, 4, 8, …, since early on much happens at once."""
         track = self._tracks[0]
-        return self._judging.due() or len(track.dream.history) >= 1.5 * track.judged[-1][0]
+        return self._judging.due() or len(track.dream.history) >= 2 * track.judged[-1][0]
 
     def _ask_judge(self) -> None:
         try:
