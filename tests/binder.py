@@ -15,12 +15,13 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import threading
 import time
 import venv
 from pathlib import Path
+
+from stacks import share
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT = 2e9  # bytes that a session on mybinder.org may use
@@ -94,10 +95,7 @@ def check_scripts(copy: Path, folder: Path) -> None:
     """postBuild installs the package, start sets the threads and hands over."""
     needed = re.findall(r"setuptools>=\d+", (copy / "binder" / "environment.yml").read_text())
     python = environment(folder / "session", *needed)
-    # Only now, or pip would take what is installed here for installed there.
-    paths = sysconfig.get_paths(vars={"base": str(folder / "session")})
-    shared = sysconfig.get_paths()["purelib"]
-    (Path(paths["purelib"]) / "shared.pth").write_text(shared + "\n")
+    share(folder / "session")
     path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
     plain = {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "PYTHONPATH")}
     settings = {"cwd": copy, "env": plain | {"PATH": path}, "check": True}
