@@ -11,23 +11,21 @@ Each module is one idea, and a chapter of the course derives it. The public name
 imported on first use, so that ``import dreamlab`` costs nothing and needs no PyTorch.
 """
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from .version import __version__ as __version__
 
 if TYPE_CHECKING:
     from dreamlab.clip import Clip, load_clip
     from dreamlab.dream import Dream, Step
-    from dreamlab.judge import Judge
+    from dreamlab.figures.saving import load_dream, save_png
+    from dreamlab.lab.panel import Panel, compare
     from dreamlab.losses import clip_loss, masked_total_variation, total_variation
     from dreamlab.mask import detail_mask
-    from dreamlab.panel import Panel, compare
+    from dreamlab.measure.judge import Judge
+    from dreamlab.measure.sweep import sweep
     from dreamlab.recipe import Recipe
-    from dreamlab.saving import load_dream, save_png
-    from dreamlab.sweep import sweep
 
 __all__ = [
     "Clip",
@@ -50,18 +48,18 @@ __all__ = [
 _HOME = {
     "Clip": "clip",
     "Dream": "dream",
-    "Judge": "judge",
-    "Panel": "panel",
+    "Judge": "measure.judge",
+    "Panel": "lab.panel",
     "Recipe": "recipe",
     "Step": "dream",
     "clip_loss": "losses",
-    "compare": "panel",
+    "compare": "lab.panel",
     "detail_mask": "mask",
     "load_clip": "clip",
-    "load_dream": "saving",
+    "load_dream": "figures.saving",
     "masked_total_variation": "losses",
-    "save_png": "saving",
-    "sweep": "sweep",
+    "save_png": "figures.saving",
+    "sweep": "measure.sweep",
     "total_variation": "losses",
 }
 
@@ -73,17 +71,6 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(f"dreamlab.{_HOME[name]}"), name)
     globals()[name] = value
     return value
-
-
-class _Package(ModuleType):
-    """Keeps ``dreamlab.sweep`` the function: importing the module of that name would replace it."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _HOME and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
 
 
 def __dir__() -> list[str]:

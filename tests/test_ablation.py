@@ -9,12 +9,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dreamlab import ablation
-from dreamlab.ablation import DRAWN, LADDER, Ablation, bars, is_true, run, save_sheet, scenes
-from dreamlab.judge import Estimate
+from dreamlab.measure import ablation
+from dreamlab.measure.ablation import (
+    DRAWN,
+    LADDER,
+    Ablation,
+    bars,
+    is_true,
+    run,
+    save_sheet,
+    scenes,
+)
+from dreamlab.measure.judge import Estimate
+from dreamlab.measure.sweep import Sweep
 from dreamlab.picturebook.world import BACKGROUNDS, caption, compose
 from dreamlab.recipe import Recipe
-from dreamlab.sweep import Sweep
 
 # What each rung may change of the one before: the knobs of its one idea.
 IDEAS = {

@@ -5,8 +5,15 @@ import time
 import pytest
 import torch
 
-from dreamlab import bench
-from dreamlab.bench import Cost, Found, created_clip, measure_step, report_top1, time_to_top1
+from dreamlab.measure import bench
+from dreamlab.measure.bench import (
+    Cost,
+    Found,
+    created_clip,
+    measure_step,
+    report_top1,
+    time_to_top1,
+)
 from dreamlab.recipe import Recipe
 
 TINY = Recipe(size=32, steps=4, octaves=(0.5, 1.0), views=3)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from chapters import CHAPTERS, ROOT, cells, chapter
 
-from dreamlab import check
+from dreamlab.course import check
 from dreamlab.picturebook.world import Scene, compose
 
 # --- its map --------------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from chapters import functions
 
-from dreamlab import Dream, Recipe, check, clip_loss
+from dreamlab import Dream, Recipe, clip_loss
+from dreamlab.course import check
 
 # --- the functions that it defines ----------------------------------------------------------------
 

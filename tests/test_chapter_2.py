@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from chapters import functions
 
-from dreamlab import Dream, Recipe, check
-from dreamlab.judge import spectrum_slope
+from dreamlab import Dream, Recipe
+from dreamlab.course import check
+from dreamlab.measure.judge import spectrum_slope
 
 # --- the functions that it defines ----------------------------------------------------------------
 

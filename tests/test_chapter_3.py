@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from chapters import functions
 
-from dreamlab import Dream, Recipe, check, total_variation
+from dreamlab import Dream, Recipe, total_variation
+from dreamlab.course import check
 
 # --- the functions that it defines ----------------------------------------------------------------
 

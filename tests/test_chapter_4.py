@@ -8,7 +8,8 @@ import pytest
 import torch
 from chapters import functions
 
-from dreamlab import check, detail_mask, masked_total_variation, total_variation
+from dreamlab import detail_mask, masked_total_variation, total_variation
+from dreamlab.course import check
 from dreamlab.resample import blur
 
 # --- the functions that it defines ----------------------------------------------------------------

@@ -8,8 +8,9 @@ import pytest
 import torch
 from chapters import functions
 
-from dreamlab import Dream, Judge, Recipe, check
+from dreamlab import Dream, Judge, Recipe
 from dreamlab.adam import Adam
+from dreamlab.course import check
 from dreamlab.dream import to_pil
 
 SENTENCES = ["a red heart", "two stars at night"]

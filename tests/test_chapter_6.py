@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from chapters import functions
 
-from dreamlab import Dream, Recipe, check
+from dreamlab import Dream, Recipe
+from dreamlab.course import check
 from dreamlab.octaves import compose, octave_at
 from dreamlab.resample import cubic, linear, resize
 

@@ -11,9 +11,10 @@ import torch
 import torch.nn.functional as F
 from chapters import functions
 
-from dreamlab import Dream, Recipe, check, clip_loss
+from dreamlab import Dream, Recipe, clip_loss
+from dreamlab.course import check
 from dreamlab.dream import unit_rms
-from dreamlab.judge import Judge
+from dreamlab.measure.judge import Judge
 from dreamlab.views import SCALES, draw_windows, look, window_sides
 
 MIX = (0.2, 0.7, 0.1)

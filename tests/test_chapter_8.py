@@ -10,8 +10,9 @@ import torch
 from chapters import functions
 from PIL import Image
 
-from dreamlab import Dream, Recipe, check, load_dream, save_png
-from dreamlab.saving import read_settings
+from dreamlab import Dream, Recipe, load_dream, save_png
+from dreamlab.course import check
+from dreamlab.figures.saving import read_settings
 
 # --- the functions that it defines ----------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dreamlab import check
+from dreamlab.course import check
 
 
 def first_argument_doubled_in_place(x, *rest):

@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from dreamlab import figures, saving
 from dreamlab.dream import Dream
+from dreamlab.figures import saving, static
 from dreamlab.recipe import Recipe
 
 SMALL = {"size": 32, "views": 2, "steps": 9, "tv_weight": 0.2, "octaves": (0.5, 0.75, 1.0)}
@@ -45,16 +45,16 @@ def test_to_array_takes_every_kind_of_picture(tmp_path):
     tensor = torch.from_numpy(bytes_).movedim(-1, 0) / 255
     expected = bytes_ / 255
     for picture in (image, bytes_, expected, tensor, tensor[None], tmp_path / "x.png"):
-        assert np.allclose(figures.to_array(picture), expected, atol=1e-6)
-    assert figures.to_array(tensor * 3).max() == 1, "what no screen can show is cut off"
-    assert figures.to_array(bytes_[:, :, 0]).shape == (6, 8, 3)
+        assert np.allclose(static.to_array(picture), expected, atol=1e-6)
+    assert static.to_array(tensor * 3).max() == 1, "what no screen can show is cut off"
+    assert static.to_array(bytes_[:, :, 0]).shape == (6, 8, 3)
     with pytest.raises(ValueError, match=r"\(3, h, w\).*\(2, 3, 6, 8\)"):
-        figures.to_array(torch.stack([tensor, tensor]))
+        static.to_array(torch.stack([tensor, tensor]))
 
 
 def test_dream_figure_shows_picture_curve_settings_and_judge(finished):
     judged, changes = [(3, 0.9), (9, 0.612)], [(4, "tv_weight", 0.5)]
-    figure = figures.dream_figure(finished, judged=judged, changes=changes)
+    figure = static.dream_figure(finished, judged=judged, changes=changes)
     assert opened(figure).size == (1000, 330)
     for words in ("a red heart", "seed 3", "9 of 9 steps", "λ 0.2 (masked TV)", "judge 0.612"):
         assert words in figure.description
@@ -70,17 +70,17 @@ def test_dream_figure_shows_picture_curve_settings_and_judge(finished):
 
 
 def test_an_unfinished_dream_has_a_figure_too(make_dream):
-    assert opened(figures.dream_figure(make_dream())).size == (1000, 330)
+    assert opened(static.dream_figure(make_dream())).size == (1000, 330)
 
 
 def test_figures_show_themselves_without_pyplot(finished):
     import sys
 
-    data, metadata = figures.dream_figure(finished)._repr_mimebundle_()
+    data, metadata = static.dream_figure(finished)._repr_mimebundle_()
     assert data["image/png"][:4] == b"\x89PNG" and "a red heart" in data["text/plain"]
     assert metadata["image/png"]["alt"] == data["text/plain"]
-    assert figures.StaticFigure()._repr_mimebundle_()[1] == {}, "no words, no empty ones either"
-    code = "import dreamlab.figures, sys; assert 'matplotlib.pyplot' not in sys.modules"
+    assert static.StaticFigure()._repr_mimebundle_()[1] == {}, "no words, no empty ones either"
+    code = "import dreamlab.figures.static, sys; assert 'matplotlib.pyplot' not in sys.modules"
     import subprocess
 
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -90,29 +90,29 @@ def test_several_dreams_share_a_scale(make_dream):
     dreams = [make_dream(), make_dream(knobs={"tv_weight": 50.0})]
     for dream in dreams:
         dream.run()
-    figure = figures.dream_figures([{"dream": dream} for dream in dreams])
+    figure = static.dream_figures([{"dream": dream} for dream in dreams])
     assert figure.axes[1].get_ylim() == figure.axes[4].get_ylim()
 
 
 def test_contact_sheet_and_strip():
     pictures = [np.full((8, 12, 3), n / 7) for n in range(7)]
     titles = [f"number {n}" for n in range(7)]
-    figure = figures.contact_sheet(pictures, titles, columns=3, captions=titles)
+    figure = static.contact_sheet(pictures, titles, columns=3, captions=titles)
     shown = [axes for axes in figure.axes if axes.images]
     assert [axes.get_title() for axes in shown] == titles
     assert [axes.images[0].get_array().mean() for axes in shown] == pytest.approx(
         [n / 7 for n in range(7)]
     )
-    assert len(figures.strip(pictures).axes) == 7
+    assert len(static.strip(pictures).axes) == 7
     with pytest.raises(ValueError, match="7 pictures, but 2 titles"):
-        figures.strip(pictures, ["a", "b"])
+        static.strip(pictures, ["a", "b"])
     with pytest.raises(ValueError, match="no pictures"):
-        figures.contact_sheet([])
+        static.contact_sheet([])
 
 
 def test_tile_is_nearly_square_and_in_reading_order():
     pictures = [np.full((4, 5, 3), n / 10) for n in range(5)]
-    sheet = figures.tile(pictures)
+    sheet = static.tile(pictures)
     assert sheet.shape == (8, 15, 3)
     assert [sheet[0, 0, 0], sheet[0, 5, 0], sheet[4, 0, 0]] == pytest.approx([0, 0.1, 0.3])
 

@@ -5,8 +5,9 @@ import csv
 import pytest
 from PIL import Image
 
-from dreamlab import Dream, Recipe, gallery, save_png
-from dreamlab.judge import Judge
+from dreamlab import Dream, Recipe, save_png
+from dreamlab.course import gallery
+from dreamlab.measure.judge import Judge
 
 QUICK = Recipe(size=32, views=2, steps=2, octaves=(1.0,))
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from matplotlib import cbook
 from PIL import Image
 
-from dreamlab.judge import (
+from dreamlab.measure.judge import (
     Estimate,
     Judge,
     as_tensors,
@@ -246,7 +246,7 @@ def test_results_are_ordinary_tensors_without_gradient(tiny_clip):
 def test_many_pictures_are_judged_in_parts_with_the_same_result(tiny_clip, monkeypatch):
     images = noise(5, 32, 32)
     whole = Judge(tiny_clip).similarity(images, ["a heart", "a star"])
-    monkeypatch.setattr("dreamlab.judge.AT_ONCE", 2)
+    monkeypatch.setattr("dreamlab.measure.judge.AT_ONCE", 2)
     parts = Judge(tiny_clip).similarity(images, ["a heart", "a star"])
     assert torch.allclose(whole, parts, atol=1e-5)
 
@@ -310,7 +310,7 @@ def test_shift_moves_by_whole_pixels_in_all_four_ways():
 
 
 def test_blur_keeps_flat_colour_and_the_mean_of_detail():
-    from dreamlab.judge import _blurred
+    from dreamlab.measure.judge import _blurred
 
     flat = colour(0.2, 0.5, 0.9, size=32)
     assert torch.allclose(_blurred(flat, 1 / 16), flat, atol=1e-6)

@@ -26,7 +26,7 @@ REPOSITORY = Path(__file__).parents[1]
 SETUP = """
 import asyncio, logging, time
 from dreamlab import Dream, Recipe, load_clip, Judge
-from dreamlab.panel import Panel, compare
+from dreamlab.lab.panel import Panel, compare
 
 class Timed(Dream):
     "Remembers when each of its steps began, whatever dream of this class did it."

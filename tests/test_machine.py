@@ -12,8 +12,9 @@ import pytest
 import torch
 from test_project import load_pyproject
 
-from dreamlab import loading, machine
-from dreamlab.machine import Item, Report, Trouble, check_machine, look_at
+from dreamlab import loading
+from dreamlab.course import machine
+from dreamlab.course.machine import Item, Report, Trouble, check_machine, look_at
 
 NAMES = [
     "Python",
@@ -61,7 +62,7 @@ def test_broken_packages_become_sentences(tmp_path, package, source, words):
     (tmp_path / package / "__init__.py").write_text(source)
     paths = os.pathsep.join([str(tmp_path), str(ROOT)])
     done = subprocess.run(
-        [sys.executable, "-m", "dreamlab.machine", tmp_path],
+        [sys.executable, "-m", "dreamlab.course.machine", tmp_path],
         env=os.environ | {"PYTHONPATH": paths},
         capture_output=True,
         text=True,

@@ -21,7 +21,7 @@ from chapters import CHAPTERS, cells, chapter, python, tags, without_tags
 from nbformat import NotebookNode
 from test_project import load_pyproject
 
-from dreamlab import check
+from dreamlab.course import check
 
 
 @pytest.fixture(params=CHAPTERS, ids=lambda path: path.stem)

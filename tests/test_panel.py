@@ -9,12 +9,12 @@ import ipywidgets
 import pytest
 from PIL import Image
 
-from dreamlab.controls import CONTROLS, NUMBERS
-from dreamlab.curve import POINTS, LossCurve, limits, tick_size
 from dreamlab.dream import Dream
-from dreamlab.judge import Judge
-from dreamlab.live import LiveLoop, Throttle
-from dreamlab.panel import Panel, compare
+from dreamlab.figures.curve import POINTS, LossCurve, limits, tick_size
+from dreamlab.lab.controls import CONTROLS, NUMBERS
+from dreamlab.lab.live import LiveLoop, Throttle
+from dreamlab.lab.panel import Panel, compare
+from dreamlab.measure.judge import Judge
 from dreamlab.recipe import Recipe
 
 SMALL = {"size": 32, "views": 2, "steps": 12, "tv_weight": 0.2, "octaves": (0.5, 0.75, 1.0)}
@@ -238,7 +238,7 @@ def test_errors_are_kept_and_raised_to_whoever_asks():
 
 def test_throttle_spends_no_more_than_its_share(monkeypatch):
     clock = 0.0
-    monkeypatch.setattr("dreamlab.live.time.perf_counter", lambda: clock)
+    monkeypatch.setattr("dreamlab.lab.live.time.perf_counter", lambda: clock)
     throttle, spent, frames = Throttle(share=0.05, shortest=0.1), 0.0, 0
     while clock < 60:
         if throttle.due():

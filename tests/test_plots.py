@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from dreamlab import plots
+from dreamlab.figures import plots
 
 RED = torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1).expand(3, 8, 8)
 BLUE = Image.new("RGB", (8, 8), (0, 0, 255))

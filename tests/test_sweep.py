@@ -15,11 +15,19 @@ import dreamlab
 import dreamlab.dream
 from dreamlab import sweep as public_name
 from dreamlab.clip import load_clip
-from dreamlab.judge import Judge
+from dreamlab.measure.judge import Judge
+from dreamlab.measure.sweep import (
+    Job,
+    Sweep,
+    contact_sheet,
+    markdown,
+    name_recipes,
+    summarize,
+    sweep,
+)
 from dreamlab.recipe import Recipe
-from dreamlab.sweep import Job, Sweep, contact_sheet, markdown, name_recipes, summarize, sweep
 
-MODULE = sys.modules["dreamlab.sweep"]  # `dreamlab.sweep` is the function
+MODULE = sys.modules["dreamlab.measure.sweep"]
 TINY = Recipe(size=32, steps=2, octaves=(1.0,), views=2)
 RECIPES = {"plain": replace(TINY, tv_weight=0.0), "full": TINY}
 PROMPTS = ["a red heart", "two stars at night", "a castle"]

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dreamlab.check.verdict import NotYet, ask, ask_number, verdict
+from dreamlab.course.check.verdict import NotYet, ask, ask_number, verdict
 
 
 @verdict

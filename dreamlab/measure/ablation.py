@@ -1,7 +1,7 @@
 """The ablation: what each ingredient of the method adds, judged by a CLIP that took no part.
 
-    python -m dreamlab.ablation            # 40 prompts by every rung: a table and a contact sheet
-    python -m dreamlab.ablation --write    # … put into README.md
+    python -m dreamlab.measure.ablation          # 40 prompts by every rung: a table and a sheet
+    python -m dreamlab.measure.ablation --write  # … put into README.md
 
 A ladder of recipes, each the one before plus one idea, dreams the same captions of the picture-book
 world. Beside the dreams stand drawn scenes of the same captions: what the two CLIPs say of a
@@ -27,7 +27,17 @@ import numpy as np
 import torch
 from PIL import Image
 
-from dreamlab.judge import mean, measure
+from dreamlab.measure.judge import mean, measure
+from dreamlab.measure.sweep import (
+    MEASURES,
+    Sweep,
+    contact_sheet,
+    load,
+    load_judge,
+    markdown,
+    summarize,
+    sweep,
+)
 from dreamlab.picturebook.draw import draw
 from dreamlab.picturebook.world import (
     BACKGROUNDS,
@@ -40,16 +50,6 @@ from dreamlab.picturebook.world import (
     compose,
 )
 from dreamlab.recipe import Recipe
-from dreamlab.sweep import (
-    MEASURES,
-    Sweep,
-    contact_sheet,
-    load,
-    load_judge,
-    markdown,
-    summarize,
-    sweep,
-)
 
 PROMPTS = 40
 DISTRACTORS = 60  # captions that nothing is dreamt of
@@ -252,7 +252,7 @@ def run(
         ladder: other recipes by name; `LADDER` unless given.
         clip, judge: names for `load_clip`: who dreams and who judges.
         seed: chooses captions, drawings and the randomness of every dream.
-        device, batch, progress: as for `dreamlab.sweep.sweep`.
+        device, batch, progress: as for `dreamlab.measure.sweep.sweep`.
         workers: processes that dream at the same time; 1 dreams in this one.
     """
     if not 1 <= prompts <= 1000:
@@ -349,7 +349,7 @@ def bars(summary: Sequence[dict[str, Any]]) -> list[tuple[str, bool]]:
 
 # --- files ----------------------------------------------------------------------------------------
 
-README = Path(__file__).parent.parent / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 SHEET, STRIP = Path("docs/ablation.jpg"), Path("docs/strip.jpg")  # beside README
 BEGIN, END = "<!-- ablation:begin -->", "<!-- ablation:end -->"
 LARGEST = 1_000_000  # bytes of a sheet in the repository
@@ -401,14 +401,14 @@ def say_how(ablation: Ablation, ladder: dict[str, Recipe], where: str) -> str:
         "wrong ones it prefers. *Spectrum slope*, up to the finest detail that CLIP sees of the "
         "whole picture: white noise 0, photographs −1.6 to −3.0. *Out of "
         f"range*: pixels that no screen can show. Made in {ablation.seconds / 60:.0f} minutes on "
-        f"{where} by `python -m dreamlab.ablation`."
+        f"{where} by `python -m dreamlab.measure.ablation`."
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m dreamlab.ablation", description=__doc__.split("\n")[0]
+        prog="python -m dreamlab.measure.ablation", description=__doc__.split("\n")[0]
     )
     parser.add_argument("--prompts", type=int, default=PROMPTS, help="captions (%(default)s)")
     parser.add_argument("--rungs", nargs="+", choices=list(LADDER), help="only these; default all")

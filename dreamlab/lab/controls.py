@@ -13,7 +13,7 @@ from typing import Any
 import ipywidgets as widgets
 from PIL import Image, ImageOps
 
-from dreamlab import saving
+from dreamlab.figures import saving
 from dreamlab.loading import EMBEDDED
 
 RATIOS = [float(f"{m}e{e}") for e in range(-3, 3) for m in ("1", "1.5", "2", "3", "5", "7")]

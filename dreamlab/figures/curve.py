@@ -3,7 +3,7 @@
 A redrawn matplotlib figure costs 20 ms, a blitted one 5 ms, this text a fraction of one: the dream
 keeps the processor. It is also sharp on a projector, takes its colours from the page (light or
 dark), and a screen reader can be told what it shows. The figure that stays in the notebook is
-drawn by `dreamlab.figures`.
+drawn by `dreamlab.figures.static`.
 """
 
 import math

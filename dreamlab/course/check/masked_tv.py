@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dreamlab.check.verdict import NotYet, ask, ask_number, verdict
+from dreamlab.course.check.verdict import NotYet, ask, ask_number, verdict
 from dreamlab.mask import detail_mask
 
 

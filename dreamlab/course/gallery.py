@@ -1,12 +1,12 @@
 """A class's dreams on one sheet, with a table of what made each of them.
 
-    python -m dreamlab.gallery handed-in             # a folder of saved pictures
-    python -m dreamlab.gallery handed-in --out wall
+    python -m dreamlab.course.gallery handed-in             # a folder of saved pictures
+    python -m dreamlab.course.gallery handed-in --out wall
 
 writes `gallery.png`, the pictures with their prompts, and `gallery.csv`, a row for each: its
 prompt, its seed, the knobs that differ from the default, and what the judge says of it, asked anew.
-All of it comes from the pictures themselves (see `dreamlab.saving`); a picture that carries no
-settings is named and left out.
+All of it comes from the pictures themselves (see `dreamlab.figures.saving`); a picture that carries
+no settings is named and left out.
 """
 
 import argparse
@@ -19,11 +19,11 @@ from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
-from dreamlab.figures import joined
-from dreamlab.judge import Judge
-from dreamlab.plots import Plot, pictures
-from dreamlab.saving import read_settings, recipe_from
-from dreamlab.sweep import name_recipes
+from dreamlab.figures.plots import Plot, pictures
+from dreamlab.figures.saving import read_settings, recipe_from
+from dreamlab.figures.static import joined
+from dreamlab.measure.judge import Judge
+from dreamlab.measure.sweep import name_recipes
 
 SHEET, TABLE = "gallery.png", "gallery.csv"
 

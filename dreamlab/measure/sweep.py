@@ -28,7 +28,7 @@ from tqdm import tqdm
 
 from dreamlab.clip import Clip, load_clip
 from dreamlab.dream import Dream
-from dreamlab.judge import Estimate, Judge, mean, measure, share
+from dreamlab.measure.judge import Estimate, Judge, mean, measure, share
 from dreamlab.recipe import Recipe
 
 Loadable = str | tuple[str, str]
@@ -45,8 +45,8 @@ MEASURES: dict[str, tuple[str, str]] = {
     "blur": ("lost by blur", ".2f"),
     "shift": ("lost by shift", ".2f"),
 }
-"""For each number of a row its heading in a table and how it is written. `dreamlab.judge.measure`
-says what they are; `top1` is the share of rank 0."""
+"""For each number of a row its heading in a table and how it is written. `judge.measure` says what
+they are; `top1` is the share of rank 0."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Sweep:
 
     Attributes:
         rows: a dictionary for each dream: `recipe`, `prompt`, `seed`, the numbers of
-            `dreamlab.judge.measure`, and `error`: "" or what went wrong, and then no numbers.
+            `judge.measure`, and `error`: "" or what went wrong, and then no numbers.
         images: the picture of each row, None where it failed.
     """
 

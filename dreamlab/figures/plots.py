@@ -19,7 +19,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.transforms import Bbox, TransformedBbox
 from PIL import Image
 
-from dreamlab.figures import FAINT, StaticFigure, to_array
+from dreamlab.figures.static import FAINT, StaticFigure, to_array
 
 # Okabe and Ito's palette, and a line style each: told apart with any colour vision, and in grey.
 STYLES = (

@@ -17,7 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dreamlab import curve
+from dreamlab.figures import curve
 
 # Okabe and Ito's palette: told apart with any colour vision, and by line style in grey.
 CLIP, TV, JUDGE, TOTAL = "#0072B2", "#D55E00", "#009E73", "#777777"

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dreamlab.check.verdict import NotYet, ask, slope, verdict
+from dreamlab.course.check.verdict import NotYet, ask, slope, verdict
 
 
 def _tensor(result: Any, shape: torch.Size) -> Tensor:

@@ -1,10 +1,10 @@
 """Is this computer ready for the course? One line for each thing that could be in the way.
 
-    python -m dreamlab.machine
+    python -m dreamlab.course.machine
 
 prints `[OK]` or `[what to do]` for each, and ends with 1 if there is anything to do. In a notebook:
 
-    from dreamlab.machine import check_machine
+    from dreamlab.course.machine import check_machine
 
     check_machine()
 
@@ -294,8 +294,8 @@ def check_models() -> str:
     """Both embedded CLIPs load, and find the right sentence for each of four drawings."""
     torch = importlib.import_module("torch")
     from dreamlab.clip import load_clip
-    from dreamlab.judge import Judge
     from dreamlab.loading import EMBEDDED
+    from dreamlab.measure.judge import Judge
     from dreamlab.picturebook.draw import draw
     from dreamlab.picturebook.world import caption, compose
 

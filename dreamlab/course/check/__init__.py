@@ -1,6 +1,6 @@
 """Checks for the exercises of the course: each takes an answer and says in a sentence how it is.
 
-    from dreamlab import check
+    from dreamlab.course import check
 
     check.cosine(my_cosine)
     # ✓ Right: …   or   ○ Not yet: … and what to look at
@@ -10,21 +10,21 @@ every right solution is accepted. An answer that raises an error or returns noth
 as well: a check never raises.
 """
 
-from dreamlab.check.clamping import forget_momentum, project, range_penalty, to_bytes
-from dreamlab.check.collapse import overflow, period, step_back, worst_change
-from dreamlab.check.dream_lab import favourite, kept_photo, sentence_and_seed
-from dreamlab.check.masked_tv import calm_mask, coherence, equal_weight, kappa_for
-from dreamlab.check.octaves import fine_part, halved, octave_delta, octave_of
-from dreamlab.check.pipeline import cutout, restarts, strata, unit_rms
-from dreamlab.check.raw_clip_loss import cosine, promise, pull_and_push, shift
-from dreamlab.check.start_here import difference, readable, scene
-from dreamlab.check.total_variation import (
+from dreamlab.course.check.clamping import forget_momentum, project, range_penalty, to_bytes
+from dreamlab.course.check.collapse import overflow, period, step_back, worst_change
+from dreamlab.course.check.dream_lab import favourite, kept_photo, sentence_and_seed
+from dreamlab.course.check.masked_tv import calm_mask, coherence, equal_weight, kappa_for
+from dreamlab.course.check.octaves import fine_part, halved, octave_delta, octave_of
+from dreamlab.course.check.pipeline import cutout, restarts, strata, unit_rms
+from dreamlab.course.check.raw_clip_loss import cosine, promise, pull_and_push, shift
+from dreamlab.course.check.start_here import difference, readable, scene
+from dreamlab.course.check.total_variation import (
     contrast_left,
     isotropic_variation,
     squared_variation,
     variation_slope,
 )
-from dreamlab.check.verdict import Verdict
+from dreamlab.course.check.verdict import Verdict
 
 __all__ = [
     "Verdict",

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamlab.check.verdict import NotYet, ask, ask_number, near, slope, verdict
+from dreamlab.course.check.verdict import NotYet, ask, ask_number, near, slope, verdict
 
 
 @verdict

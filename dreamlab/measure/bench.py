@@ -1,6 +1,6 @@
 """The benchmark: what a step costs beyond CLIP itself, and how soon a picture shows its prompt.
 
-    python -m dreamlab.bench
+    python -m dreamlab.measure.bench
 
 Times depend on the machine, and on what else it does. The first table compares a step with its
 unavoidable part (CLIP forward, and back to the pixels of the same views), in pairs measured right
@@ -18,10 +18,10 @@ from itertools import islice
 import open_clip
 import torch
 
-from dreamlab.ablation import DISTRACTORS, scenes
 from dreamlab.clip import Clip, load_clip
 from dreamlab.dream import Dream
-from dreamlab.judge import Judge
+from dreamlab.measure.ablation import DISTRACTORS, scenes
+from dreamlab.measure.judge import Judge
 from dreamlab.picturebook.world import caption
 from dreamlab.recipe import Recipe
 from dreamlab.views import draw_windows, look
@@ -190,7 +190,7 @@ def report_top1(found: Sequence[Found], captions: int) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m dreamlab.bench", description=__doc__.split("\n")[0]
+        prog="python -m dreamlab.measure.bench", description=__doc__.split("\n")[0]
     )
     parser.add_argument("--clip", default="picturebook", help="who dreams (%(default)s)")
     parser.add_argument("--judge", default="picturebook-judge", help="who judges (%(default)s)")

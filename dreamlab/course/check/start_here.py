@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import torch
 
-from dreamlab.check.verdict import NotYet, ask, ask_number, near, verdict
+from dreamlab.course.check.verdict import NotYet, ask, ask_number, near, verdict
+from dreamlab.measure.sweep import load
 from dreamlab.picturebook import world
-from dreamlab.sweep import load
 
 THINGS = ("castle", "fish", "umbrella")
 WORDS = 4

@@ -2,8 +2,8 @@
 
 Built on the public side of a dream only: it iterates, turns the knobs of ``dream.recipe`` between
 steps, and looks at ``dream.images`` and at the records of the steps. How one coroutine can compute
-and listen is the idea of `dreamlab.live`; what is drawn, that of `dreamlab.curve` (while it runs)
-and `dreamlab.figures` (afterwards).
+and listen is the idea of `dreamlab.lab.live`; what is drawn, that of `dreamlab.figures.curve`
+(while it runs) and `dreamlab.figures.static` (afterwards).
 
 Nothing here prints, uses ``pyplot`` or clears outputs: the picture travels as JPEG bytes and the
 curve as SVG text in two widgets, and one figure stays in the notebook at the end.
@@ -27,9 +27,9 @@ from typing import Any
 import ipywidgets as widgets
 from PIL import Image
 
-from dreamlab import curve, figures, saving
-from dreamlab.controls import ARGUMENTS, CONTROLS, Controls, label_of, said
-from dreamlab.live import LiveLoop, State, Throttle
+from dreamlab.figures import curve, saving, static
+from dreamlab.lab.controls import ARGUMENTS, CONTROLS, Controls, label_of, said
+from dreamlab.lab.live import LiveLoop, State, Throttle
 from dreamlab.loading import EMBEDDED
 
 PICTURE = 300  # px, the longer side of a picture on the page
@@ -224,16 +224,16 @@ class Panel:
         return path
 
     def save_film(self, path: str | Path | None = None, **options: Any) -> Path:
-        """Write the run so far as an animation; options as for `dreamlab.saving.Film.save`."""
+        """Write the run so far as an animation; options as for `saving.Film.save`."""
         path = Path(path) if path else saving.free_path(self.folder, ".webp")
         for number, track in enumerate(self._tracks):
             name = path if not number else path.with_stem(f"{path.stem}-{number + 1}")
             track.film.save(name, last=_side_by_side(track.dream.images), **options)
         return path
 
-    def figure(self) -> figures.StaticFigure:
+    def figure(self) -> static.StaticFigure:
         """Picture, curve, settings and judge as a figure that stays."""
-        return figures.dream_figures(
+        return static.dream_figures(
             [
                 {"dream": t.dream, "judged": t.judged, "changes": t.changes, "title": t.title}
                 for t in self._tracks
@@ -366,7 +366,7 @@ class Panel:
     def _ask_judge(self) -> None:
         try:
             if self._judge is None:
-                from dreamlab.judge import Judge
+                from dreamlab.measure.judge import Judge
 
                 self._judge = Judge()
             for track in self._tracks:
@@ -608,10 +608,8 @@ class _Track:
         for step in self._unread:
             if step.octave != self._octave:
                 self._octave = step.octave
-                self.curve.mark_octave(step.step - 1, figures.size_text(step.size))
-            self.curve.add(
-                step.step, total=step.loss, clip=step.clip_loss, tv=figures.tv_term(step)
-            )
+                self.curve.mark_octave(step.step - 1, static.size_text(step.size))
+            self.curve.add(step.step, total=step.loss, clip=step.clip_loss, tv=static.tv_term(step))
         self._unread.clear()
 
     def draw(self, limits: tuple[float, float]) -> None:

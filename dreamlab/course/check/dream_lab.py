@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dreamlab.check.verdict import NotYet, ask, verdict
+from dreamlab.course.check.verdict import NotYet, ask, verdict
 from dreamlab.dream import Dream
+from dreamlab.figures.saving import save_png
+from dreamlab.measure.sweep import load
 from dreamlab.recipe import Recipe
 from dreamlab.resample import resize
-from dreamlab.saving import save_png
-from dreamlab.sweep import load
 
 # --- what a file says of its dream ----------------------------------------------------------------
 

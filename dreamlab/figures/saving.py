@@ -20,7 +20,8 @@ import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from dreamlab.figures import joined, to_array
+from dreamlab.figures.static import joined, to_array
+from dreamlab.version import __version__
 
 if TYPE_CHECKING:
     from dreamlab.clip import Clip
@@ -41,8 +42,6 @@ def settings(
         recipe: the recipe it began with, where knobs were turned later; default: the present one.
         changes: (step, knob, value) triples: the knob was turned after that many steps.
     """
-    import dreamlab
-
     return {
         "format": FORMAT,
         "prompts": [_plain(prompt) for prompt in dream.prompts],
@@ -55,7 +54,7 @@ def settings(
         "steps_done": len(dream.history),
         "clip": dream.clip.name,
         "versions": {
-            "dreamlab": dreamlab.__version__,
+            "dreamlab": __version__,
             "torch": _version("torch"),
             "open_clip_torch": _version("open_clip_torch"),
             "python": platform.python_version(),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from dreamlab.check.verdict import NotYet, ask, verdict
+from dreamlab.course.check.verdict import NotYet, ask, verdict
 from dreamlab.octaves import compose
 from dreamlab.resample import resize
 

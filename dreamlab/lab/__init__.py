@@ -1,0 +1,1 @@
+"""The live panel: a dream with controls that act while it runs."""
