@@ -18,7 +18,7 @@ from .version import __version__ as __version__
 
 if TYPE_CHECKING:
     from dreamlab.clip import Clip, load_clip
-    from dreamlab.dream import Dream, Step
+    from dreamlab.dream import Dream
     from dreamlab.figures.saving import load_dream, save_png
     from dreamlab.lab.panel import Panel, compare
     from dreamlab.losses import clip_loss, masked_total_variation, total_variation
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dreamlab.measure.judge import Judge
     from dreamlab.measure.sweep import sweep
     from dreamlab.recipe import Recipe
+    from dreamlab.state import Step
 
 __all__ = [
     "Clip",
@@ -51,7 +52,7 @@ _HOME = {
     "Judge": "measure.judge",
     "Panel": "lab.panel",
     "Recipe": "recipe",
-    "Step": "dream",
+    "Step": "state",
     "clip_loss": "losses",
     "compare": "lab.panel",
     "detail_mask": "mask",

@@ -4,98 +4,35 @@ One step, `Dream.__next__`, is the whole method:
 
     views → CLIP → gradient → brought to unit size → + total variation → Adam → clamp
 
-Everything that a step changes is one value, `_State`, which is replaced in a single assignment
+Everything that a step changes is one value, a `State`, which is replaced in a single assignment
 when the step is complete. So an interrupt at any moment loses at most the step in progress.
 """
 
-import math
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from functools import cached_property
-from numbers import Real
-from operator import index
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from dreamlab.adam import Adam
 from dreamlab.losses import clip_loss, masked_total_variation, total_variation
 from dreamlab.mask import detail_mask
+from dreamlab.memory import Groups
 from dreamlab.octaves import canvas_size, compose, octave_at
+from dreamlab.prompts import Prompt, checked_prompts, checked_seeds, embed, is_list, picture_count
 from dreamlab.recipe import Recipe
 from dreamlab.resample import resize
 from dreamlab.start import Start, starting_picture
+from dreamlab.state import State, Step
 from dreamlab.views import add_noise, draw_deviations, draw_windows, look
 
 if TYPE_CHECKING:
     from dreamlab.clip import Clip
 
-Prompt = str | Mapping[str, float]
-
 # On a CPU a look at the numbers costs nothing. On a GPU it would wait for all work in the queue.
 CHECK_EVERY = {"cpu": 1}
 CHECK_ELSEWHERE = 16
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """What one step did. The losses wait on the device until they are asked for.
-
-    `clip_loss`, `tv_loss` and `loss` are means over the images of the dream, `clip_losses`,
-    `tv_losses` and `losses` lists with one number for each. They were measured on the picture
-    *before* the step's update, and `loss` is the weighted sum that the recipe minimises.
-    """
-
-    step: int  # steps done, this one included: 1 … steps
-    steps: int  # of the whole run
-    octave: int  # index into recipe.octaves: 0, 1, …
-    size: tuple[int, int]  # height and width of this octave's canvas
-    learning_rate: float
-    measured: Tensor  # (3, b): loss, clip_loss and tv_loss of every image
-
-    @cached_property
-    def _numbers(self) -> list[list[float]]:
-        return self.measured.tolist()
-
-    @property
-    def losses(self) -> list[float]:
-        return self._numbers[0]
-
-    @property
-    def clip_losses(self) -> list[float]:
-        return self._numbers[1]
-
-    @property
-    def tv_losses(self) -> list[float]:
-        return self._numbers[2]
-
-    @property
-    def loss(self) -> float:
-        return _mean(self.losses)
-
-    @property
-    def clip_loss(self) -> float:
-        return _mean(self.clip_losses)
-
-    @property
-    def tv_loss(self) -> float:
-        return _mean(self.tv_losses)
-
-
-@dataclass(frozen=True)
-class _State:
-    """All that a dream is between two steps."""
-
-    step: int  # steps done
-    octave: int
-    base: Tensor  # the start I₀
-    deltas: tuple[Tensor, ...]  # what each finished octave added
-    pixels: Tensor  # (b, 3, h, w), the canvas of this octave
-    adam: Adam
-    sound: Tensor  # how many steps left only finite numbers, counted on the device
 
 
 class Dream:
@@ -144,26 +81,22 @@ class Dream:
     ) -> None:
         self.clip = clip
         self.recipe = Recipe() if recipe is None else recipe
-        prompts, negatives, seeds = (_listed(x) for x in (prompt, negative_prompt, seed))
-        self.batched = _is_list(prompt) or _is_list(seed)
-        count = max(len(prompts), len(seeds))
-        self.prompts = [_checked_prompt("prompt", p) for p in _spread("prompt", prompts, count)]
-        self.negative_prompts = [
-            p and _checked_prompt("negative_prompt", p)
-            for p in _spread("negative_prompt", negatives, count)
-        ]
-        self.seeds = [_checked_seed(s) for s in _spread("seed", seeds, count)]
+        self.batched = is_list(prompt) or is_list(seed)
+        count = picture_count(prompt, seed)
+        self.prompts = checked_prompts("prompt", prompt, count)
+        self.negative_prompts = checked_prompts(
+            "negative_prompt", negative_prompt, count, may_be_empty=True
+        )
+        self.seeds = checked_seeds(seed, count)
 
-        self._attractors = _embed(clip, self.prompts)
-        self._repellors = _embed(clip, self.negative_prompts)
-        self._views_at_once = None  # all of them, until memory runs out
+        self._attractors = embed(clip, self.prompts)
+        self._repellors = embed(clip, self.negative_prompts)
+        self._groups = Groups()
 
         canvas = self.recipe.canvas
         first = canvas_size(canvas, self.recipe.octaves[0])
         base = starting_picture(start, canvas, first, self._generators(0)).to(clip.device)
-        pixels = resize(base, first)
-        sound = torch.zeros((), dtype=torch.int64, device=pixels.device)
-        self._state = _State(0, 0, base, (), pixels, Adam.zeros_like(pixels), sound)
+        self._state = State.first(base, resize(base, first))
         self._history: list[Step] = []
 
     # One step -------------------------------------------------------------------------------------
@@ -213,12 +146,12 @@ class Dream:
             measured,
         )
         self._history[state.step :] = [step]
-        self._state = _next_state(state, updated, adam, measured)
+        self._state = state.after(updated, adam, measured)
         if self.done or step.step % CHECK_EVERY.get(updated.device.type, CHECK_ELSEWHERE) == 0:
             self._check()
         return step
 
-    def _enter_octave(self) -> _State:
+    def _enter_octave(self) -> State:
         """The state with its canvas at the size that the next step needs."""
         state, recipe = self._state, self.recipe
         octave = octave_at(state.step, recipe.steps, len(recipe.octaves))
@@ -246,7 +179,7 @@ class Dream:
         """CLIP's loss for each image, (b,), and its gradient with respect to the views.
 
         The loss of an image is the mean over its views, so they can be encoded one group after the
-        other. One group holds them all, unless memory runs out; then the groups get smaller.
+        other where memory is short.
         """
         images, count = views.shape[:2]
         flat = views.flatten(0, 1)
@@ -267,30 +200,8 @@ class Dream:
             (gradient,) = torch.autograd.grad(losses.sum() / count, seen)
             return losses.detach(), gradient
 
-        while True:
-            group = min(self._views_at_once or len(flat), len(flat))
-            try:
-                parts = [encode(slice(i, i + group)) for i in range(0, len(flat), group)]
-                break
-            except (RuntimeError, MemoryError) as error:
-                if group == 1 or not _out_of_memory(error):
-                    raise
-            # Outside the except clause: the error no longer holds the tensors that did not fit.
-            self._encode_fewer(group)
-        losses, gradient = parts[0]
-        if len(parts) > 1:
-            losses, gradient = (torch.cat(pieces) for pieces in zip(*parts, strict=True))
+        losses, gradient = self._groups.work(encode, len(flat))
         return losses.view(images, count).mean(1), gradient.view_as(views)
-
-    def _encode_fewer(self, group: int) -> None:
-        if self._views_at_once is None:
-            warnings.warn(
-                f"{group} views at once do not fit into memory: encoding them in smaller groups, "
-                "with the same result but more slowly. Fewer views, fewer pictures in one run or a "
-                "smaller model would be faster.",
-                stacklevel=5,
-            )
-        self._views_at_once = (group + 1) // 2
 
     def _generators(self, number: int, device: torch.device | str = "cpu") -> list[torch.Generator]:
         """One generator per image, made from its seed and a number: 0 for the start, ±t for step t.
@@ -306,15 +217,13 @@ class Dream:
 
     def _check(self) -> None:
         """Go back to the last sound step and raise, if a later one left NaN or infinity."""
-        state, sound = self._state, int(self._state.sound)
-        if sound == state.step:
+        state = self._state.last_sound()
+        if state is self._state:
             return
-        adam = replace(state.adam, steps=sound)
-        self._state = replace(state, step=sound, adam=adam)
-        recipe = self.recipe
+        self._state, recipe = state, self.recipe
         raise FloatingPointError(
-            f"step {sound + 1} of {recipe.steps} gave NaN or infinity; the picture after step "
-            f"{sound} is kept. The usual causes are pixels that run away "
+            f"step {state.step + 1} of {recipe.steps} gave NaN or infinity; the picture after step "
+            f"{state.step} is kept. The usual causes are pixels that run away "
             f"(clamp={recipe.clamp}, learning_rate={recipe.learning_rate:g}, "
             f"tv_weight={recipe.tv_weight:g}, negative_weight={recipe.negative_weight:g}, "
             f"keep_start={recipe.keep_start:g}: lower one of them or switch clamp on) and a "
@@ -393,22 +302,13 @@ class Dream:
         of a dream made with the same clip, prompts and seeds: the result is the picture of an
         uninterrupted run, bit for bit.
         """
-        state = self._state
         return {
             "prompts": list(self.prompts),
             "negative_prompts": list(self.negative_prompts),
             "seeds": list(self.seeds),
             "recipe": asdict(self.recipe),
-            "step": state.step,
-            "octave": state.octave,
-            "base": state.base.clone(),
-            "deltas": [delta.clone() for delta in state.deltas],
-            "pixels": state.pixels.clone(),
-            "adam": {"mean": state.adam.mean.clone(), "square": state.adam.square.clone()},
-            "history": [
-                {f.name: getattr(s, f.name) for f in fields(s)} | {"measured": s.measured.clone()}
-                for s in self.history
-            ],
+            **self._state.to_dict(),
+            "history": [step.to_dict() for step in self.history],
         }
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
@@ -423,24 +323,10 @@ class Dream:
                     f"this state belongs to a dream with {name} {saved[name]}, "
                     f"this dream has {getattr(self, name)}: make it with the same"
                 )
-
-        def here(tensor: Tensor) -> Tensor:
-            return tensor.to(self.clip.device, copy=True)
-
-        step = saved["step"]
+        device = self.clip.device
         recipe = Recipe(**saved["recipe"])
-        history = [
-            Step(**record | {"measured": here(record["measured"])}) for record in saved["history"]
-        ]
-        state = _State(
-            step=step,
-            octave=saved["octave"],
-            base=here(saved["base"]),
-            deltas=tuple(map(here, saved["deltas"])),
-            pixels=here(saved["pixels"]),
-            adam=Adam(here(saved["adam"]["mean"]), here(saved["adam"]["square"]), step),
-            sound=torch.tensor(step, device=self.clip.device),
-        )
+        history = [Step.from_dict(record, device) for record in saved["history"]]
+        state = State.from_dict(saved, device)
         self.recipe, self._history, self._state = recipe, history, state
 
 
@@ -472,98 +358,3 @@ def _pull(pixels: Tensor, start: Tensor, strength: float) -> Tensor | float:
         return 0.0
     distance = pixels - resize(start, tuple(pixels.shape[-2:]))
     return strength / 2 * distance.square().mean((1, 2, 3))
-
-
-def _next_state(state: _State, pixels: Tensor, adam: Adam, measured: Tensor) -> _State:
-    """One step further, or where we were if a number is not finite: decided on the device.
-
-    A sum is finite only if all its terms are. Once a step was not sound, none after it counts,
-    until the host has noticed (`Dream._check`).
-    """
-    total = pixels.sum() + adam.square.sum() + measured.sum()
-    good = torch.isfinite(total) & (state.sound == state.step)
-
-    def keep(new: Tensor, old: Tensor) -> Tensor:
-        return torch.where(good, new, old)
-
-    return replace(
-        state,
-        step=state.step + 1,
-        pixels=keep(pixels, state.pixels),
-        adam=Adam(
-            keep(adam.mean, state.adam.mean), keep(adam.square, state.adam.square), adam.steps
-        ),
-        sound=state.sound + good,
-    )
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    # CUDA raises its own class; the CPU and MPS allocators a RuntimeError with a sentence.
-    sentences = ("out of memory", "can't allocate memory", "not enough memory")
-    known = isinstance(error, torch.cuda.OutOfMemoryError | MemoryError)
-    return known or any(sentence in str(error).lower() for sentence in sentences)
-
-
-def _embed(clip: "Clip", prompts: Sequence[Prompt]) -> Tensor:
-    """One row for each image, (b, d): the weighted mean of its prompts' rows; "" is a row of zeros.
-
-    The mean of the cosines with several prompts is the product with the mean of their rows, so the
-    loop never needs to know how many there were.
-    """
-    mixtures = [{p: 1.0} if isinstance(p, str) else dict(p) for p in prompts]
-    # One by one: in a batch, a sentence's row may differ in the last bit from its row alone.
-    rows = {s: clip.encode_text(s)[0] for mixture in mixtures for s in mixture if s}
-    nothing = torch.zeros(clip.embed_dim, device=clip.device)
-    return torch.stack(
-        [
-            sum((w * rows.get(s, nothing) for s, w in mixture.items()), nothing)
-            / sum(mixture.values())
-            for mixture in mixtures
-        ]
-    )
-
-
-def _checked_prompt(name: str, prompt: Any) -> Prompt:
-    mixture = {prompt: 1} if isinstance(prompt, str) else prompt
-    if (
-        isinstance(mixture, Mapping)
-        and all(isinstance(s, str) and s.strip() for s in mixture)
-        and all(isinstance(w, Real) and w >= 0 for w in mixture.values())
-        and 0 < sum(mixture.values()) < math.inf
-    ):
-        return prompt if isinstance(prompt, str) else dict(prompt)
-    raise ValueError(
-        f"{name} must be a sentence, sentences with weights ≥ 0 such as "
-        f'{{"a castle": 1, "the night": 0.5}}, or a list of these, got {prompt!r}'
-    )
-
-
-def _is_list(value: Any) -> bool:
-    return not isinstance(value, str | Mapping) and isinstance(value, Sequence)
-
-
-def _listed(value: Any) -> list:
-    return list(value) if _is_list(value) else [value]
-
-
-def _spread(name: str, values: list, count: int) -> list:
-    """One value for each of `count` images."""
-    if len(values) not in (1, count):
-        raise ValueError(
-            f"{name} has {len(values)} entries for {count} pictures: give 1 or {count}"
-        )
-    return values * (count // len(values))
-
-
-def _checked_seed(seed: Any) -> int:
-    try:
-        number = index(seed)
-    except TypeError:
-        raise TypeError(f"seed must be a whole number or a list of them, got {seed!r}") from None
-    if not 0 <= number < 2**32:
-        raise ValueError(f"seed must be a whole number from 0 to 2**32 − 1, got {number}")
-    return number
-
-
-def _mean(numbers: list[float]) -> float:
-    return sum(numbers) / len(numbers)
