@@ -329,7 +329,7 @@ def pressed(panel, *buttons):
 
     async def drive():
         for button in buttons:
-            panel._buttons[button].click()
+            panel._page.buttons[button].click()
             await asyncio.sleep(0.02)
         await until(lambda: panel.state not in ("running",))
 
@@ -366,7 +366,7 @@ def test_only_the_named_controls_are_shown(make_dream):
 
 def test_every_control_has_a_label_and_a_tooltip(make_dream):
     panel = Panel(make_dream())
-    for name, widget in {**panel._controls.inputs, **panel._buttons}.items():
+    for name, widget in {**panel._controls.inputs, **panel._page.buttons}.items():
         tip = getattr(widget, "tooltip", None) or getattr(widget, "description_tooltip", None)
         assert widget.description and tip and len(tip) > 10, name
 
@@ -451,7 +451,7 @@ def test_photo_and_upload_as_start(make_dream):
     assert panel.dream.start.std() > 0.1
     panel._controls.inputs["start"].value = "upload"
     pressed(panel, "start")
-    assert "choose a picture" in panel._message.value and panel.state == "failed"
+    assert "choose a picture" in panel._page.message.value and panel.state == "failed"
 
     buffer = io.BytesIO()
     Image.new("RGB", (50, 40), (255, 0, 0)).save(buffer, "png")
@@ -478,7 +478,7 @@ def test_the_judge_has_its_own_line(make_dream, tiny_clip):
 
 def test_a_broken_judge_does_not_end_the_dream(make_dream):
     panel = run(Panel(make_dream(), judge=object()))
-    assert panel.state == "finished" and "No judge" in panel._message.value
+    assert panel.state == "finished" and "No judge" in panel._page.message.value
 
 
 def test_unknown_words_are_named_at_once(make_dream, monkeypatch):
@@ -493,7 +493,7 @@ def test_unknown_words_are_named_at_once(make_dream, monkeypatch):
         panel._controls.inputs["prompt"].value = text
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        return panel._message.value
+        return panel._page.message.value
 
     assert "giraffe" in asyncio.run(type_and_look("a red giraffe"))
     assert "giraffe" not in asyncio.run(type_and_look("a red heart"))
@@ -542,7 +542,7 @@ def test_save_and_film(make_dream, tmp_path):
         "dream-001.webp",
         "dream-002.png",
     ]
-    assert "dream-001.webp" in panel._message.value
+    assert "dream-001.webp" in panel._page.message.value
 
 
 def test_compare_changes_one_knob_only(make_dream):
@@ -591,7 +591,7 @@ def test_long_runs_hold_bounded_memory(make_dream):
         if track.film.wants(step):
             track.film.add(step, panel.image)
         if step % 50 == 0:
-            panel._draw()
+            panel._run.draw()
             sizes.append(
                 sum(len(trace.values) for trace in track.curve.traces.values())
                 + len(track.film.frames)

@@ -47,7 +47,7 @@ panel
 PAIRS = """
 async def on():
     begin = time.perf_counter()
-    await panel._live.run(from_start=True)
+    await panel._run.loop.run(from_start=True)
     return [*spent(panel.dream), time.perf_counter() - begin]
 
 def off():
@@ -74,8 +74,8 @@ for i, name in enumerate(
 steps = make().recipe.steps
 step = statistics.median(a[0] for a, _ in pairs) / steps
 print("step without panel:", round(1000 * step, 1), "ms;",
-      "a frame costs", round(1000 * panel._drawing.cost, 2), "ms,",
-      "an opinion", round(1000 * panel._judging.cost, 2), "ms")
+      "a frame costs", round(1000 * panel._run.drawing.cost, 2), "ms,",
+      "an opinion", round(1000 * panel._run.judging.cost, 2), "ms")
 print("end of pairs")
 """
 LONG = """

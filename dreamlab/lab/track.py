@@ -1,0 +1,159 @@
+"""One dream on the page: its picture, its curve, and what is remembered of its run.
+
+A panel has one of these, a comparison two. The picture travels as JPEG bytes and the curve as SVG
+text, in two widgets.
+"""
+
+import dataclasses
+import io
+import math
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import ipywidgets as widgets
+from PIL import Image
+
+from dreamlab.figures import curve, saving, static
+from dreamlab.lab.controls import label_of, said
+
+PICTURE = 300  # px, the longer side of a picture on the page
+
+
+class Track:
+    """A dream with its widgets and the record of its run.
+
+    Args:
+        dream: what is shown first.
+        fixed: the settings that a comparison holds here, by name.
+        compared: whether there is another track beside this one.
+    """
+
+    def __init__(self, dream: Any, fixed: dict[str, Any], *, compared: bool) -> None:
+        self.dream, self.fixed = dream, fixed
+        self.title = ", ".join(f"{label_of(name)} {said(value)}" for name, value in fixed.items())
+        height, width = dream.recipe.canvas
+        scale = PICTURE / max(height, width)
+        self.picture = widgets.Image(
+            format="jpeg",
+            layout={
+                "width": f"{round(width * scale)}px",
+                "height": f"{round(height * scale)}px",
+                "flex": "0 0 auto",
+                "margin": "2px 12px 2px 2px",
+            },
+        )
+        self.picture.add_class("dl-picture")
+        self.plot = widgets.HTML(
+            layout={
+                "flex": "1 1 400px",
+                "min_width": "320px",
+                "max_width": "640px",
+                "margin": "2px",
+            }
+        )
+        head = widgets.HTML(f'<div class="dl-head">{escape(self.title)}</div>')
+        if compared:
+            self.plot.layout.flex = "0 0 auto"
+            self.box = widgets.VBox(
+                [head, self.picture, self.plot], layout={"flex": "1 1 380px", "max_width": "560px"}
+            )
+        else:
+            self.box = widgets.HBox(
+                [self.picture, self.plot], layout={"flex_flow": "row wrap", "width": "100%"}
+            )
+        self.begin(dream)
+
+    def begin(self, dream: Any) -> None:
+        """Forget the last run."""
+        self.dream = dream
+        self.began_with = dataclasses.replace(dream.recipe)
+        self.changes: list[tuple[int, str, Any]] = []
+        self.judged: list[tuple[int, float]] = []
+        self.film = saving.Film(every=max(1, dream.recipe.steps // 60))
+        self.curve = curve.LossCurve(dream.recipe.steps)
+        self._unread = list(dream.history)
+        self._octave = -1
+        if not self._unread:
+            self.film.add(0, side_by_side(dream.images))
+
+    @property
+    def done(self) -> bool:
+        return self.dream.done
+
+    def advance(self) -> bool:
+        """One step; False if there was none left."""
+        step = next(self.dream, None)
+        if step is None:
+            return False
+        self._unread.append(step)
+        if self.film.wants(step.step):
+            self.film.add(step.step, side_by_side(self.dream.images))
+        return True
+
+    def note_change(self, knob: str, value: Any, words: str) -> None:
+        """Remember that a knob was turned, if the run had begun."""
+        if steps := len(self.dream.history):
+            self.changes.append((steps, knob, value))
+            self.curve.mark_change(steps, knob, words)
+
+    def ask(self, judge: Any) -> None:
+        """Ask the judge what it thinks of the present picture."""
+        steps = len(self.dream.history)
+        loss = judge_loss(judge, self.dream)
+        self.judged.append((steps, loss))
+        self.curve.add(steps, judge=loss)
+
+    def read_history(self) -> None:
+        """Take the new steps into the curve; only now are their numbers fetched from the device."""
+        for step in self._unread:
+            if step.octave != self._octave:
+                self._octave = step.octave
+                self.curve.mark_octave(step.step - 1, static.size_text(step.size))
+            self.curve.add(step.step, total=step.loss, clip=step.clip_loss, tv=static.tv_term(step))
+        self._unread.clear()
+
+    def plate(self) -> dict[str, Any]:
+        """What `static.dream_figures` shows of it."""
+        return {
+            "dream": self.dream,
+            "judged": self.judged,
+            "changes": self.changes,
+            "title": self.title,
+        }
+
+    def draw(self, limits: tuple[float, float]) -> None:
+        """Send picture and curve to the page, the curve on a vertical axis with these ends."""
+        buffer = io.BytesIO()
+        # Full colour resolution: halved, as is usual, it would hide just the noise to be seen.
+        side_by_side(self.dream.images).save(buffer, "jpeg", quality=85, subsampling=0)
+        self.picture.value = buffer.getvalue()
+        self.plot.value = self.curve.svg(limits)
+
+
+def judge_loss(judge: Any, dream: Any) -> float:
+    """The judge's ``1 - similarity`` of picture and prompt, the mean over a batch.
+
+    The same scale as the CLIP term, 0 for perfect agreement and 1 for none, so that one can see
+    where the dreamer's opinion and the judge's part.
+    """
+    losses = []
+    for pixels, prompt in zip(dream.pixels, dream.prompts, strict=True):
+        shares = {prompt: 1.0} if isinstance(prompt, str) else prompt
+        cosines = judge.similarity(pixels, list(shares))[0].tolist()
+        pairs = zip(shares.values(), cosines, strict=True)
+        losses.append(1 - sum(w * c for w, c in pairs) / sum(shares.values()))
+    return sum(losses) / len(losses)
+
+
+def side_by_side(images: Sequence[Image.Image]) -> Image.Image:
+    """The pictures of a batch as one, as near to a square as they go."""
+    if len(images) == 1:
+        return images[0]
+    columns = math.ceil(math.sqrt(len(images)))
+    width, height = images[0].size
+    sheet = Image.new("RGB", (columns * width, math.ceil(len(images) / columns) * height), "white")
+    for number, image in enumerate(images):
+        row, column = divmod(number, columns)
+        sheet.paste(image, (column * width, row * height))
+    return sheet
