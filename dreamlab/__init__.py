@@ -7,8 +7,16 @@ says how well image and sentence agree. The shortest one::
 
     Dream(load_clip(), "a red striped heart in the sky").run()
 
-Each module is one idea, and a chapter of the course derives it. The public names below are
-imported on first use, so that ``import dreamlab`` costs nothing and needs no PyTorch.
+The method: each module here is one idea, and a chapter of the course derives it. What surrounds it
+stands in folders, and each says in its own docstring what it is for. Who may import whom::
+
+    method ← figures, picturebook ← measure ← lab, course
+
+What stands further right may import what stands further left, never the other way round; two that
+share a place do not import each other. The method imports neither ipywidgets nor matplotlib.
+
+The public names below are imported on first use, so that ``import dreamlab`` costs nothing and
+needs no PyTorch.
 """
 
 from importlib import import_module

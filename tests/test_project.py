@@ -231,20 +231,6 @@ def test_paths_that_readme_links_to_exist():
         assert (ROOT / link).exists(), f"README.md links to {link}"
 
 
-def test_files_that_readme_names_exist():
-    """`file.py` alone stands beside the file with a folder that was named last before it."""
-    readme = (ROOT / "README.md").read_text("utf-8")
-    layout = readme[readme.index("## Layout") : readme.index("## Working on it")]
-    folder, named = "", 0
-    for name in re.findall(r"`([\w./]+(?:/|\.\w+|/run))`", layout):
-        folder, name = name.rsplit("/", 1) if "/" in name else (folder, name)
-        assert (ROOT / folder / name).exists(), f"README.md names {folder}/{name}"
-        named += 1
-    assert named >= 20
-    for module in (ROOT / "dreamlab").glob("[a-z]*.py"):
-        assert re.search(rf"[`/]{module.name}`", layout), f"README.md does not name {module.name}"
-
-
 def test_readme_and_the_model_card_give_the_same_scores():
     def scores(path: str) -> str:
         text = (ROOT / path).read_text("utf-8")

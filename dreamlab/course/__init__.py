@@ -1,1 +1,1 @@
-"""What only chapters and classes need: checks of exercises, of the computer, and the wall."""
+"""What only chapters and classes need: checks of exercises and computers, a gallery."""

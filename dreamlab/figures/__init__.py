@@ -1,1 +1,1 @@
-"""What can be looked at or kept: the live curve, figures that stay, a chapter's plots, files."""
+"""What can be looked at or kept: the live curve, figures, plots, files that remember."""

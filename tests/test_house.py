@@ -1,0 +1,104 @@
+"""The house: what stands where in `dreamlab`, who may import whom, and whether README says so."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "dreamlab"
+FOLDERS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
+METHOD = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
+
+
+def docstring(path: Path) -> str:
+    return ast.get_docstring(ast.parse(path.read_text("utf-8")))
+
+
+def contracts() -> dict[str, dict]:
+    linter = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+    return {contract["type"]: contract for contract in linter["contracts"]}
+
+
+def lint_imports(root: Path) -> str:
+    """The linter's report on the package in `root`; "" if there is nothing to complain about."""
+    command = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    done = subprocess.run(
+        [sys.executable, "-c", command, "--no-cache"], cwd=root, capture_output=True, text=True
+    )
+    assert "Contracts: " in done.stdout, done.stdout + done.stderr
+    return done.stdout if done.returncode else ""
+
+
+# --- who may import whom ----------------------------------------------------------------------
+
+
+def test_imports_follow_the_rule():
+    assert not lint_imports(ROOT), lint_imports(ROOT)
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "complaint"),
+    [
+        ("losses", "import matplotlib", "dreamlab.losses is not allowed to import matplotlib"),
+        ("clip", "import ipywidgets", "dreamlab.clip is not allowed to import ipywidgets"),
+        ("mask", "from dreamlab import views", "No circles"),
+        ("dream", "from dreamlab.figures import saving", "dreamlab.dream is not allowed"),
+        ("figures/curve", "from dreamlab import Judge", "dreamlab.figures is not allowed"),
+        ("measure/judge", "import dreamlab.lab.live", "dreamlab.measure is not allowed"),
+        ("lab/panel", "from dreamlab.course import check", "dreamlab.lab is not allowed"),
+        ("lab/kernel", "from dreamlab.lab import page", "No circles"),
+        ("new", "", "dreamlab.new"),
+    ],
+)
+def test_what_breaks_the_rule_is_seen(tmp_path, module, line, complaint):
+    copy = tmp_path / "dreamlab"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__", "models"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    with (copy / f"{module}.py").open("a", encoding="utf-8") as file:
+        file.write(f"\n{line}\n")
+    assert complaint in " ".join(lint_imports(tmp_path).split())
+
+
+def test_the_rule_in_words_is_the_rule_that_is_checked():
+    (words,) = re.findall(r"^ *(method ←.*)$", docstring(PACKAGE / "__init__.py"), re.MULTILINE)
+    floors = [set(floor.split(", ")) for floor in words.split(" ← ")]
+    layers = [set(layer.split(" | ")) for layer in contracts()["layers"]["layers"]]
+    top = [layer for layer in reversed(layers) if layer <= set(FOLDERS)]
+    assert floors == [{"method"}, *top]
+    assert set().union(*layers) == {*FOLDERS, *METHOD}
+    assert layers[: len(top)] == top[::-1], "the method is below"
+    assert contracts()["forbidden"]["source_modules"] == [f"dreamlab.{name}" for name in METHOD]
+
+
+# --- what stands where ------------------------------------------------------------------------
+
+
+def layout() -> str:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    return readme[readme.index("## Layout") : readme.index("## Working on it")]
+
+
+def test_readme_repeats_what_the_folders_say_of_themselves():
+    rows = dict(re.findall(r"^\| `dreamlab/(\w*)/?` \| (.*) \|$", layout(), re.MULTILINE))
+    assert sorted(rows) == ["", *FOLDERS]
+    for folder, words in rows.items():
+        said = docstring(PACKAGE / folder / "__init__.py")
+        assert words in " ".join(said.split()), f"dreamlab/{folder} says of itself: {said}"
+        assert words.endswith(".")
+
+
+def test_paths_that_the_layout_names_exist():
+    paths = re.findall(r"`([\w./]+)`", layout())
+    assert len(paths) >= 12
+    for path in paths:
+        assert (ROOT / path).exists(), f"README.md names {path}"
