@@ -1,0 +1,106 @@
+"""Files that are whole or not there, and names that are given once.
+
+Whatever writes a file of the project writes it here. An interrupt, a crash or a full disk in the
+middle leaves the file that was there before, and two programs that save into one folder never get
+the same name.
+"""
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import IO
+
+
+def user_path(path: str | PathLike) -> Path:
+    """The path that somebody typed, with ``~`` as the home folder."""
+    path = Path(path)
+    try:
+        return path.expanduser()
+    except RuntimeError:  # ~somebody, whom this computer does not know: a name like any other
+        return path
+
+
+def write_atomically(
+    path: str | PathLike, content: bytes | str | Callable[[IO[bytes]], object]
+) -> Path:
+    """Write a file so that at every moment either the old one or the whole new one is there.
+
+    The content goes into a hidden file of the same folder, is brought to the disk, and then takes
+    the name. A symbolic link of that name is replaced, never followed. After a kill the hidden
+    file ``.dreamlab-….tmp`` may be left; nothing reads it.
+
+    Args:
+        path: the file; its folder is made where it is missing, and ``~`` is the home folder.
+        content: the bytes, a text (stored as UTF-8), or a function that writes into the binary
+            file that it is given, as ``lambda file: torch.save(state, file)`` does.
+
+    Returns:
+        The path, with ``~`` replaced.
+
+    Raises:
+        OSError: of the kind that the system reports (no room, no permission, …). The file that was
+            there is as it was.
+    """
+    path = user_path(path)
+    if path.exists() and not path.is_file():
+        raise FileExistsError(f"{path} is no ordinary file, and is left as it is")
+    if path.is_file() and not os.access(path, os.W_OK):
+        raise PermissionError(f"{path} is write-protected, and is left as it is")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    hidden = path.parent / f".dreamlab-{secrets.token_hex(8)}.tmp"
+    try:
+        with hidden.open("xb") as file:
+            if callable(content):
+                content(file)
+            else:
+                file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        if path.is_file():
+            shutil.copymode(path, hidden)
+        os.replace(hidden, path)
+    except OSError as error:
+        hidden.unlink(missing_ok=True)
+        if error.errno is None:  # not the system's, but of the function that writes
+            raise
+        words = f"{path} could not be written ({error.strerror}); nothing there was changed"
+        raise OSError(error.errno, words) from error
+    except BaseException:
+        hidden.unlink(missing_ok=True)
+        raise
+    return path
+
+
+@contextmanager
+def claim_name(folder: str | PathLike, suffix: str, stem: str = "dream") -> Iterator[Path]:
+    """The first of ``dream-001.png``, ``dream-002.png``, … that nobody has, for this block.
+
+    ::
+
+        with claim_name("dreams", ".png") as path:
+            write_atomically(path, png)
+
+    The name is claimed by an empty file that is made only if there is none, so that no second
+    program gets it. Where the block fails, the name is given back.
+
+    (A prompt makes a poor name: it may hold slashes, be too long or be the same twice.)
+    """
+    folder = user_path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        path = folder / f"{stem}-{number:03d}{suffix}"
+        try:
+            path.open("xb").close()
+            break
+        except FileExistsError:
+            number += 1
+    try:
+        yield path
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
