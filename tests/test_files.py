@@ -146,11 +146,14 @@ def test_a_limit_of_the_system_in_the_middle_of_the_file(file):
 
 
 WRITING = """
-import itertools, sys
+import itertools, sys, time
 from dreamlab.files import write_atomically
 print("ready", flush=True)
 for n in itertools.count():
-    write_atomically(sys.argv[1], (b"%d" % (n % 10)) * 300_000)
+    piece = (b"%d" % (n % 10)) * 30_000
+    write_atomically(sys.argv[1], lambda file: [
+        (file.write(piece), time.sleep(0.0005)) for _ in range(30)
+    ])
 """
 
 
@@ -164,7 +167,7 @@ def test_a_kill_at_any_moment_leaves_a_whole_file(file):
         process.send_signal(signal.SIGKILL)
         process.communicate()
         content = file.read_bytes()
-        assert content == OLD or content == content[:1] * 300_000
+        assert content == OLD or content == content[:1] * 900_000
     left = [path.name for path in file.parent.iterdir() if path != file]
     assert all(name.startswith(".dreamlab-") and name.endswith(".tmp") for name in left)
 
