@@ -4,21 +4,32 @@ open_clip does the loading. It takes some mistakes in silence (a name without we
 random model) and reports others as a list of five hundred missing keys; a class would lose an hour
 on either. So names, tags, folders and the network are looked at first, and each failure is put in a
 sentence that says what to do.
+
+A model may come from anybody. So nothing that comes with it is run: weights are read as numbers,
+and a configuration that asks for program code of its own is refused.
 """
 
 import difflib
+import os
 import textwrap
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub
 import open_clip
 import torch
 
+from dreamlab.files import user_path
+
 EMBEDDED = ("picturebook", "picturebook-judge")
 EMBEDDED_FOLDER = Path(__file__).parent / "picturebook" / "models"
+
+# What a configuration may not ask for, at any depth, and what it may tell its tokenizer.
+CODE = ("auto_map", "code_revision", "trust_remote_code")
+TOKENIZER_SETTINGS = ("clean", "language", "reduction_mask", "strip_sep_token", "use_fast")
 
 
 def pick_device(device: str | torch.device | None) -> torch.device:
@@ -49,14 +60,14 @@ def find_model(name: str, pretrained: str | None) -> tuple[str, str | None]:
     if schema == "hf-hub":
         return name, None
     if schema == "local-dir":
-        return f"local-dir:{_check_folder(Path(identifier).expanduser(), asked)}", None
+        return f"local-dir:{_check_folder(user_path(identifier), asked)}", None
 
     name = name.replace("/", "-")  # OpenAI writes ViT-B/32
     models = {known.lower(): known for known in [*EMBEDDED, *open_clip.list_models()]}
     if name not in models.values():
         near = difflib.get_close_matches(name.lower(), models, n=5, cutoff=0.5)
         hints = f"; nearest names: {quoted(models[match] for match in near)}" if near else ""
-        if Path(asked).expanduser().is_dir():
+        if user_path(asked).is_dir():
             hints += f"; a folder is loaded as 'local-dir:{asked}'"
         elif "/" in asked:
             hints += f"; a repository of the Hugging Face hub is loaded as 'hf-hub:{asked}'"
@@ -67,7 +78,7 @@ def find_model(name: str, pretrained: str | None) -> tuple[str, str | None]:
     if pretrained is None:
         raise ValueError(f"{name} needs weights: give a tag or a file ({choice})")
     if not _is_tag(name, pretrained):
-        file = Path(pretrained).expanduser()
+        file = user_path(pretrained)
         if not file.is_file():
             raise ValueError(f"{name} has no tag {pretrained!r} ({choice}), nor is that a file")
         return name, str(file)
@@ -88,6 +99,8 @@ def _check_folder(folder: Path, asked: str) -> Path:
         missing = f"{folder} has no open_clip_config.json"
     elif not any(file.suffix in (".safetensors", ".bin", ".pth") for file in folder.iterdir()):
         missing = f"{folder} has no weights, such as open_clip_model.safetensors"
+    elif odd := [file.name for file in folder.iterdir() if not (file.is_file() or file.is_dir())]:
+        missing = f"{odd[0]!r} in {folder} is no ordinary file"
     else:
         return folder
     if asked in EMBEDDED:
@@ -113,12 +126,13 @@ def _is_tag(model: str, pretrained: str | None) -> bool:
 def _build(source: str, pretrained: str | None) -> tuple[torch.nn.Module, Callable]:
     """Let open_clip make the tokenizer and the model, and say in words why it cannot."""
     try:
-        if source.startswith("hf-hub:"):
-            open_clip.get_model_config(source)
-        tokenizer = open_clip.get_tokenizer(source)  # small, so it may fail before the download
-        _download(source, pretrained)
-        model = open_clip.create_model(source, pretrained, require_pretrained=True)
-    except OSError:
+        if source.startswith(("hf-hub:", "local-dir:")):
+            _refuse_code(open_clip.get_model_config(source), source)
+        with _nothing_run():
+            tokenizer = open_clip.get_tokenizer(source)  # small, so it may fail before the download
+            _download(source, pretrained)
+            model = open_clip.create_model(source, pretrained, require_pretrained=True)
+    except (OSError, _WithCode):
         raise
     except ImportError as error:
         raise ImportError(
@@ -129,7 +143,9 @@ def _build(source: str, pretrained: str | None) -> tuple[torch.nn.Module, Callab
         reason = f"{type(error).__name__}: {textwrap.shorten(str(error), 300)}"
         # Foreign weights fail in load_state_dict, or before it over SigLIP's bias or the width.
         signs = ("loading state_dict", "no attribute 'ndim'", "width changed")
-        if any(sign in str(error) for sign in signs):
+        if "trust_remote_code" in str(error):
+            problem = "it brings program code of its own, which is never run here"
+        elif any(sign in str(error) for sign in signs):
             problem = "its weights are of another architecture than its configuration"
         else:
             problem = "its weights or its configuration are corrupt, incomplete or not a CLIP's"
@@ -138,6 +154,69 @@ def _build(source: str, pretrained: str | None) -> tuple[torch.nn.Module, Callab
     if not all(values.isfinite().all() for values in model.state_dict().values()):
         raise ValueError(f"cannot load {source!r}: its weights are corrupt, some are not finite")
     return model, tokenizer
+
+
+class _WithCode(ValueError):
+    """A model that asks for code of its own to be run."""
+
+
+def _refuse_code(config: Any, source: str) -> None:
+    """Raise if a model's configuration asks for anything but an architecture that is known here."""
+
+    def refuse(what: str) -> None:
+        raise _WithCode(
+            f"cannot load {source!r}: its configuration asks for {what}, which could run program "
+            "code that came with it; ask its author for a plain open_clip model"
+        )
+
+    for key, value in _entries(config):
+        if key in CODE and value not in (False, None):
+            refuse(f"{key}={value!r}")
+        if key == "tokenizer_kwargs":
+            for name in value:
+                if name not in TOKENIZER_SETTINGS and value[name] not in (False, None):
+                    refuse(f"{name!r} of its tokenizer")
+        if key == "timm_model_name" and ":" in str(value):
+            refuse(f"{key}={value!r}")
+
+
+def _entries(config: Any) -> Iterator[tuple[str, Any]]:
+    """Every key of a configuration with its value, however deep."""
+    if isinstance(config, dict):
+        yield from config.items()
+        config = list(config.values())
+    if isinstance(config, list):
+        for value in config:
+            yield from _entries(value)
+
+
+@contextmanager
+def _nothing_run() -> Iterator[None]:
+    """Within this, no library runs what a model brings, nor asks the user whether it may.
+
+    open_clip reads weights with `weights_only=True`, and when that fails with a TypeError, a second
+    time with torch's default, which the environment can make unsafe. The transformers package asks
+    at the keyboard whether a repository's code may run; with no time to answer it refuses.
+    """
+    try:
+        from transformers import dynamic_module_utils as foreign
+    except ImportError:
+        foreign = None
+    names = ("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD")
+    before = {name: os.environ.pop(name, None) for name in names}
+    patience = getattr(foreign, "TIME_OUT_REMOTE_CODE", None)
+    os.environ[names[0]] = "1"
+    if foreign is not None:
+        foreign.TIME_OUT_REMOTE_CODE = 0
+    try:
+        yield
+    finally:
+        if foreign is not None:
+            foreign.TIME_OUT_REMOTE_CODE = patience
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 @contextmanager
