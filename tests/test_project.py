@@ -125,6 +125,7 @@ IMPORT_NAME = {"open_clip_torch": "open_clip", "pillow": "PIL"}
 # open_clip reads weights with safetensors and shows progress with tqdm: they come with it.
 COMES_WITH_OPEN_CLIP = {"huggingface_hub", "safetensors", "tqdm"}
 COMES_WITH_IPYWIDGETS = {"IPython", "traitlets"}
+NOT_NEEDED = {"transformers"}  # kept from running code where somebody has it
 
 
 def foreign_imports(source: str) -> set[str]:
@@ -151,7 +152,7 @@ def test_the_package_imports_only_what_it_depends_on():
             for requirement in load_pyproject()["project"]["dependencies"]
         )
     }
-    allowed = core | COMES_WITH_OPEN_CLIP | COMES_WITH_IPYWIDGETS
+    allowed = core | COMES_WITH_OPEN_CLIP | COMES_WITH_IPYWIDGETS | NOT_NEEDED
     for path in sorted((ROOT / "dreamlab").rglob("*.py")):
         undeclared = foreign_imports(path.read_text("utf-8")) - allowed
         assert not undeclared, f"{path.relative_to(ROOT)} imports {undeclared}"
