@@ -13,7 +13,8 @@ import torch
 
 from dreamlab.clip import load_clip
 from dreamlab.picturebook import score, train
-from dreamlab.picturebook.draw import SHAPES, contact_sheet, draw, draw_with_labels
+from dreamlab.picturebook.draw import contact_sheet, draw, draw_with_labels
+from dreamlab.picturebook.shapes import BODY, DESIGNS, shape_of
 from dreamlab.picturebook.world import (
     ATTRIBUTES,
     BACKGROUNDS,
@@ -155,10 +156,12 @@ def test_contact_sheet_holds_every_scene():
         draw(scenes[0], 4)
 
 
-def test_all_shapes_have_a_body():
-    assert set(SHAPES) == set(OBJECTS)
-    for shape in SHAPES.values():
-        assert any(ink == "body" for ink, _ in shape())
+def test_all_designs_have_a_body():
+    assert set(DESIGNS) == set(OBJECTS)
+    for name, designs in DESIGNS.items():
+        assert len(set(designs)) == 4, name
+        for design in range(4):
+            assert any(ink == BODY for ink, _ in shape_of(name, design))
 
 
 # --- training -------------------------------------------------------------------------------------

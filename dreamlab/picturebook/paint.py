@@ -1,0 +1,227 @@
+"""Colours, textures and the ways to fill a thing with them.
+
+A tile is a square of paint, (size, size, 3), that is laid on the canvas where a thing's body is. A
+texture is coarse enough to survive 64 px; hatching and grain are much finer, so that a hatched
+heart does not look striped.
+"""
+
+from __future__ import annotations
+
+import colorsys
+import functools
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from .hands import RGB
+
+# Hue, saturation and value, each a middle and a spread: "red" is a family, not one triple.
+PAINT: dict[str, tuple[float, float, float, float, float, float]] = {
+    "red": (0.995, 0.012, 0.85, 0.08, 0.85, 0.07),
+    "orange": (0.075, 0.012, 0.92, 0.06, 0.97, 0.03),
+    "yellow": (0.150, 0.012, 0.85, 0.10, 0.98, 0.02),
+    "green": (0.340, 0.040, 0.70, 0.12, 0.62, 0.10),
+    "blue": (0.610, 0.025, 0.80, 0.10, 0.82, 0.10),
+    "purple": (0.760, 0.020, 0.65, 0.10, 0.62, 0.08),
+    "pink": (0.925, 0.020, 0.42, 0.08, 0.99, 0.01),
+    "brown": (0.065, 0.012, 0.66, 0.08, 0.45, 0.05),
+    "black": (0.600, 0.300, 0.10, 0.10, 0.11, 0.05),
+    "white": (0.120, 0.300, 0.03, 0.03, 0.98, 0.02),
+    "grey": (0.600, 0.300, 0.05, 0.05, 0.56, 0.06),
+}
+INK: dict[str, RGB] = {
+    "dark": (43, 38, 48), "white": (250, 250, 246), "glass": (255, 226, 128), "wood": (120, 78, 46),
+    "leaf": (66, 140, 64), "gold": (246, 190, 60), "flame": (250, 140, 40), "mast": (92, 66, 48),
+    "cream": (250, 236, 204), "water": (112, 176, 232), "rose": (222, 84, 96),
+    "stone": (150, 150, 158),
+}  # fmt: skip
+RAINBOW: tuple[RGB, ...] = (
+    (226, 60, 58), (244, 146, 52), (250, 220, 80), (90, 178, 92), (72, 130, 214), (130, 84, 176),
+)  # fmt: skip
+PAPER: RGB = (244, 238, 224)
+
+
+def brightness(rgb: np.ndarray) -> float:
+    """How light a colour looks, 0 to 255."""
+    return float(rgb @ (0.299, 0.587, 0.114))
+
+
+def mixed(colour: str, rng: np.random.Generator) -> np.ndarray:
+    h, dh, s, ds, v, dv = PAINT[colour]
+    u = rng.uniform(-1, 1, 3)
+    rgb = colorsys.hsv_to_rgb(
+        (h + dh * u[0]) % 1,
+        float(np.clip(s + ds * u[1], 0, 1)),
+        float(np.clip(v + dv * u[2], 0, 1)),
+    )
+    return np.array(rgb) * 255
+
+
+def contour(base: np.ndarray) -> tuple[int, ...]:
+    """The colour of lines around and on a thing: a dark shade of its own, light on a dark one."""
+    return (225, 222, 214) if brightness(base) < 60 else tuple((base * 0.32).astype(int))
+
+
+def inks(base: np.ndarray, hand_inks: tuple[tuple[str, RGB], ...] = ()) -> dict[str, tuple]:
+    """Every ink of a thing whose body has this colour.
+
+    `shade` is a darker body; `tone` another tone of it and `line` a strong one, on any colour.
+    """
+    dark = brightness(base) < 60
+    return {
+        **INK,
+        **dict(hand_inks),
+        "shade": tuple((base * 0.7).astype(int)),
+        "tone": tuple((base + (255 - base) * 0.3 if dark else base * 0.74).astype(int)),
+        "line": contour(base),
+    }
+
+
+# --- textures -------------------------------------------------------------------------------------
+
+
+def marks(
+    texture: str, size: int, radius: float, canvas: int, rng: np.random.Generator
+) -> np.ndarray | None:
+    """Where a texture has its second colour, (size, size) of bool; None for a plain one."""
+    y, x = np.mgrid[0:size, 0:size] - size / 2
+    period = max(0.62 * radius, 0.09 * canvas)  # coarse enough to survive 64 px
+    if texture == "striped":
+        angle = rng.choice((0.0, math.pi / 4, math.pi / 2, 3 * math.pi / 4))
+        wave = (x * math.cos(angle) + y * math.sin(angle)) / (0.8 * period) + rng.random()
+        return wave % 1 < 0.45
+    if texture == "checkered":
+        u, v = x / (1.2 * period) + rng.random(), y / (1.2 * period) + rng.random()
+        return (u % 1 < 0.5) ^ (v % 1 < 0.5)
+    if texture == "spotted":
+        u, v = x / period + rng.random(), y / (0.87 * period) + rng.random()
+        u = u + 0.5 * (np.floor(v) % 2)
+        return (u % 1 - 0.5) ** 2 + ((v % 1 - 0.5) * 0.87) ** 2 < 0.27**2
+    return None
+
+
+def textured(
+    base: np.ndarray, texture: str, size: int, radius: float, canvas: int, rng: np.random.Generator
+) -> np.ndarray:
+    """A flat tile of the base colour with its texture."""
+    tile = np.broadcast_to(base, (size, size, 3)).astype(np.float32)
+    light = base @ (0.299, 0.587, 0.114) > 140
+    second = base * 0.45 if light else base + (255 - base) * 0.78
+    where = marks(texture, size, radius, canvas, rng)
+    return tile if where is None else np.where(where[..., None], second, tile)
+
+
+def rainbow_bands(r: np.ndarray, inner: float) -> np.ndarray:
+    """The colours of a many-coloured rainbow at these radii; 1 is its outer edge."""
+    band = np.clip(((1.0 - r) / (1.0 - inner) * len(RAINBOW)).astype(int), 0, len(RAINBOW) - 1)
+    return np.array(RAINBOW, dtype=np.uint8)[band]
+
+
+# --- fills ----------------------------------------------------------------------------------------
+
+
+@functools.cache
+def _noise(slanted: bool) -> np.ndarray:
+    """Smooth noise of mean 0 and spread 1, (512, 512), the same in every run."""
+    n = np.random.default_rng(4).standard_normal((512, 512))
+    for _ in range(2):
+        n = n + np.roll(n, 1, 0) + np.roll(n, 1, 1)
+    if slanted:
+        n = sum(np.roll(n, (2 * k, -3 * k), (0, 1)) for k in range(4))
+    return ((n - n.mean()) / n.std()).astype(np.float32)
+
+
+def grain(
+    size: int, canvas: int, brush: np.random.Generator, *, slanted: bool = False
+) -> np.ndarray:
+    """A piece of paper's grain or of slanted strokes, (size, size), mean 0, spread 1.
+
+    Its scale is a part of the picture, not of the thing: a painter has one sheet and one crayon.
+    """
+    at = (np.arange(size) * 180 / canvas).astype(int)
+    dy, dx = brush.integers(512, size=2)
+    return _noise(slanted)[np.ix_((at + dy) % 512, (at + dx) % 512)]
+
+
+def hatching(size: int, canvas: int, brush: np.random.Generator) -> np.ndarray:
+    """Fine crossing lines, (size, size) in 0…1; their period is a third of the finest texture's."""
+    y, x = np.mgrid[0:size, 0:size]
+    period = 0.026 * canvas
+    lines = np.zeros((size, size))
+    for turn in (0.0, brush.uniform(0.8, 1.3)):
+        angle = turn + brush.uniform(0.3, 1.2)
+        wave = np.sin((x * math.cos(angle) + y * math.sin(angle)) * 2 * math.pi / period)
+        lines = np.maximum(lines, np.clip(1.6 * wave, 0, 1))
+    return lines
+
+
+def _heights(size: int) -> np.ndarray:
+    y = np.arange(size)[:, None] - size / 2
+    return np.broadcast_to(y / size, (size, size))
+
+
+def _lit(tile: np.ndarray, canvas: int, brush: np.random.Generator) -> np.ndarray:
+    shade = 1.06 - 0.2 * (_heights(len(tile)) + 0.5)
+    return tile * shade[..., None]
+
+
+def _flat(tile: np.ndarray, canvas: int, brush: np.random.Generator) -> np.ndarray:
+    return tile
+
+
+def _gradient(tile: np.ndarray, canvas: int, brush: np.random.Generator) -> np.ndarray:
+    """Darker towards any side."""
+    v = _heights(len(tile))
+    a = brush.uniform(0, 2 * math.pi)
+    along = math.cos(a) * v.T + math.sin(a) * v
+    return tile * (0.95 + 0.34 * along)[..., None]
+
+
+def _round(tile: np.ndarray, canvas: int, brush: np.random.Generator) -> np.ndarray:
+    """Modelled as if it were round, lit from the upper left or right."""
+    v = _heights(len(tile))
+    side = brush.choice((-1.0, 1.0))
+    r = np.hypot(v.T - 0.18 * side, v + 0.2)
+    glow = np.clip(0.3 - r, 0, 1)[..., None]
+    return tile * (1.1 - 0.42 * r)[..., None] + (255 - tile) * 0.5 * glow
+
+
+def _hatched(tile: np.ndarray, canvas: int, brush: np.random.Generator) -> np.ndarray:
+    lines = hatching(len(tile), canvas, brush)[..., None]
+    return (tile + (255 - tile) * 0.16) * (1.0 - 0.26 * lines)
+
+
+def _crayon(tile: np.ndarray, canvas: int, brush: np.random.Generator) -> np.ndarray:
+    """Wax on rough paper, which shows where the crayon jumped."""
+    rough = grain(len(tile), canvas, brush, slanted=True)[..., None]
+    bare = np.clip(0.1 + 0.32 * rough, 0, 0.6)
+    return tile + (np.array(PAPER, dtype=np.float32) - tile) * bare - 8 * rough
+
+
+def _chalk(tile: np.ndarray, canvas: int, brush: np.random.Generator) -> np.ndarray:
+    """Powdery and a little paler than the colour."""
+    rough = grain(len(tile), canvas, brush)[..., None]
+    return tile + (np.array(PAPER, dtype=np.float32) - tile) * np.clip(0.1 + 0.05 * rough, 0, 1)
+
+
+Fill = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
+FILL: dict[str, Fill] = {
+    "lit": _lit, "flat": _flat, "gradient": _gradient, "round": _round, "hatched": _hatched,
+    "silhouette": _flat, "crayon": _crayon, "chalk": _chalk,
+}  # fmt: skip
+
+
+def filled(tile: np.ndarray, fill: str, canvas: int, brush: np.random.Generator) -> np.ndarray:
+    """The tile as a hand fills it, as bytes."""
+    return np.clip(FILL[fill](tile, canvas, brush), 0, 255).astype(np.uint8)
+
+
+def chalk_cover(size: int, canvas: int, brush: np.random.Generator) -> np.ndarray:
+    """How much of the ground loosely hatched chalk covers, (size, size) in 0…255."""
+    y, x = np.mgrid[0:size, 0:size]
+    angle = brush.uniform(0.6, 1.0)
+    along = x * math.cos(angle) + y * math.sin(angle)
+    wave = np.sin(along * 2 * math.pi / (0.034 * canvas))
+    rough = grain(size, canvas, brush, slanted=True)
+    return (255 * np.clip(0.78 + 0.3 * wave + 0.12 * rough, 0.3, 1)).astype(np.uint8)
