@@ -183,7 +183,7 @@ def _flat(picture: Image.Image, brush: np.random.Generator) -> Image.Image:
 
 
 def _blurred(picture: Image.Image, brush: np.random.Generator) -> Image.Image:
-    small = max(4, round(picture.width / brush.uniform(5, 9)))
+    small = max(4, round(picture.width / brush.uniform(4, 7)))
     coarse = picture.resize((small, small), Image.Resampling.BOX)
     return coarse.resize(picture.size, Image.Resampling.BICUBIC)
 
@@ -198,8 +198,8 @@ def _paper(picture: Image.Image, brush: np.random.Generator) -> Image.Image:
     """Thin paint on rough paper."""
     pixels = np.asarray(picture, dtype=np.float32)
     rough = grain(picture.width, picture.width, brush)[..., None]
-    pixels += (np.array(PAPER, dtype=np.float32) - pixels) * (0.18 + 0.1 * rough).clip(0, 1)
-    return _image(pixels + 7 * rough)
+    pixels += (np.array(PAPER, dtype=np.float32) - pixels) * (0.18 + 0.07 * rough).clip(0, 1)
+    return _image(pixels + 5 * rough)
 
 
 def _pastel(picture: Image.Image, brush: np.random.Generator) -> Image.Image:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -120,127 +121,153 @@ def _area(points: Points) -> float:
 # --- a thing --------------------------------------------------------------------------------------
 
 
-def _rainbow_tile(design: int, size: int, to_canvas: np.ndarray, corner: Points) -> np.ndarray:
-    """The bands of a many-coloured rainbow, where its arch is on the canvas."""
-    cx, cy, across, up, inner = ARCHES[design]
-    y, x = np.mgrid[0:size, 0:size]
-    unit = np.linalg.inv(to_canvas)
-    at = np.stack([x + corner[0], y + corner[1], np.ones_like(x)], axis=-1) @ unit.T
-    u, v = at[..., 0] / at[..., 2], at[..., 1] / at[..., 2]
-    return rainbow_bands(np.hypot((u - cx) / across, (v - cy) / up), inner)
+@dataclass
+class _Easel:
+    """What a painter has at hand while painting one scene."""
+
+    picture: Image.Image
+    labels: Image.Image
+    hand: Hand
+    rng: np.random.Generator  # the scene's own accidents, the same in every hand
+    brush: np.random.Generator  # the hand's
 
 
-def _book_rainbow_tile(size: int, angle: float) -> Image.Image:
+@dataclass
+class _Thing:
+    """A thing's polygons, and how they come to lie on the canvas."""
+
+    names: list[str]
+    unit: list[Points]
+    warp: np.ndarray
+    matrix: np.ndarray
+    centre: tuple[float, float]
+
+    def on_canvas(self, polygons: Sequence[Points]) -> list[Points]:
+        return [_mapped(p, self.warp) @ self.matrix.T + self.centre for p in polygons]
+
+    def again(self, brush: np.random.Generator) -> list[Points]:
+        """Its polygons as a second stroke would draw them."""
+        return self.on_canvas(_wobbled(self.unit, 0.035, brush))
+
+    def to_unit(self) -> np.ndarray:
+        """The projective map, (3, 3), from the canvas to the unit square."""
+        place = np.eye(3)
+        place[:2] = np.column_stack([self.matrix, self.centre])
+        return np.linalg.inv(place @ self.warp)
+
+
+def _posed(easel: _Easel, item: Item, place: Place, design: int) -> _Thing:
+    hand, brush, canvas = easel.hand, easel.brush, easel.picture.width
+    shape = shape_of(item.object, design)
+    angle, warp = place.angle, np.eye(3)
+    if hand != BOOK:
+        angle += float(np.clip(hand.tilt * brush.normal(), -MAX_TILT, MAX_TILT))
+        warp = _warp(shape, hand, brush)
+    c, s = math.cos(angle), math.sin(angle)
+    flip = -1.0 if place.mirrored else 1.0
+    matrix = place.radius * canvas * np.array([[c * flip, -s], [s * flip, c]])
+    unit = [points for _, points in shape]
+    if hand.wobble:
+        unit = _wobbled(unit, hand.wobble, brush)
+    centre = (place.x * canvas, place.y * canvas)
+    return _Thing([ink for ink, _ in shape], unit, warp, matrix, centre)
+
+
+def _body_tile(
+    easel: _Easel, item: Item, place: Place, base: np.ndarray, thing: _Thing, half: int, design: int
+) -> Image.Image:
+    """The paint of a thing's body, a square of side 2 `half` about its centre."""
+    hand, size, canvas = easel.hand, 2 * half, easel.picture.width
+    if item.colour:
+        tile = textured(base, item.texture, size, place.radius * canvas, canvas, easel.rng)
+    elif hand == BOOK:
+        return _book_rainbow(size, place.angle)
+    else:
+        corner = [int(v) - half for v in thing.centre]
+        tile = _rainbow(design, size, thing.to_unit(), corner)
+    return Image.fromarray(filled(tile, hand.fill, canvas, easel.brush))
+
+
+def _book_rainbow(size: int, angle: float) -> Image.Image:
+    """The bands of a many-coloured rainbow, centred where the book's design has its centre."""
     unit = size / 2 / 1.1
     y, x = np.mgrid[0:size, 0:size] - size / 2
     r = np.hypot(x / unit, y / unit - 0.5)
     return Image.fromarray(rainbow_bands(r, ARCHES[0][-1])).rotate(-math.degrees(angle))
 
 
+def _rainbow(design: int, size: int, to_unit: np.ndarray, corner: Sequence[int]) -> np.ndarray:
+    """The same for any design, wherever its arch has come to lie."""
+    cx, cy, across, up, inner = ARCHES[design]
+    y, x = np.mgrid[0:size, 0:size]
+    at = np.stack([x + corner[0], y + corner[1], np.ones_like(x)], axis=-1) @ to_unit.T
+    u, v = at[..., 0] / at[..., 2], at[..., 1] / at[..., 2]
+    return rainbow_bands(np.hypot((u - cx) / across, (v - cy) / up), inner).astype(np.float32)
+
+
+def _hides(picture: Image.Image, box: tuple[int, ...], base: np.ndarray) -> bool:
+    """Whether the ground in this box has nearly the thing's own colour."""
+    side = picture.width
+    inside = (max(box[0], 0), max(box[1], 0), min(box[2], side), min(box[3], side))
+    mean = picture.resize((1, 1), Image.Resampling.BOX, inside).getpixel((0, 0))
+    return float(np.abs(np.array(mean) - base).sum()) < 150
+
+
 def _stamp(
-    picture: Image.Image,
-    labels: Image.Image,
-    index: int,
-    item: Item,
-    place: Place,
-    base: np.ndarray,
-    rng: np.random.Generator,
-    hand: Hand,
-    design: int,
-    brush: np.random.Generator,
+    easel: _Easel, index: int, item: Item, place: Place, base: np.ndarray, design: int
 ) -> None:
+    picture, hand, brush = easel.picture, easel.hand, easel.brush
     canvas = picture.width
     radius = place.radius * canvas
-    angle = place.angle
-    shape = shape_of(item.object, design)
-    warp = np.eye(3)
-    if hand != BOOK:
-        angle += float(np.clip(hand.tilt * brush.normal(), -MAX_TILT, MAX_TILT))
-        warp = _warp(shape, hand, brush)
-    c, s = math.cos(angle), math.sin(angle)
-    flip = -1.0 if place.mirrored else 1.0
-    matrix = radius * np.array([[c * flip, -s], [s * flip, c]])
-    centre = (place.x * canvas, place.y * canvas)
-
-    names = [ink for ink, _ in shape]
-    unit = [points for _, points in shape]
-    if hand.wobble:
-        unit = _wobbled(unit, hand.wobble, brush)
-    parts = [_mapped(points, warp) @ matrix.T + centre for points in unit]
+    thing = _posed(easel, item, place, design)
+    names, parts = thing.names, thing.on_canvas(thing.unit)
     bodies = [points for ink, points in zip(names, parts, strict=True) if ink == BODY]
 
     half = math.ceil(radius * 1.1)
     if hand != BOOK:
-        half = max(half, 1 + math.ceil(max(np.abs(points - centre).max() for points in bodies)))
-    size = 2 * half
-    left, top = int(centre[0]) - half, int(centre[1]) - half
-    box = (left, top, left + size, top + size)
+        reach = max(np.abs(points - thing.centre).max() for points in bodies)
+        half = max(half, 1 + math.ceil(reach))
+    left, top = int(thing.centre[0]) - half, int(thing.centre[1]) - half
+    box = (left, top, left + 2 * half, top + 2 * half)
     ground = picture.crop(box) if hand.fill == "chalk" else None
 
-    colour = _line_colour(hand, base)
     weight = hand.outline
-    if weight < 0.5 and _hides(picture, box, base):
+    if not weight and _hides(picture, box, base):
         weight = 0.6  # without a line nobody would see it
-    width = max(1, round(min(0.05 * radius, 0.012 * canvas)) * 2)
-    if weight != 1:
-        width = max(1, round(weight * 2 * min(0.05 * radius, 0.012 * canvas)))
+    thin = min(0.05 * radius, 0.012 * canvas)
+    width = max(1, round(thin) * 2 if weight == 1 else round(2 * thin * weight))
+    colour = _line_colour(hand, base)
     pen = ImageDraw.Draw(picture)
-    for k in range(hand.strokes if weight else 0):
-        again = parts
-        if k:
-            slip = _wobbled(unit, 0.035, brush)
-            again = [_mapped(points, warp) @ matrix.T + centre for points in slip]
-        _outline(pen, again, hand, colour, width, brush)
-    label_pen = ImageDraw.Draw(labels)
+    for stroke in range(hand.strokes if weight else 0):
+        _outline(pen, thing.again(brush) if stroke else parts, hand, colour, width, brush)
+    label_pen = ImageDraw.Draw(easel.labels)
     for points in parts:
         label_pen.polygon([tuple(p) for p in points], fill=index)
 
-    # What lies before the first body polygon is behind it, the rest is in front.
-    first = names.index(BODY)
     ink_of = inks(base, hand.inks)
     if hand.fill == "silhouette":
         ink_of = dict.fromkeys(ink_of, contour(base))
 
     def fill(which: range) -> None:
-        for i in which:
-            if names[i] == BODY:
-                continue
-            pen.polygon([tuple(p) for p in parts[i]], fill=ink_of[names[i]])
-            if hand.details and weight and _area(parts[i]) > 12 * width**2:
-                _outline(pen, [parts[i]], hand, colour, max(1, width // 2), brush)
+        for ink, points in ((names[i], parts[i]) for i in which if names[i] != BODY):
+            pen.polygon([tuple(p) for p in points], fill=ink_of[ink])
+            solid = ink not in ("line", "tone") and _area(points) > 12 * width**2
+            if hand.details and weight and solid:
+                _outline(pen, [points], hand, colour, max(1, width // 2), brush)
 
+    # What lies before the first body polygon is behind it, the rest is in front.
+    first = names.index(BODY)
     fill(range(first))
-    mask = Image.new("L", (size, size))
+    mask = Image.new("L", (2 * half, 2 * half))
     mask_pen = ImageDraw.Draw(mask)
     for points in bodies:
         mask_pen.polygon([(x - left, y - top) for x, y in points], fill=255)
-    if item.colour == "" and hand == BOOK:
-        tile = _book_rainbow_tile(size, angle)
-    else:
-        if item.colour == "":
-            to_canvas = np.eye(3)
-            to_canvas[:2] = np.column_stack([matrix, centre])
-            flat = _rainbow_tile(design, size, to_canvas @ warp, np.array([left, top]))
-            flat = flat.astype(np.float32)
-        else:
-            flat = textured(base, item.texture, size, radius, canvas, rng)
-        tile = Image.fromarray(filled(flat, hand.fill, canvas, brush))
+    tile = _body_tile(easel, item, place, base, thing, half, design)
     if ground is not None:
-        tile = Image.composite(tile, ground, Image.fromarray(chalk_cover(size, canvas, brush)))
+        cover = chalk_cover(np.asarray(tile), canvas, brush)
+        tile = Image.composite(tile, ground, Image.fromarray(cover))
     picture.paste(tile, (left, top), mask)
     fill(range(first, len(names)))
-
-
-def _hides(picture: Image.Image, box: tuple[int, ...], base: np.ndarray) -> bool:
-    """Whether the ground in this box has nearly the thing's own colour."""
-    inside = (
-        max(box[0], 0),
-        max(box[1], 0),
-        min(box[2], picture.width),
-        min(box[3], picture.height),
-    )
-    mean = picture.resize((1, 1), Image.Resampling.BOX, inside).getpixel((0, 0))
-    return float(np.abs(np.array(mean) - base).sum()) < 150
 
 
 # --- scenes ---------------------------------------------------------------------------------------
@@ -278,11 +305,12 @@ def draw_with_labels(
     brush = np.random.default_rng([3, scene.seed])  # what a hand adds leaves the scene's own alone
     picture = treated(background(scene.background, 2 * size, rng), hand, brush)
     labels = Image.new("L", picture.size)
+    easel = _Easel(picture, labels, hand, rng, brush)
     for index, item in enumerate(scene.items, start=1):
         base = mixed(item.colour or "white", rng)
         design = int(brush.choice(hand.designs))
         for place in item.places:
-            _stamp(picture, labels, index, item, place, base, rng, hand, design, brush)
+            _stamp(easel, index, item, place, base, design)
     if hand.pixels:
         return _pixel_art(picture, labels, scene, hand, size)
     return picture.reduce(2), labels.resize((size, size), Image.Resampling.NEAREST)
@@ -340,6 +368,6 @@ def design_sheet(*, columns: int = 3, size: int = 96, hand: Hand = BOOK) -> Imag
         pen.text((x + 2, y + size + 3), name, fill="black")
         scene = alone(name, colours[i % len(colours)], seed=i)
         for k in range(designs):
-            one = Hand(**{**vars(hand), "designs": (k,)})
-            sheet.paste(draw(scene, size, one), (x + k * (size + 2), y))
+            picture = draw(scene, size, replace(hand, designs=(k,)))
+            sheet.paste(picture, (x + k * (size + 2), y))
     return sheet

@@ -145,15 +145,12 @@ def grain(
 
 
 def hatching(size: int, canvas: int, brush: np.random.Generator) -> np.ndarray:
-    """Fine crossing lines, (size, size) in 0…1; their period is a third of the finest texture's."""
+    """Fine uneven lines, (size, size) in 0…1; their period is a third of the finest texture's."""
     y, x = np.mgrid[0:size, 0:size]
-    period = 0.026 * canvas
-    lines = np.zeros((size, size))
-    for turn in (0.0, brush.uniform(0.8, 1.3)):
-        angle = turn + brush.uniform(0.3, 1.2)
-        wave = np.sin((x * math.cos(angle) + y * math.sin(angle)) * 2 * math.pi / period)
-        lines = np.maximum(lines, np.clip(1.6 * wave, 0, 1))
-    return lines
+    angle = brush.uniform(0, math.pi)
+    at = (x * math.cos(angle) + y * math.sin(angle)) / (0.026 * canvas)
+    rough = grain(size, canvas, brush)
+    return np.clip(0.5 + 0.9 * np.sin(2 * math.pi * at + 0.9 * rough) + 0.3 * rough, 0, 1)
 
 
 def _heights(size: int) -> np.ndarray:
@@ -187,22 +184,31 @@ def _round(tile: np.ndarray, canvas: int, brush: np.random.Generator) -> np.ndar
     return tile * (1.1 - 0.42 * r)[..., None] + (255 - tile) * 0.5 * glow
 
 
+def _bareness(tile: np.ndarray) -> np.ndarray:
+    """How readily paper shows through; dark paint hides it better, or black would turn brown."""
+    return np.minimum(1, 0.3 + 1.4 * tile.mean(-1, keepdims=True) / 255)
+
+
+def _paler(tile: np.ndarray, amount: float | np.ndarray) -> np.ndarray:
+    """Mixed with this much paper."""
+    return tile + (np.array(PAPER, dtype=np.float32) - tile) * amount * _bareness(tile)
+
+
 def _hatched(tile: np.ndarray, canvas: int, brush: np.random.Generator) -> np.ndarray:
     lines = hatching(len(tile), canvas, brush)[..., None]
-    return (tile + (255 - tile) * 0.16) * (1.0 - 0.26 * lines)
+    return _paler(tile, 0.15) * (1.06 - 0.26 * lines)
 
 
 def _crayon(tile: np.ndarray, canvas: int, brush: np.random.Generator) -> np.ndarray:
     """Wax on rough paper, which shows where the crayon jumped."""
     rough = grain(len(tile), canvas, brush, slanted=True)[..., None]
-    bare = np.clip(0.1 + 0.32 * rough, 0, 0.6)
-    return tile + (np.array(PAPER, dtype=np.float32) - tile) * bare - 8 * rough
+    return _paler(tile, np.clip(0.08 + 0.3 * rough, 0, 0.6)) - 6 * rough
 
 
 def _chalk(tile: np.ndarray, canvas: int, brush: np.random.Generator) -> np.ndarray:
     """Powdery and a little paler than the colour."""
     rough = grain(len(tile), canvas, brush)[..., None]
-    return tile + (np.array(PAPER, dtype=np.float32) - tile) * np.clip(0.1 + 0.05 * rough, 0, 1)
+    return _paler(tile, np.clip(0.06 + 0.06 * rough, 0, 1))
 
 
 Fill = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
@@ -217,11 +223,9 @@ def filled(tile: np.ndarray, fill: str, canvas: int, brush: np.random.Generator)
     return np.clip(FILL[fill](tile, canvas, brush), 0, 255).astype(np.uint8)
 
 
-def chalk_cover(size: int, canvas: int, brush: np.random.Generator) -> np.ndarray:
-    """How much of the ground loosely hatched chalk covers, (size, size) in 0…255."""
-    y, x = np.mgrid[0:size, 0:size]
-    angle = brush.uniform(0.6, 1.0)
-    along = x * math.cos(angle) + y * math.sin(angle)
-    wave = np.sin(along * 2 * math.pi / (0.034 * canvas))
-    rough = grain(size, canvas, brush, slanted=True)
-    return (255 * np.clip(0.78 + 0.3 * wave + 0.12 * rough, 0.3, 1)).astype(np.uint8)
+def chalk_cover(tile: np.ndarray, canvas: int, brush: np.random.Generator) -> np.ndarray:
+    """How much of the ground this tile covers in loosely hatched chalk, (size, size) in 0…255."""
+    strokes = grain(len(tile), canvas, brush, slanted=True)
+    lines = hatching(len(tile), canvas, brush)
+    bare = np.clip(0.02 + 0.2 * lines - 0.12 * strokes, 0, 0.65) * _bareness(tile)[..., 0]
+    return (255 * (1 - bare)).astype(np.uint8)

@@ -35,22 +35,13 @@ def ball() -> Shape:
     ]
 
 
-def beach_ball() -> Shape:
-    pole = np.array([-0.2, -0.36])
-
-    def panel(start: float, stop: float) -> Points:
-        rim = arc(0, 0, 0.92, 0, start, stop)[:26]
-        sides = []
-        for corner in (rim[-1], rim[0]):
-            bend = (pole + corner) / 2 + 0.16 * (corner - pole)[::-1] * (1, -1)
-            sides.append(path(*corner, *bend, *pole, n=6))
-        return np.concatenate([rim, sides[0], sides[1][::-1]])
-
-    return [
+def tennis_ball() -> Shape:
+    seam = path(-0.8, -0.46, -0.46, -0.4, -0.26, -0.16, -0.26, 0.16, -0.46, 0.4, -0.8, 0.46)
+    shape: Shape = [
         (BODY, ellipse(0, 0, 0.92, 0.92, n=44)),
-        *[("white", panel(a / 6, (a + 0.86) / 6)) for a in (0.1, 2.1, 4.1)],
-        ("line", ellipse(*pole, 0.13, 0.11)),
+        *[("line", side) for side in (stroke(seam, 0.1), mirrored(stroke(seam, 0.1)))],
     ]
+    return turned_shape(shape, 0.5)
 
 
 def basketball() -> Shape:
@@ -240,17 +231,17 @@ def _almond(height: float, n: int = 24) -> Points:
 
 def eye_with_brow() -> Shape:
     lid = path(-1.06, 0.3, -0.6, -0.18, 0.0, -0.36, 0.6, -0.2, 1.06, 0.16)
-    iris = ellipse(0, 0.16, 0.56, 0.56, n=40)
+    iris = ellipse(0, 0.16, 0.6, 0.58, n=40)
     # The upper lid covers the top of the iris.
     iris[:, 1] = np.maximum(iris[:, 1], np.interp(iris[:, 0], lid[:, 0], lid[:, 1]))
     brow = path(-0.98, -0.5, -0.4, -0.86, 0.3, -0.84, 0.98, -0.56)
     return [
-        ("dark", tapered(brow, 0.24, 0.08)),
+        ("dark", tapered(brow, 0.18, 0.06)),
         ("white", np.concatenate([lid, path(0.7, 0.46, 0.0, 0.72, -0.7, 0.54)])),
         (BODY, iris),
-        ("dark", ellipse(0, 0.14, 0.23, 0.23)),
+        ("dark", ellipse(0, 0.16, 0.21, 0.21)),
         ("white", ellipse(0.13, -0.0, 0.1, 0.1)),
-        ("dark", stroke(lid, 0.13)),
+        ("dark", stroke(lid, 0.11)),
     ]
 
 
@@ -298,15 +289,15 @@ def face() -> Shape:
 
 def face_of_a_boy() -> Shape:
     return [
-        (BODY, ellipse(-0.76, 0.1, 0.2, 0.26)),
-        (BODY, ellipse(0.76, 0.1, 0.2, 0.26)),
-        ("mast", smooth(-0.78, 0.0, -0.84, -0.6, -0.4, -1.0, 0.3, -1.04, 0.8, -0.66, 0.78, 0.0)),
-        (BODY, smooth(0, -0.7, 0.5, -0.6, 0.74, -0.1, 0.68, 0.4, 0.4, 0.86, 0, 1.0, -0.4, 0.86,
-                      -0.68, 0.4, -0.74, -0.1, -0.5, -0.6)),
-        ("mast", smooth(-0.74, -0.2, -0.72, -0.7, -0.2, -0.94, 0.5, -0.86, 0.74, -0.3, 0.56, -0.4,
-                        0.3, -0.6, 0.1, -0.42, -0.3, -0.56, -0.5, -0.34)),
-        *[("white", ellipse(s * 0.3, -0.08, 0.16, 0.13)) for s in (-1, 1)],
-        *[("dark", ellipse(s * 0.3, -0.07, 0.085, 0.1)) for s in (-1, 1)],
+        ("mast", smooth(-0.82, -0.1, -0.82, -0.64, -0.4, -1.0, 0.3, -1.06, 0.8, -0.7, 0.82, -0.1)),
+        (BODY, ellipse(-0.8, 0.08, 0.18, 0.24)),
+        (BODY, ellipse(0.8, 0.08, 0.18, 0.24)),
+        (BODY, smooth(0, -0.8, 0.5, -0.7, 0.78, -0.2, 0.74, 0.36, 0.44, 0.84, 0, 0.98, -0.44, 0.84,
+                      -0.74, 0.36, -0.78, -0.2, -0.5, -0.7)),
+        ("mast", smooth(-0.8, -0.24, -0.74, -0.74, -0.2, -1.0, 0.5, -0.9, 0.8, -0.34, 0.6, -0.5,
+                        0.3, -0.66, 0.1, -0.54, -0.3, -0.64, -0.56, -0.46)),
+        *[("white", ellipse(s * 0.31, -0.12, 0.17, 0.14)) for s in (-1, 1)],
+        *[("dark", ellipse(s * 0.31, -0.11, 0.09, 0.105)) for s in (-1, 1)],
         ("line", stroke(path(0.0, -0.02, 0.1, 0.26, -0.06, 0.3), 0.06)),
         ("line", smooth(-0.34, 0.48, 0.0, 0.56, 0.34, 0.48, 0.22, 0.7, 0.0, 0.76, -0.22, 0.7)),
         ("white", smooth(-0.24, 0.53, 0.0, 0.59, 0.24, 0.53, 0.0, 0.66)),
@@ -315,18 +306,18 @@ def face_of_a_boy() -> Shape:
 
 def face_of_a_girl() -> Shape:
     return [
-        ("wood", smooth(0, -1.04, 0.6, -0.9, 0.94, -0.3, 0.96, 0.4, 1.02, 0.94, 0.5, 1.0, 0.0, 0.8,
-                        -0.5, 1.0, -1.02, 0.94, -0.96, 0.4, -0.94, -0.3, -0.6, -0.9)),
-        (BODY, smooth(0, -0.76, 0.46, -0.64, 0.7, -0.1, 0.6, 0.46, 0.3, 0.82, 0, 0.92, -0.3, 0.82,
-                      -0.6, 0.46, -0.7, -0.1, -0.46, -0.64)),
-        ("wood", smooth(0.06, -0.72, 0.5, -0.7, 0.74, -0.2, 0.74, 0.2, 0.5, -0.26)),
-        ("wood", smooth(0.12, -0.76, -0.5, -0.7, -0.76, -0.2, -0.74, 0.2, -0.5, -0.22, -0.1, -0.4)),
-        *[("white", ellipse(s * 0.28, 0.02, 0.17, 0.12)) for s in (-1, 1)],
-        *[("dark", ellipse(s * 0.28, 0.02, 0.09, 0.1)) for s in (-1, 1)],
-        *[("line", stroke(path(s * 0.12, -0.18, s * 0.28, -0.24, s * 0.46, -0.16), 0.06))
+        ("wood", smooth(0, -1.08, 0.6, -0.92, 0.94, -0.3, 0.92, 0.3, 1.0, 0.66, 0.6, 0.8, 0.0, 0.7,
+                        -0.6, 0.8, -1.0, 0.66, -0.92, 0.3, -0.94, -0.3, -0.6, -0.92)),
+        (BODY, smooth(0, -0.84, 0.52, -0.72, 0.78, -0.16, 0.72, 0.42, 0.4, 0.86, 0, 1.0, -0.4, 0.86,
+                      -0.72, 0.42, -0.78, -0.16, -0.52, -0.72)),
+        ("wood", smooth(0.1, -0.82, 0.56, -0.78, 0.84, -0.2, 0.8, 0.16, 0.56, -0.4)),
+        ("wood", smooth(0.2, -0.86, -0.5, -0.8, -0.84, -0.2, -0.8, 0.16, -0.56, -0.38, 0, -0.58)),
+        *[("white", ellipse(s * 0.32, 0.0, 0.19, 0.13)) for s in (-1, 1)],
+        *[("dark", ellipse(s * 0.32, 0.0, 0.1, 0.11)) for s in (-1, 1)],
+        *[("line", stroke(path(s * 0.14, -0.22, s * 0.32, -0.28, s * 0.5, -0.2), 0.06))
           for s in (-1, 1)],
         ("line", ellipse(0, 0.3, 0.07, 0.045)),
-        ("rose", smooth(-0.26, 0.54, -0.08, 0.47, 0.0, 0.5, 0.08, 0.47, 0.26, 0.54, 0.0, 0.7)),
+        ("rose", smooth(-0.28, 0.56, -0.08, 0.48, 0.0, 0.52, 0.08, 0.48, 0.28, 0.56, 0.0, 0.74)),
     ]  # fmt: skip
 
 
@@ -378,16 +369,19 @@ def heart_of_cards() -> Shape:
 
 
 def heart_with_arrow() -> Shape:
-    t = np.linspace(0, 2 * math.pi, 60, endpoint=False)
-    x = 16 * np.sin(t) ** 3
-    y = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
-    behind = poly(-1.06, 0.56, 0.0, 0.02, 1.02, -0.5)
+    def along(x: float, y: float) -> tuple[float, float]:
+        """x along the arrow, y across it."""
+        return tuple(turned(np.array([x, y]), -0.5))
+
+    head = poly(*along(1.3, 0), *along(0.94, -0.24), *along(1.04, 0), *along(0.94, 0.24))
+    vanes = poly(*along(-0.84, 0), *along(-0.98, -0.16), *along(-1.3, -0.16), *along(-1.16, 0),
+                 *along(-1.3, 0.16), *along(-0.98, 0.16))  # fmt: skip
     return [
-        ("wood", stroke(behind, 0.09)),
-        ("stone", poly(1.14, -0.58, 0.92, -0.26, 0.78, -0.54)),
-        ("stone", poly(-1.12, 0.44, -0.78, 0.3, -0.68, 0.48, -1.0, 0.7, -1.06, 0.56)),
-        (BODY, np.stack([x / 20, -(y + 2.5) / 19], axis=1)),
-        ("wood", stroke(poly(-0.44, 0.24, -0.22, 0.13, 0.0, 0.02), 0.09)),
+        ("wood", stroke(poly(*along(-1.2, 0), 0, 0, *along(1.1, 0)), 0.1)),
+        ("stone", head),
+        ("stone", vanes),
+        (BODY, heart()[0][1] * 0.88),
+        ("wood", stroke(poly(*along(-0.84, 0), *along(-0.5, 0), *along(-0.2, 0)), 0.1)),
     ]
 
 
@@ -448,8 +442,8 @@ def cottage() -> Shape:
         ("stone", ellipse(-0.42, -0.9, 0.1, 0.09)),
         ("stone", ellipse(-0.24, -1.04, 0.14, 0.1)),
         ("wood", box(-0.62, -0.8, -0.38, -0.3)),
-        (BODY, box(-0.88, -0.14, 0.88, 0.84)),
-        ("flame", poly(-1.08, -0.06, -0.66, -0.64, 0.66, -0.64, 1.08, -0.06)),
+        (BODY, box(-0.9, -0.2, 0.9, 0.84)),
+        ("flame", poly(-1.08, -0.14, -0.72, -0.62, 0.72, -0.62, 1.08, -0.14)),
         ("dark", _gate(0, 0.2, 0.2, 0.84)),
         *[part for x in (-0.54, 0.54) for part in (
             ("white", box(x - 0.19, 0.14, x + 0.19, 0.5)),
@@ -567,7 +561,7 @@ def parasol() -> Shape:
 
 
 HOME: dict[str, tuple[Design, ...]] = {
-    "ball": (ball, beach_ball, basketball, football),
+    "ball": (ball, tennis_ball, basketball, football),
     "boat": (boat, steamboat, paper_boat, square_rigger),
     "castle": (castle, castle_of_a_fairy, castle_keep, castle_on_a_hill),
     "eye": (eye, eye_with_brow, eye_of_a_cartoon, eye_as_a_sign),

@@ -14,6 +14,7 @@ from .polygons import (
     arc,
     box,
     ellipse,
+    mirrored,
     path,
     poly,
     rays,
@@ -37,12 +38,16 @@ def balloon() -> Shape:
     ]
 
 
-def balloon_round() -> Shape:
+def balloon_with_a_bow() -> Shape:
+    string = path(0.0, 0.1, 0.12, 0.3, -0.12, 0.52, 0.14, 0.72, -0.1, 0.9, 0.02, 1.08)
+    bow = smooth(0.0, 0.2, 0.16, 0.1, 0.32, 0.08, 0.3, 0.34, 0.16, 0.3)
     return [
-        ("dark", stroke(path(0.0, 0.4, 0.16, 0.6, -0.12, 0.82, 0.06, 1.06), 0.05)),
-        (BODY, poly(-0.16, 0.54, 0.16, 0.54, 0.0, 0.3)),
-        (BODY, ellipse(0, -0.32, 0.7, 0.7, n=40)),
-        ("white", stroke(path(-0.52, -0.3, -0.46, -0.6, -0.24, -0.8), 0.1)),
+        ("dark", stroke(string, 0.05)),
+        ("flame", bow),
+        ("flame", mirrored(bow)),
+        (BODY, ellipse(0, -0.46, 0.6, 0.6, n=40)),
+        (BODY, poly(-0.12, 0.22, 0.12, 0.22, 0.0, 0.04)),
+        ("white", stroke(path(-0.42, -0.44, -0.38, -0.68, -0.2, -0.84), 0.1)),
     ]
 
 
@@ -60,14 +65,15 @@ def hot_air_balloon() -> Shape:
 
 
 def balloon_drop() -> Shape:
-    return [
-        ("dark", stroke(path(0.0, 0.34, 0.04, 0.6, -0.14, 0.72, -0.18, 0.9, 0.02, 0.96,
-                             0.1, 0.84, -0.02, 0.76), 0.05)),
-        (BODY, poly(-0.2, 0.46, -0.1, 0.4, 0.0, 0.2, 0.1, 0.4, 0.2, 0.46, 0.06, 0.5, -0.06, 0.5)),
-        (BODY, smooth(0.0, -1.02, 0.36, -0.94, 0.6, -0.66, 0.6, -0.3, 0.4, 0.04, 0.1, 0.34,
-                      -0.1, 0.34, -0.4, 0.04, -0.6, -0.3, -0.6, -0.66, -0.36, -0.94)),
-        ("white", poly(0.16, -0.72, 0.3, -0.64, 0.34, -0.42, 0.2, -0.5)),
+    drop: Shape = [
+        (BODY, poly(-0.17, 0.38, 0.0, 0.18, 0.17, 0.38, 0.06, 0.44, -0.06, 0.44)),
+        (BODY, smooth(0.0, -1.08, 0.36, -1.0, 0.62, -0.7, 0.6, -0.34, 0.36, 0.0, 0.08, 0.26,
+                      -0.08, 0.26, -0.36, 0.0, -0.6, -0.34, -0.62, -0.7, -0.36, -1.0)),
+        ("white", poly(0.14, -0.82, 0.3, -0.74, 0.34, -0.5, 0.18, -0.56)),
     ]  # fmt: skip
+    string = path(-0.1, 0.36, -0.1, 0.52, 0.1, 0.62, 0.3, 0.56, 0.28, 0.44, 0.14, 0.5, 0.12, 0.74,
+                  0.3, 0.92, 0.5, 1.0)  # fmt: skip
+    return [("dark", stroke(string, 0.05)), *turned_shape(drop, 0.26)]
 
 
 # --- cloud ----------------------------------------------------------------------------------------
@@ -86,8 +92,6 @@ def cloud_scalloped() -> Shape:
     return [
         *[(BODY, lump) for lump in lumps],
         (BODY, ellipse(0, 0, 0.72, 0.42)),
-        ("line", stroke(path(-0.5, -0.02, -0.4, -0.2, -0.2, -0.22), 0.05)),
-        ("line", stroke(path(0.1, 0.22, 0.28, 0.24, 0.36, 0.1), 0.05)),
     ]
 
 
@@ -105,18 +109,13 @@ def rain_cloud() -> Shape:
     ]
 
 
-def cloud_flat() -> Shape:
-    dome = arc(-0.1, 0.2, 0.58, 0.0, 0.5, 1.0)[:26]
-    small = arc(0.42, 0.2, 0.36, 0.0, 0.5, 1.0)[:26]
-    bar = np.concatenate([arc(0.76, 0.24, 0.26, 0, 0.75, 1.25)[:26],
-                          arc(-0.76, 0.24, 0.26, 0, 0.25, 0.75)[:26]])  # fmt: skip
-    low = bar * (0.62, 0.62) + (0.2, 0.36)
-    curl = path(
-        -0.1, 0.1, -0.38, 0.06, -0.42, -0.2, -0.14, -0.3, 0.06, -0.14, -0.06, 0.0, -0.2, -0.06
-    )
+def cloud_as_a_sign() -> Shape:
+    ends = [arc(0.66, 0.2, 0.38, 0, 0.75, 1.25)[:26], arc(-0.68, 0.28, 0.3, 0, 0.25, 0.75)[:26]]
     return [
-        *[(BODY, part) for part in (dome, small, low, bar)],
-        ("line", stroke(curl, 0.06)),
+        (BODY, ellipse(0.14, -0.12, 0.56, 0.56)),
+        (BODY, ellipse(-0.46, 0.06, 0.32, 0.32)),
+        (BODY, np.concatenate(ends)),
+        ("line", stroke(path(-0.2, -0.14, -0.1, -0.36, 0.16, -0.44), 0.05)),
     ]
 
 
@@ -138,9 +137,8 @@ def comet_curved() -> Shape:
                         0.3, 0.0, 0.42, 0.16, -0.06, 0.7)),
         ("flame", smooth(-0.7, 0.2, -0.2, -0.34, 0.5, -0.66, 0.14, -0.16, -0.14, 0.5)),
         (BODY, ellipse(-0.4, 0.4, 0.56, 0.56, n=36)),
-        ("tone", ellipse(-0.6, 0.3, 0.13, 0.11)),
-        ("tone", ellipse(-0.24, 0.22, 0.09, 0.08)),
-        ("tone", ellipse(-0.34, 0.62, 0.15, 0.12)),
+        *_crater(-0.52, 0.34, 0.2),
+        *_crater(-0.2, 0.64, 0.1),
     ]  # fmt: skip
 
 
@@ -205,7 +203,8 @@ def kite_aslant() -> Shape:
     straight: Shape = [
         (BODY, poly(0, -0.96, 0.58, -0.3, 0, 0.62, -0.58, -0.3)),
         ("tone", poly(0, -0.96, 0.58, -0.3, 0, -0.3)),
-        ("tone", poly(0, 0.62, -0.58, -0.3, 0, -0.3)),
+        ("line", stroke(poly(0, -0.96, 0, -0.2, 0, 0.62), 0.04)),
+        ("line", stroke(poly(-0.58, -0.3, 0, -0.3, 0.58, -0.3), 0.04)),
     ]
     tail = path(-0.36, 0.5, -0.66, 0.52, -0.6, 0.8, -0.9, 0.76, -0.96, 1.0)
     bows = [
@@ -216,14 +215,19 @@ def kite_aslant() -> Shape:
 
 
 def kite_six_cornered() -> Shape:
-    corners = rays(3, 0.74, 0.74) * (0.92, 1.06) + (0, -0.3)
-    spars = [("line", stroke(np.array([a, (a + b) / 2, b]), 0.05))
-             for a, b in zip(corners[:3], corners[3:], strict=True)]  # fmt: skip
-    tails = [
-        (ink, stroke(path(x, 0.36, 1.6 * x - 0.08, 0.6, 1.6 * x + 0.08, 0.8, 2 * x, 1.04), 0.09))
-        for ink, x in (("gold", -0.16), ("flame", 0.0), ("gold", 0.16))
+    corners = poly(-0.36, -1.06, 0.36, -1.06, 0.74, -0.52, 0.3, 0.3, -0.3, 0.3, -0.74, -0.52)
+    spars = [(corners[0], corners[3]), (corners[1], corners[4]), (corners[2], corners[5])]
+    tail = path(0.0, 0.26, 0.14, 0.46, -0.14, 0.7, 0.1, 0.9, 0.0, 1.08)
+    bows = [
+        (ink, turned(poly(-0.2, -0.1, 0, -0.03, 0.2, -0.1, 0.2, 0.1, 0, 0.03, -0.2, 0.1), a) + at)
+        for ink, at, a in (("gold", tail[7], 0.3), ("flame", tail[14], -0.3))
     ]
-    return [*tails, (BODY, corners), *spars]
+    return [
+        ("dark", stroke(tail, 0.05)),
+        *bows,
+        (BODY, corners),
+        *[("line", stroke(np.array([a, (a + b) / 2, b]), 0.05)) for a, b in spars],
+    ]
 
 
 # --- moon -----------------------------------------------------------------------------------------
@@ -241,6 +245,11 @@ def moon() -> Shape:
     return [(BODY, np.concatenate([outer, inner]))]
 
 
+def _crater(x: float, y: float, r: float) -> Shape:
+    """A rim, darker on one side: a filled disc would look like a spot of a spotted thing."""
+    return [("tone", arc(x, y, r, 0.84 * r, 0, 1)), ("line", arc(x, y, r, 0.8 * r, 0.5, 0.85))]
+
+
 def moon_with_a_face() -> Shape:
     outer = arc(0.1, 0, 0.98, 0, 0.17, 0.83)[:26]
     profile = path(*outer[-1], 0.3, -0.62, 0.1, -0.36, 0.12, -0.24, 0.36, -0.02, 0.12, 0.1,
@@ -255,24 +264,22 @@ def moon_with_a_face() -> Shape:
 
 
 def moon_full() -> Shape:
-    craters = ((-0.36, -0.3, 0.25), (0.3, -0.46, 0.15), (0.4, 0.16, 0.23), (-0.2, 0.38, 0.17),
-               (-0.64, 0.14, 0.11), (0.12, 0.66, 0.12), (0.02, -0.04, 0.09))  # fmt: skip
+    craters = ((-0.34, -0.32, 0.26), (0.34, -0.46, 0.15), (0.42, 0.18, 0.23), (-0.22, 0.4, 0.18),
+               (-0.68, 0.12, 0.11), (0.14, 0.68, 0.12))  # fmt: skip
     return [
         (BODY, ellipse(0, 0, 0.94, 0.94, n=44)),
-        *[("tone", ellipse(x, y, r, 0.88 * r)) for x, y, r in craters],
-        *[("line", arc(x, y, r, 0.8 * r, 0.5, 0.82) * (1, 1)) for x, y, r in craters[:4]],
+        *[part for crater in craters for part in _crater(*crater)],
     ]
 
 
 def moon_old() -> Shape:
     outer = arc(0, 0, 0.98, 0, 0.16, 0.84)[:26]
     x, y = outer[-1]
-    inner = path(x, y, 0.2, -0.5, 0.1, 0, 0.2, 0.5, x, -y)
-    craters = ((-0.5, -0.36, 0.16), (-0.3, 0.16, 0.2), (-0.62, 0.3, 0.1), (-0.14, -0.5, 0.09),
-               (-0.12, 0.62, 0.12))  # fmt: skip
+    inner = path(x, y, 0.12, -0.46, -0.04, 0, 0.12, 0.46, x, -y)
+    craters = ((-0.44, -0.4, 0.16), (-0.42, 0.2, 0.21), (-0.08, 0.66, 0.12))
     shape: Shape = [
         (BODY, np.concatenate([outer, inner[1:-1]])),
-        *[("tone", ellipse(cx, cy, r, r)) for cx, cy, r in craters],
+        *[part for crater in craters for part in _crater(*crater)],
     ]
     return turned_shape(shape, 0.6)
 
@@ -331,8 +338,8 @@ def planet_upright_ring() -> Shape:
     return [
         ("flame", _ring(1.1, 0.9, 0.26, -1.15, 0.5, 1.0)),
         (BODY, ellipse(0, 0, 0.7, 0.7, n=40)),
-        ("tone", ellipse(-0.36, -0.2, 0.17, 0.15)),
-        ("tone", ellipse(0.42, 0.3, 0.13, 0.12)),
+        *_crater(-0.36, -0.2, 0.18),
+        *_crater(0.42, 0.3, 0.14),
         ("flame", _ring(1.1, 0.9, 0.26, -1.15, 0, 0.5)),
         ("stone", ellipse(-0.84, 0.5, 0.15, 0.15)),
     ]
@@ -345,8 +352,8 @@ def planet_upright_ring() -> Shape:
 ARCHES: tuple[tuple[float, float, float, float, float], ...] = (
     (0.0, 0.5, 1.0, 1.0, 0.36),
     (0.0, 0.5, 0.9, 0.98, 0.46),
-    (0.0, 0.78, 1.2, 1.32, 0.6),
-    (0.16, 0.62, 0.86, 1.3, 0.5),
+    (0.0, 0.62, 1.08, 1.3, 0.5),
+    (0.1, 0.62, 0.92, 1.36, 0.48),
 )
 
 
@@ -365,15 +372,20 @@ def _puff(x: float, y: float, r: float) -> Shape:
 
 
 def rainbow_between_clouds() -> Shape:
-    return [(BODY, _arch(1, 0.5, 1.0)), *_puff(-0.68, 0.52, 0.34), *_puff(0.68, 0.52, 0.34)]
+    return [(BODY, _arch(1, 0.5, 1.0)), *_puff(-0.68, 0.54, 0.26), *_puff(0.68, 0.54, 0.26)]
 
 
-def rainbow_shallow() -> Shape:
-    return [(BODY, _arch(2, 0.58, 0.92))]
+def rainbow_twice() -> Shape:
+    cx, cy, across, up, inner = ARCHES[2]
+    arches = [
+        arc(0, 0, a, b, 0.5, 1.0) * (across, up) + (cx, cy) for a, b in ((1, 0.74), (0.64, inner))
+    ]
+    hill = smooth(-1.1, 0.86, -0.7, 0.52, -0.2, 0.6, 0.3, 0.5, 0.8, 0.58, 1.1, 0.86)
+    return [*[(BODY, arch) for arch in arches], ("leaf", hill)]
 
 
 def rainbow_from_a_cloud() -> Shape:
-    return [(BODY, _arch(3, 0.5, 0.92)), *_puff(-0.5, 0.6, 0.42)]
+    return [(BODY, _arch(3, 0.5, 0.96)), *_puff(-0.56, 0.62, 0.32)]
 
 
 # --- rocket ---------------------------------------------------------------------------------------
@@ -464,23 +476,23 @@ def star_sparkle() -> Shape:
 
 
 def star_rounded() -> Shape:
-    corners = rays(5, 1.0, 0.56, 0.16)
-    # Cutting every corner three times rounds a polygon (Chaikin 1974).
-    for _ in range(3):
+    corners = rays(5, 1.14, 0.5, 0.2)
+    # Cutting every corner rounds a polygon (Chaikin 1974); two cuts leave it a star.
+    for _ in range(2):
         after = np.roll(corners, -1, 0)
-        corners = np.stack([0.75 * corners + 0.25 * after, 0.25 * corners + 0.75 * after], axis=1)
+        corners = np.stack([0.8 * corners + 0.2 * after, 0.2 * corners + 0.8 * after], axis=1)
         corners = corners.reshape(-1, 2)
-    return [(BODY, corners * 1.12)]
+    return [(BODY, corners)]
 
 
 SKY: dict[str, tuple[Design, ...]] = {
-    "balloon": (balloon, balloon_round, hot_air_balloon, balloon_drop),
-    "cloud": (cloud, cloud_scalloped, rain_cloud, cloud_flat),
+    "balloon": (balloon, balloon_with_a_bow, hot_air_balloon, balloon_drop),
+    "cloud": (cloud, cloud_scalloped, rain_cloud, cloud_as_a_sign),
     "comet": (comet, comet_curved, comet_with_plumes, comet_with_streaks),
     "kite": (kite, kite_delta, kite_aslant, kite_six_cornered),
     "moon": (moon, moon_with_a_face, moon_full, moon_old),
     "planet": (planet, planet_with_moon, planet_with_two_rings, planet_upright_ring),
-    "rainbow": (rainbow, rainbow_between_clouds, rainbow_shallow, rainbow_from_a_cloud),
+    "rainbow": (rainbow, rainbow_between_clouds, rainbow_twice, rainbow_from_a_cloud),
     "rocket": (rocket, rocket_slender, rocket_plump, rocket_with_boosters),
     "star": (star, star_six, star_sparkle, star_rounded),
 }
