@@ -22,6 +22,23 @@ KEPT = {"fill": "chalk", "line": "chalk", "ground": "pastel"}
 """The rendering that no training sees."""
 
 
+# Hue, saturation and value of details in other hands, each from and to.
+_INK_RANGE: dict[str, tuple[float, float, float, float, float, float]] = {
+    "dark": (0.5, 1.0, 0.0, 0.4, 0.06, 0.24),
+    "white": (0.0, 1.0, 0.0, 0.06, 0.93, 1.0),
+    "glass": (0.1, 0.6, 0.1, 0.55, 0.85, 1.0),
+    "wood": (0.02, 0.11, 0.3, 0.7, 0.3, 0.62),
+    "leaf": (0.22, 0.42, 0.4, 0.8, 0.35, 0.7),
+    "gold": (0.09, 0.17, 0.4, 0.85, 0.85, 1.0),
+    "flame": (-0.02, 0.12, 0.6, 0.95, 0.8, 1.0),
+    "mast": (0.02, 0.11, 0.2, 0.6, 0.2, 0.45),
+    "cream": (0.08, 0.16, 0.05, 0.25, 0.9, 1.0),
+    "water": (0.5, 0.64, 0.3, 0.8, 0.7, 1.0),
+    "rose": (0.92, 1.02, 0.4, 0.8, 0.7, 0.95),
+    "stone": (0.0, 1.0, 0.0, 0.1, 0.4, 0.75),
+}
+
+
 @dataclass(frozen=True)
 class Hand:
     """How one painter draws; the picture book's own hand by default.
@@ -78,6 +95,8 @@ class Hand:
                            ("shear", 0.6), ("perspective", 0.6), ("vivid", 2)):  # fmt: skip
             if not 0 <= getattr(self, name) <= high:
                 raise ValueError(f"a hand's {name} is 0 to {high}, got {getattr(self, name)}")
+        if not {ink for ink, _ in self.inks} <= set(_INK_RANGE):
+            raise ValueError(f"a hand's inks are pairs of one of {', '.join(_INK_RANGE)} and RGB")
         if self.strokes not in (1, 2, 3):
             raise ValueError(f"a hand's strokes are 1, 2 or 3, got {self.strokes}")
         if self.pixels and not 8 <= self.pixels <= 64:
@@ -103,23 +122,6 @@ UNSEEN = Hand(
     ground="pastel",
 )  # fmt: skip
 """The hand kept from training: chalk on a muted sheet, and the last design of every thing."""
-
-
-# Hue, saturation and value of details in other hands, each from and to.
-_INK_RANGE: dict[str, tuple[float, float, float, float, float, float]] = {
-    "dark": (0.5, 1.0, 0.0, 0.4, 0.06, 0.24),
-    "white": (0.0, 1.0, 0.0, 0.06, 0.93, 1.0),
-    "glass": (0.1, 0.6, 0.1, 0.55, 0.85, 1.0),
-    "wood": (0.02, 0.11, 0.3, 0.7, 0.3, 0.62),
-    "leaf": (0.22, 0.42, 0.4, 0.8, 0.35, 0.7),
-    "gold": (0.09, 0.17, 0.4, 0.85, 0.85, 1.0),
-    "flame": (-0.02, 0.12, 0.6, 0.95, 0.8, 1.0),
-    "mast": (0.02, 0.11, 0.2, 0.6, 0.2, 0.45),
-    "cream": (0.08, 0.16, 0.05, 0.25, 0.9, 1.0),
-    "water": (0.5, 0.64, 0.3, 0.8, 0.7, 1.0),
-    "rose": (0.92, 1.02, 0.4, 0.8, 0.7, 0.95),
-    "stone": (0.0, 1.0, 0.0, 0.1, 0.4, 0.75),
-}
 
 
 def _rgb(h: float, s: float, v: float) -> RGB:
