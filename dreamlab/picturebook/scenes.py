@@ -20,6 +20,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from dreamlab.files import write_atomically
+
 from .draw import draw_with_labels
 from .hands import BOOK, Hand, random_hand
 from .world import ATTRIBUTES, OBJECTS, Scene, caption, scene_number
@@ -144,7 +146,9 @@ def read_json(file: Path) -> dict:
     try:
         value = json.loads(file.read_text())
     except (OSError, ValueError) as error:
-        raise ValueError(f"{file} is broken ({error}): delete {file.parent} and start again") from error
+        raise ValueError(
+            f"{file} is broken ({error}): delete {file.parent} and start again"
+        ) from error
     if not isinstance(value, dict):
         raise ValueError(f"{file} is broken (no object): delete {file.parent} and start again")
     return value
@@ -189,7 +193,7 @@ def paintings(
         arrays[2][:] = tokens(words).view(scenes, CAPTIONS + FALSE, CONTEXT).numpy()
         for array in arrays:
             array.flush()
-        done.write_text(json.dumps(wanted, indent=2))
+        write_atomically(done, json.dumps(wanted, indent=2))
     try:
         loaded = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
     except (OSError, ValueError) as error:

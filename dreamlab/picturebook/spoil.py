@@ -46,12 +46,16 @@ def texture_only(pictures: Tensor, owners: Tensor, side: int = 16) -> Tensor:
     n = pictures.shape[-1]
     line = torch.arange(n, device=pictures.device, dtype=torch.float32)
     weight = owners[:, 0] + 1e-6
-    centre = torch.stack(
-        [(weight.sum(2) * line).sum(1), (weight.sum(1) * line).sum(1)], -1
-    ) / weight.sum((1, 2))[:, None]
+    centre = (
+        torch.stack([(weight.sum(2) * line).sum(1), (weight.sum(1) * line).sum(1)], -1)
+        / weight.sum((1, 2))[:, None]
+    )
     corner = (centre - side / 2).round().clamp(0, n - side).long()
     patches = torch.stack(
-        [p[:, y : y + side, x : x + side] for p, (y, x) in zip(pictures, corner.tolist(), strict=True)]
+        [
+            p[:, y : y + side, x : x + side]
+            for p, (y, x) in zip(pictures, corner.tolist(), strict=True)
+        ]
     )
     # Mirrored from patch to patch, so that no seams make a pattern of their own.
     pair = torch.cat([patches, patches.flip(-1)], -1)
@@ -79,10 +83,10 @@ def fools(pictures: Tensor, owners: Tensor, generator: torch.Generator) -> Tenso
 
 
 def spoil(pictures: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Pictures on the way from grey to these: parts fade, other things stand there, noise lies over.
+    """Pictures on the way from grey to these: parts fade, others stand there, noise lies over all.
 
     Every picture keeps a share of itself, the same everywhere or another at each spot. The rest is
-    grey, dim blotches, another picture of the batch, or its own tiles in disorder. A fifth is kept
+    grey, dim blotches, another picture of the batch, or its own tiles in disorder. A third is kept
     whole, so that the model knows clean pictures as well.
 
     Args:
@@ -100,7 +104,7 @@ def spoil(pictures: Tensor, strength: float, generator: torch.Generator) -> Tens
         drawn = torch.randn(b, channels, spots, spots, generator=generator).to(place)
         return F.interpolate(drawn, size=(n, n), mode="bicubic")
 
-    keep = torch.where(uniform() < 0.2, 1.0, uniform())
+    keep = torch.where(uniform() < 0.3, 1.0, uniform() ** 0.7)
     field = 3 * blotches(1, 4) + 1.5 * blotches(1, 8) * (uniform() < 0.5) + 4 * (uniform() - 0.5)
     keep = torch.where(uniform() < 0.5, keep, field.sigmoid())
 

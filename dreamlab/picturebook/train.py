@@ -3,56 +3,65 @@
     python -m dreamlab.picturebook.train                    # both, one after the other
     python -m dreamlab.picturebook.train picturebook-judge  # one of them
 
-Scenes are painted once, kept at 80 px and seen through a new random crop, blur, light and noise at
-every step. Three losses, because we drew the scenes and know all about them:
-
-* the CLIP loss (Radford et al. 2021): pictures and captions of one batch must find each other;
-* attribute loss: each picture must find its object, colour, texture, count and background among the
-  zero-shot prompts of `world.ATTRIBUTES`. A batch is easily sorted by colour and background alone,
-  so without this loss the shapes are learned last;
-* token loss (vision transformer only, after Jiang et al. 2021, "All Tokens Matter"): every patch
-  says which thing it belongs to. Its linear head is thrown away after training.
+Scenes are painted once, kept at 80 px and seen anew at every step. What the two are trained for is
+in `objectives`: both learn the CLIP loss and their attributes; the dreamer, which a dream descends,
+learns a gradient that points from a spoiled picture to the drawing, and keeps its answers under an
+adversary; the judge, which only looks, learns the things of many hands by their shape.
 
 Batch `n` depends on the seed and on `n` alone, so an interrupted training that is started again
-ends with the weights of an uninterrupted one. The two models share no scene and no seed.
+ends with the weights of an uninterrupted one on the same kind of processor. The two models share
+no scene and no seed.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
-import functools
 import json
-import math
-import multiprocessing
 import os
+import pickle
 import signal
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import open_clip
 import torch
 import torch.nn.functional as F
 from open_clip.model import CLIP
-from safetensors.torch import save_file
+from safetensors.torch import save as serialize
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
-from .draw import draw_with_labels
-from .world import ATTRIBUTES, Scene, caption, scene_number
+from dreamlab.files import write_atomically
+from dreamlab.precision import Precision, choose_precision
 
-KEPT = 80  # side of a kept painting, px
-LABELS = 20  # side of a kept label map
-CAPTIONS = 8  # captions written per scene
+from .objectives import (
+    Temperature,
+    alignment_loss,
+    attribute_loss,
+    contrastive_loss,
+    shape_loss,
+)
+from .scenes import (
+    CAPTIONS,
+    CONTEXT,
+    FALSE,
+    check_fingerprint,
+    fingerprint,
+    paintings,
+    tokens,
+    vocabulary,
+)
+from .spoil import fools, spoil
+from .world import ATTRIBUTES
+
 IMAGE = 64  # side of what the models see, px
-CONTEXT = 24  # tokens per caption
 MEAN, STD = 0.5, 0.25
-# Weights of the attribute loss: shapes are learned last, colours and backgrounds in no time.
-HARD = {"object": 3.0, "colour": 1.0, "texture": 1.5, "count": 1.0, "background": 0.5}
 MODELS = Path(__file__).parent / "models"
 
 
@@ -63,15 +72,26 @@ class Plan:
     vision_cfg: dict[str, Any]
     seed: int
     steps: int
-    scenes: int = 60_000
-    batch: int = 128
-    learning_rate: float = 1.5e-3
+    batch: int
+    gradient: bool  # train the gradient (the dreamer) or the shape (the judge)
+    scenes: int
+    many_hands: bool
+    learning_rate: float
     weight_decay: float = 0.05
-    warmup: int = 200
+    warmup: int = 100
+    cooling: float = 0.35  # of the steps, at the end, with a falling learning rate
     embed_dim: int = 128
     text_cfg: dict[str, Any] = field(
         default_factory=lambda: {"context_length": CONTEXT, "width": 96, "heads": 3, "layers": 2}
     )
+    noise: float = 0.3  # largest deviation on spoiled pictures
+    align: float = 6.0  # weight of the alignment loss
+    adversary: float = 0.0  # L2 length of the training adversary, in values of [0, 1] at 64 px
+
+    def learning_rate_at(self, step: int) -> float:
+        """Warm up, stay, and fall to zero over the last part of the steps."""
+        left = (self.steps - step) / (self.cooling * self.steps)
+        return self.learning_rate * min(1.0, (step + 1) / self.warmup, left)
 
 
 PLANS: dict[str, Plan] = {
@@ -79,236 +99,251 @@ PLANS: dict[str, Plan] = {
         {
             "image_size": IMAGE,
             "patch_size": 8,
-            "width": 128,
+            "width": 192,
             "layers": 4,
-            "head_width": 32,
+            "head_width": 48,
             "pool_type": "avg",
         },
         seed=11,
-        steps=7200,
+        steps=4200,
+        batch=64,
+        gradient=True,
+        scenes=40_000,
+        many_hands=False,
+        learning_rate=1.2e-3,
+        embed_dim=160,
+        text_cfg={"context_length": CONTEXT, "width": 160, "heads": 5, "layers": 2},
     ),
     "picturebook-judge": Plan(
-        {"image_size": IMAGE, "layers": [1, 1, 1, 1], "width": 24, "head_width": 48},
+        {"image_size": IMAGE, "layers": [2, 2, 2, 2], "width": 24, "head_width": 48},
         seed=22,
-        steps=7500,
-        learning_rate=1e-3,
+        steps=9000,
+        batch=128,
+        gradient=False,
+        scenes=60_000,
+        many_hands=True,
+        learning_rate=1.2e-3,
     ),
 }
 
 
-# --- the paintings --------------------------------------------------------------------------------
+# --- what the models see --------------------------------------------------------------------------
 
 
-def _paint(job: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, list[str], list[int]]:
-    seed, index = job
-    scene = scene_number(seed, index)
-    picture, labels = draw_with_labels(scene, KEPT)
-    rng = np.random.default_rng([seed, index, 1])
-    words = [caption(scene, rng) for _ in range(CAPTIONS - 2)] + [caption(scene)] * 2
-    small = labels.resize((LABELS, LABELS), 0)
-    return np.asarray(picture), np.asarray(small), words, attributes(scene)
+@dataclass
+class Batch:
+    """One step's scenes: paintings, who owns their pixels, words and attributes."""
+
+    pictures: Tensor  # (b, 3, 80, 80) in [0, 1]
+    things: Tensor  # (b, 1, 20, 20), 1 where any thing stands
+    first: Tensor  # (b, 1, 20, 20), 1 where the first kind of thing stands
+    words: Tensor  # (b, CONTEXT), a caption of each
+    complete: Tensor  # (b, CONTEXT), its complete caption
+    false: Tensor  # (b, FALSE, CONTEXT), the same words about other things
+    numbers: Tensor  # (b, 9) attributes
 
 
-def attributes(scene: Scene) -> list[int]:
-    """Index of the background, then object, colour, texture, count of both items; −1 for none."""
-    names = {kind: list(values) for kind, values in ATTRIBUTES.items()}
-    numbers = [names["background"].index(scene.background)]
-    for slot in range(2):
-        if slot >= len(scene.items):
-            numbers += [-1] * 4
-            continue
-        item = scene.items[slot]
-        for kind in ("object", "colour", "texture", "count"):
-            value = getattr(item, kind)
-            numbers.append(names[kind].index(value) if value else -1)
-    return numbers
+def load_batch(
+    data: dict[str, np.ndarray], plan: Plan, step: int, device: torch.device
+) -> tuple[Batch, torch.Generator]:
+    """The scenes of a step and the generator of all its randomness."""
+    rng = np.random.default_rng([plan.seed, 2, step])
+    chosen = np.sort(rng.choice(plan.scenes, plan.batch, replace=False))
+    rng.shuffle(chosen)
+    which = rng.integers(CAPTIONS, size=plan.batch)
+    which[: plan.batch // 2] = CAPTIONS - 1  # half of the captions are complete
+    texts = torch.from_numpy(data["tokens"][chosen].astype(np.int64)).to(device)
+    labels = torch.from_numpy(data["labels"][chosen]).to(device)[:, None]
+    batch = Batch(
+        torch.from_numpy(data["pictures"][chosen]).to(device).permute(0, 3, 1, 2) / 255,
+        (labels > 0).float(),
+        (labels == 1).float(),
+        texts[torch.arange(plan.batch), torch.from_numpy(which)],
+        texts[:, CAPTIONS - 1],
+        texts[:, CAPTIONS:],
+        torch.from_numpy(data["attributes"][chosen].astype(np.int64)).to(device),
+    )
+    return batch, torch.Generator().manual_seed(plan.seed * 1_000_003 + step)
 
 
-@functools.cache
-def vocabulary() -> np.ndarray:
-    """The ids of CLIP's tokenizer that captions of this world use, ascending."""
-    tokenizer = open_clip.SimpleTokenizer(context_length=CONTEXT)
-    rng = np.random.default_rng(0)
-    texts = {text for values in ATTRIBUTES.values() for text in values.values()}
-    texts |= {caption(scene_number(0, i), rng) for i in range(4000)}
-    return np.unique(tokenizer(sorted(texts)).numpy())
+def _uniform(
+    low: float, high: float, shape: tuple[int, ...], generator: torch.Generator, like: Tensor
+) -> Tensor:
+    return low + (high - low) * torch.rand(shape, generator=generator).to(like.device)
 
 
-def tokens(texts: list[str]) -> Tensor:
-    """Captions as rows of compact token numbers, (n, CONTEXT)."""
-    ids = open_clip.SimpleTokenizer(context_length=CONTEXT)(texts).numpy()
-    compact = np.searchsorted(vocabulary(), ids)
-    if not np.array_equal(vocabulary()[compact.clip(max=len(vocabulary()) - 1)], ids):
-        raise ValueError("a caption uses a word that no scene of the world produces")
-    return torch.from_numpy(compact)
+def window(sides: Tensor, tilt: Tensor, generator: torch.Generator, like: Tensor) -> Tensor:
+    """Affine maps (b, 2, 3) to windows of these sides, tilted, mirrored or not, anywhere inside."""
+    b = len(sides)
+    mirror = 1 - 2 * (_uniform(0, 1, (b,), generator, like) < 0.5).float()
+    shift = _uniform(-1, 1, (b, 2), generator, like) * (1 - sides)[:, None]
+    cos, sin = sides * tilt.cos(), sides * tilt.sin()
+    rows = (
+        torch.stack([cos * mirror, -sin, shift[:, 0]], -1),
+        torch.stack([sin * mirror, cos, shift[:, 1]], -1),
+    )
+    return torch.stack(rows, 1)
 
 
-def paintings(plan: Plan, folder: Path, workers: int) -> dict[str, np.ndarray]:
-    """The plan's pictures (n, 80, 80, 3), labels, tokens and attributes; painted once."""
-    folder = folder / f"scenes-{plan.seed}-{plan.scenes}"
-    names = ("pictures", "labels", "tokens", "attributes")
-    if not (folder / "done").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        n = plan.scenes
-        shapes = ((n, KEPT, KEPT, 3), (n, LABELS, LABELS), (n, CAPTIONS, CONTEXT), (n, 9))
-        kinds = (np.uint8, np.uint8, np.int16, np.int8)
-        arrays = [
-            np.lib.format.open_memmap(folder / f"{name}.npy", "w+", kind, shape)
-            for name, kind, shape in zip(names, kinds, shapes, strict=True)
-        ]
-        words: list[str] = []
-        with multiprocessing.get_context("spawn").Pool(workers) as pool:
-            jobs = ((plan.seed, index) for index in range(n))
-            painted = pool.imap(_paint, jobs, chunksize=64)
-            for index, (picture, labels, texts, numbers) in enumerate(
-                tqdm(painted, "painting scenes", n)
-            ):
-                arrays[0][index], arrays[1][index], arrays[3][index] = picture, labels, numbers
-                words += texts
-        arrays[2][:] = tokens(words).view(n, CAPTIONS, CONTEXT).numpy()
-        for array in arrays:
-            array.flush()
-        (folder / "done").touch()
-    return {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
+def through(images: Tensor, matrix: Tensor, side: int = IMAGE) -> Tensor:
+    """(b, c, h, w) through affine windows, (b, c, side, side)."""
+    grid = F.affine_grid(matrix, [*images.shape[:2], side, side], align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
 
-# --- what the model sees of them ------------------------------------------------------------------
+def drawings(batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """What the dreamer's gradient must point at: clean windows, and where things are in them.
+
+    Light and colours stay as painted: a gradient that must guess them draws them pale.
+    """
+    b, like = len(batch.pictures), batch.pictures
+    wide = _uniform(0, 1, (b,), generator, like) < 0.75
+    sides = torch.where(
+        wide, _uniform(0.85, 1, (b,), generator, like), _uniform(0.6, 0.85, (b,), generator, like)
+    )
+    matrix = window(sides, torch.zeros_like(sides), generator, like)
+    things = F.max_pool2d(through(batch.things, matrix, 16), 3, 1, 1)
+    things = F.interpolate(things, size=(IMAGE, IMAGE), mode="bilinear")
+    return through(like, matrix), things
 
 
 def harshness(progress: float) -> float:
-    """How strong noise, blur and crops are: full for 60 % of the training, then falling to 25 %.
-
-    Harsh looks make gradients kinder to dream with; calm ones at the end teach the small things.
-    """
+    """How strong the judge's noise, blur and crops are: full for 60 %, then falling to 25 %."""
     return 1 - 0.75 * max(0.0, progress - 0.6) / 0.4
 
 
-def look(
-    pictures: Tensor,
-    labels: Tensor,
-    generator: torch.Generator,
-    device: torch.device,
-    harsh: float = 1.0,
-) -> tuple[Tensor, Tensor]:
+def look(batch: Batch, generator: torch.Generator, harsh: float = 1.0) -> tuple[Tensor, Tensor]:
     """A random look at each painting: crop, tilt, mirror, light, blur, noise.
 
     Args:
-        pictures: (b, 3, 80, 80) in [0, 1].
-        labels: (b, 20, 20), 0 background, 1 and 2 the items.
+        batch: the paintings.
         generator: all randomness, on the CPU.
-        device: where the views are made.
         harsh: strength of noise and blur and share of small crops, 0 to 1.
 
     Returns:
-        The views (b, 3, 64, 64), not clipped, and the share of each owner in each of their 8 × 8
-        patches, (b, 3, 8, 8).
+        The views (b, 3, 64, 64), not clipped, and the share of the first kind of thing in each
+        pixel, (b, 1, 64, 64).
     """
-    b = len(pictures)
+    like = batch.pictures
+    b = len(like)
 
     def uniform(low: float, high: float, *shape: int) -> Tensor:
-        drawn = torch.rand(b, *shape, generator=generator).to(device)
-        return low + (high - low) * drawn
+        return _uniform(low, high, (b, *shape), generator, like)
 
     def chance(p: float, *shape: int) -> Tensor:
         return (uniform(0, 1, *shape) < p).float()
 
     # Mostly the whole scene, sometimes a part of it: dreams are looked at through cutouts.
-    side = torch.where(chance(1 - 0.3 * harsh) > 0, uniform(0.8, 1.0), uniform(0.5, 0.8))
-    stretch, tilt = uniform(-0.08, 0.08).exp(), uniform(-0.15, 0.15)
-    mirror = 1 - 2 * chance(0.5)
-    cos, sin = side * tilt.cos(), side * tilt.sin()
-    shift = uniform(-1, 1, 2) * (1 - side)[:, None]
-    matrix = torch.stack(
-        [
-            torch.stack([cos * mirror * stretch, -sin, shift[:, 0]], -1),
-            torch.stack([sin * mirror * stretch, cos, shift[:, 1]], -1),
-        ],
-        1,
-    )
-    grid = F.affine_grid(matrix, [b, 3, IMAGE, IMAGE], align_corners=False)
-    views = F.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
-    owners = F.one_hot(labels.long(), 3).permute(0, 3, 1, 2).float()
-    coarse = F.affine_grid(matrix, [b, 3, 16, 16], align_corners=False)
-    owners = F.grid_sample(owners, coarse, padding_mode="reflection", align_corners=False)
+    side = torch.where(chance(1 - 0.25 * harsh) > 0, uniform(0.8, 1.0), uniform(0.55, 0.8))
+    matrix = window(side, uniform(-0.2, 0.2), generator, like)
+    views = through(like, matrix)
+    first = through(batch.first, matrix)
 
     soft = F.avg_pool2d(F.pad(views, (1, 1, 1, 1), mode="replicate"), 3, 1)
     softer = F.interpolate(F.avg_pool2d(views, 4), scale_factor=4, mode="bilinear")
-    blur, heavy = uniform(0, 1, 1, 1, 1) * chance(0.4, 1, 1, 1), chance(0.12 * harsh, 1, 1, 1)
+    blur, heavy = uniform(0, 1, 1, 1, 1) * chance(0.4, 1, 1, 1), chance(0.1 * harsh, 1, 1, 1)
     views = torch.lerp(torch.lerp(views, soft, blur), softer, heavy)
     views = (views - 0.5) * uniform(0.75, 1.2, 1, 1, 1) + 0.5 + uniform(-0.1, 0.1, 1, 1, 1)
     views = views * uniform(0.93, 1.07, 3, 1, 1)
 
     def noise(size: int) -> Tensor:
-        return torch.randn(b, 3, size, size, generator=generator).to(device)
+        return torch.randn(b, 3, size, size, generator=generator).to(like.device)
 
     # Fine noise, and coarse noise whose blotches a blur does not remove.
-    fine = noise(IMAGE) * uniform(0, 0.3 * harsh, 1, 1, 1) * chance(0.7, 1, 1, 1)
-    coarse_noise = F.interpolate(noise(16), size=(IMAGE, IMAGE), mode="bilinear")
-    coarse_noise = coarse_noise * uniform(0, 0.2 * harsh, 1, 1, 1) * chance(0.3, 1, 1, 1)
-    return views + fine + coarse_noise, F.avg_pool2d(owners, 2)
+    fine = noise(IMAGE) * uniform(0, 0.3 * harsh, 1, 1, 1) * chance(0.6, 1, 1, 1)
+    coarse = F.interpolate(noise(16), size=(IMAGE, IMAGE), mode="bilinear")
+    coarse = coarse * uniform(0, 0.2 * harsh, 1, 1, 1) * chance(0.3, 1, 1, 1)
+    return views + fine + coarse, first
 
 
-class Heads(nn.Module):
-    """Parts of the loss that training needs and the model does not keep."""
+# --- one step's losses ----------------------------------------------------------------------------
 
-    def __init__(self, width: int | None) -> None:
-        super().__init__()
-        self.scale = nn.Parameter(torch.tensor(2.5))  # log temperature of the attribute loss
-        self.sizes = {kind: len(values) for kind, values in ATTRIBUTES.items()}
-        owners = self.sizes["background"] + self.sizes["object"]
-        # Per token: owner, colour, texture.
-        self.token = (
-            nn.Linear(width, owners + self.sizes["colour"] + self.sizes["texture"])
-            if width
-            else None
+
+class Student:
+    """A model in training, with what it is asked."""
+
+    def __init__(self, plan: Plan, device: torch.device, precision: Precision) -> None:
+        self.plan, self.precision, self.device = plan, precision, device
+        self.model = build(plan).to(device)
+        if not plan.gradient:  # convolutions like their channels last
+            self.model = self.model.to(memory_format=torch.channels_last)
+        self.temperature = Temperature().to(device)
+        self.prompts = tokens([t for v in ATTRIBUTES.values() for t in v.values()]).to(device)
+
+    def image(self, pictures: Tensor) -> Tensor:
+        # On a CPU the fused bfloat16 attention is slower than its plain formula at 65 tokens, and
+        # it has no second derivative.
+        with self.precision.autocast(), sdpa_kernel(SDPBackend.MATH):
+            features = self.model.visual((pictures - MEAN) / STD)
+        return F.normalize(features.float(), dim=-1)
+
+    def text(self, words: Tensor) -> Tensor:
+        with self.precision.autocast():
+            features = self.model.encode_text(words)
+        return F.normalize(features.float(), dim=-1)
+
+    @property
+    def scale(self) -> Tensor:
+        return self.model.logit_scale.exp().clamp(max=100)
+
+    def gradient_losses(
+        self, batch: Batch, generator: torch.Generator, progress: float
+    ) -> dict[str, Tensor]:
+        """The dreamer's: clip and attributes of spoiled pictures, and where the gradient points."""
+        plan, b = self.plan, len(batch.words)
+        clean, things = drawings(batch, generator)
+        spoiled = spoil(clean, plan.noise, generator).requires_grad_()
+        image = self.image(spoiled)
+        text, prompts = self.text(torch.cat([batch.words, self.prompts])).split(
+            [b, len(self.prompts)]
         )
+        cosines = (image * text).sum(-1)
+        (gradient,) = torch.autograd.grad(cosines.sum(), spoiled, create_graph=True)
+        # Words first: a gradient that is aligned before the words mean anything draws no things.
+        weight = plan.align * (0.3 + 0.7 * min(1.0, 3 * progress))
+        losses = {
+            "align": weight * alignment_loss(gradient, clean - spoiled.detach(), things),
+            "clip": contrastive_loss(image, text, batch.words, self.scale),
+            "attribute": 2 * attribute_loss(self.temperature(image @ prompts.T), batch.numbers),
+        }
+        if plan.adversary:
+            # The gradient is at hand, so one adversarial step costs one more pass (fast adversarial
+            # training: Wong et al. 2020). Its length varies, down to none.
+            length = plan.adversary * torch.rand(b, generator=generator).to(self.device)
+            push = F.normalize(gradient.detach().flatten(1), dim=-1).view_as(spoiled)
+            moved = self.image(spoiled.detach() - length[:, None, None, None] * push)
+            logits = self.temperature(moved @ prompts.T)
+            losses["adversary"] = contrastive_loss(moved, text, batch.words, self.scale)
+            losses["adversary"] = losses["adversary"] + attribute_loss(logits, batch.numbers)
+        return losses
 
-    def attribute_loss(self, image: Tensor, prompts: Tensor, numbers: Tensor) -> Tensor:
-        """Cross-entropy among the zero-shot prompts of each attribute; two items share the mass."""
-        logits = self.scale.exp() * image @ prompts.T
-        loss = image.new_zeros(())
-        start = 0
-        for place, (kind, size) in enumerate(self.sizes.items()):
-            columns = numbers[:, :1] if kind == "background" else numbers[:, [1 + place, 5 + place]]
-            hit = F.one_hot(columns + 1, size + 1)[..., 1:].sum(1).float()
-            weight = hit.sum(1).clamp(max=1)
-            target = hit / hit.sum(1, keepdim=True).clamp(min=1)
-            entropy = -(target * logits[:, start : start + size].log_softmax(-1)).sum(-1)
-            loss = loss + HARD[kind] * (entropy * weight).sum() / weight.sum().clamp(min=1)
-            start += size
-        return loss
-
-    def token_loss(self, features: Tensor, owners: Tensor, numbers: Tensor) -> Tensor:
-        """Cross-entropy of each patch's owner, and of its colour and texture where it has one."""
-        assert self.token is not None
-        shares = owners.flatten(2).transpose(1, 2)  # (b, 64, 3)
-        sizes = [self.sizes[k] for k in ("colour", "texture")]
-        split = [self.sizes["background"] + self.sizes["object"], *sizes]
-        owner, colour, texture = self.token(features.float()).split(split, -1)
-
-        def targets(place: int, size: int, offset: int = 0) -> Tensor:
-            columns = numbers[:, [1 + place, 5 + place]]
-            known = F.one_hot(columns.clamp(min=0) + offset, size).float()
-            known = known * (columns >= 0).float()[..., None]  # (b, 2, size)
-            return shares[..., 1:] @ known
-
-        backgrounds = self.sizes["background"]
-        ground = F.one_hot(numbers[:, 0], split[0]).float()[:, None] * shares[..., :1]
-        wanted = ground + targets(0, split[0], backgrounds)
-        loss = -(wanted * owner.log_softmax(-1)).sum(-1).mean()
-        for place, logits in ((1, colour), (2, texture)):
-            wanted = targets(place, logits.shape[-1])
-            # Divided by the covered share: a small thing in a wide view must still be looked at.
-            loss = loss - (wanted * logits.log_softmax(-1)).sum() / wanted.sum().clamp(min=1)
-        return loss
-
-
-def contrastive_loss(image: Tensor, text: Tensor, words: Tensor, scale: Tensor) -> Tensor:
-    """The CLIP loss; equal captions in one batch are right answers for each other's pictures."""
-    logits = scale * image @ text.T
-    same = (words[:, None] == words[None]).all(-1).float()
-    target = same / same.sum(-1, keepdim=True)
-    return -sum((target * side.log_softmax(-1)).sum(-1).mean() for side in (logits, logits.T)) / 2
+    def shape_losses(
+        self, batch: Batch, generator: torch.Generator, harsh: float
+    ) -> dict[str, Tensor]:
+        """The judge's: clip and attributes of many hands, and that no shape is no thing."""
+        b = len(batch.words)
+        views, first = look(batch, generator, harsh)
+        # Fools are made of one thing that stands there once: its tiles hold no whole thing.
+        alone = (batch.numbers[:, 4] == 0) & (batch.numbers[:, 5] < 0)
+        few = alone.nonzero()[: b // 4, 0]
+        pictures = torch.cat([views, fools(views[few], first[few], generator)])
+        if self.device.type == "cpu":
+            pictures = pictures.contiguous(memory_format=torch.channels_last)
+        image = self.image(pictures)
+        which = torch.randint(FALSE - 1, (), generator=generator)
+        false = batch.false[few, which : which + 2]
+        texts = [batch.words, self.prompts, batch.complete[few], false.flatten(0, 1)]
+        features = self.text(torch.cat(texts)).split([len(t) for t in texts])
+        text, prompts, right = features[:3]
+        logits = self.temperature(image @ prompts.T)
+        return {
+            "clip": contrastive_loss(image, text, batch.words, self.scale),
+            "attribute": attribute_loss(logits[:b], batch.numbers),
+            "shape": shape_loss(
+                image[few], image[b:], right, features[3].view(len(few), 2, -1), logits[b:],
+                self.scale,
+            ),
+        }  # fmt: skip
 
 
 # --- the loop -------------------------------------------------------------------------------------
@@ -319,7 +354,7 @@ def build(plan: Plan) -> CLIP:
     text = {**plan.text_cfg, "vocab_size": len(vocabulary())}
     with torch.random.fork_rng():
         torch.manual_seed(plan.seed)
-        return CLIP(plan.embed_dim, {**plan.vision_cfg, "output_tokens": True}, text)
+        return CLIP(plan.embed_dim, plan.vision_cfg, text)
 
 
 def save(model: CLIP, plan: Plan, folder: Path) -> None:
@@ -334,8 +369,7 @@ def save(model: CLIP, plan: Plan, folder: Path) -> None:
     full[torch.from_numpy(vocabulary())] = compact
     state["token_embedding.weight"] = full
     state = {k: v.half() if v.ndim >= 2 else v for k, v in state.items()}
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file(state, folder / "open_clip_model.safetensors")
+    write_atomically(folder / "open_clip_model.safetensors", serialize(state))
     config = {
         "model_cfg": {
             "embed_dim": plan.embed_dim,
@@ -349,94 +383,202 @@ def save(model: CLIP, plan: Plan, folder: Path) -> None:
             "resize_mode": "shortest",
         },
     }
-    (folder / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n")
+    write_atomically(folder / "open_clip_config.json", json.dumps(config, indent=2) + "\n")
 
 
-def train(name: str, folder: Path, plan: Plan, *, device: str, workers: int, out: Path) -> None:
-    """Train one model to the end of its plan, from its checkpoint if there is one."""
-    place = torch.device(device)
-    data = paintings(plan, folder, workers)
-    model = build(plan).to(place)
-    transformer = not isinstance(plan.vision_cfg["layers"], list)
-    with torch.random.fork_rng():
-        torch.manual_seed(plan.seed + 1)
-        heads = Heads(plan.vision_cfg["width"] if transformer else None).to(place)
-    prompts = tokens([t for values in ATTRIBUTES.values() for t in values.values()]).to(place)
+class Run:
+    """A training between two steps: student, running mean of its weights, optimiser, step."""
 
-    weights = [*model.parameters(), *heads.parameters()]
-    groups = [
-        {"params": [w for w in weights if w.ndim >= 2], "weight_decay": plan.weight_decay},
-        {"params": [w for w in weights if w.ndim < 2], "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=plan.learning_rate, betas=(0.9, 0.98), eps=1e-6)
-    checkpoint = folder / f"{name}.pt"
-    start = 0
-    if checkpoint.exists():
-        kept = torch.load(checkpoint, map_location=place, weights_only=True)
-        model.load_state_dict(kept["model"])
-        heads.load_state_dict(kept["heads"])
-        optimizer.load_state_dict(kept["optimizer"])
-        start = kept["step"]
-        print(f"{name}: going on from step {start} of {checkpoint}")
+    def __init__(self, plan: Plan, device: torch.device, precision: Precision) -> None:
+        self.plan = plan
+        self.student = Student(plan, device, precision)
+        self.step = 0
+        parts = (self.student.model, self.student.temperature)
+        self.weights = [weight for part in parts for weight in part.parameters()]
+        groups = [
+            {"params": [w for w in self.weights if w.ndim >= 2], "weight_decay": plan.weight_decay},
+            {"params": [w for w in self.weights if w.ndim < 2], "weight_decay": 0.0},
+        ]
+        self.optimizer = torch.optim.AdamW(
+            groups, lr=plan.learning_rate, betas=(0.9, 0.98), eps=1e-6
+        )
+        self.mean = {k: v.detach().clone() for k, v in self.student.model.state_dict().items()}
 
-    def keep(step: int) -> None:
-        parts = {"model": model, "heads": heads, "optimizer": optimizer}
-        state = {key: part.state_dict() for key, part in parts.items()} | {"step": step}
-        fresh = checkpoint.with_suffix(".new")
-        torch.save(state, fresh)
-        os.replace(fresh, checkpoint)  # a reader, or a crash, never meets half a file
+    def losses(self, data: dict[str, np.ndarray], step: int) -> dict[str, Tensor]:
+        batch, generator = load_batch(data, self.plan, step, self.student.device)
+        if self.plan.gradient:
+            return self.student.gradient_losses(batch, generator, step / self.plan.steps)
+        return self.student.shape_losses(batch, generator, harshness(step / self.plan.steps))
 
-    # Ctrl-C is answered between two steps, when the checkpoint is whole.
-    interrupted = []
-    before = signal.signal(signal.SIGINT, lambda *_: interrupted.append(True))
-    model.train()
-    last_kept = time.monotonic()
-    bar = tqdm(range(start, plan.steps), name, plan.steps, initial=start)
-    for step in bar:
-        rng = np.random.default_rng([plan.seed, 2, step])
-        generator = torch.Generator().manual_seed(plan.seed * 1_000_003 + step)
-        chosen = np.sort(rng.choice(plan.scenes, plan.batch, replace=False))
-        pictures = torch.from_numpy(data["pictures"][chosen]).to(place).permute(0, 3, 1, 2) / 255
-        labels = torch.from_numpy(data["labels"][chosen]).to(place)
-        which = rng.integers(CAPTIONS, size=plan.batch)
-        words = torch.from_numpy(data["tokens"][chosen, which].astype(np.int64)).to(place)
-        numbers = torch.from_numpy(data["attributes"][chosen].astype(np.int64)).to(place)
-        progress = step / plan.steps
-        views, owners = look(pictures, labels, generator, place, harshness(progress))
+    def advance(self, data: dict[str, np.ndarray]) -> dict[str, float]:
+        """One step. Returns its losses.
 
-        rate = plan.learning_rate * min(1, (step + 1) / plan.warmup)
-        for group in optimizer.param_groups:
-            group["lr"] = rate * (0.5 + 0.5 * math.cos(math.pi * progress))
-        # On a CPU the fused bfloat16 attention is slower than its plain formula at 65 tokens.
-        with torch.autocast(place.type, torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
-            seen = model.visual((views - MEAN) / STD)
-            pooled, patches = seen if transformer else (seen, None)
-            text = model.encode_text(torch.cat([words, prompts]))
-        image, text = F.normalize(pooled.float(), dim=-1), F.normalize(text.float(), dim=-1)
-        scale = model.logit_scale.exp().clamp(max=100)
-        clip = contrastive_loss(image, text[: plan.batch], words, scale)
-        attribute = heads.attribute_loss(image, text[plan.batch :], numbers)
-        loss = clip + attribute
-        if transformer:
-            loss = loss + heads.token_loss(patches, owners, numbers)
-
-        optimizer.zero_grad()
+        Raises:
+            FloatingPointError: if they are not finite; nothing has been changed then.
+        """
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.plan.learning_rate_at(self.step)
+        losses = self.losses(data, self.step)
+        loss = sum(losses.values())
+        self.optimizer.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(weights, 1.0)
-        optimizer.step()
-        if step % 20 == 0:
-            bar.set_postfix(clip=f"{clip.item():.2f}", attribute=f"{attribute.item():.2f}")
-        if interrupted or time.monotonic() - last_kept > 60:
-            keep(step + 1)
-            last_kept = time.monotonic()
-        if interrupted:
-            break
-    signal.signal(signal.SIGINT, before)
-    if interrupted:
-        raise KeyboardInterrupt(f"{name} stopped after step {step + 1}; start again to go on")
-    keep(plan.steps)
-    save(copy.deepcopy(model).eval(), plan, out / name)
+        size = nn.utils.clip_grad_norm_(self.weights, 1.0)
+        if not (loss.isfinite() and size.isfinite()):
+            raise FloatingPointError(
+                f"step {self.step + 1} gave a loss of {loss.item()} and a gradient of {size.item()}"
+            )
+        self.optimizer.step()
+        # Young means forget fast, or the first random weights would stay in them for long.
+        fade = min(0.999, (1 + self.step) / (10 + self.step))
+        for name, value in self.student.model.state_dict().items():
+            if value.is_floating_point():
+                self.mean[name].lerp_(value, 1 - fade)
+            else:
+                self.mean[name].copy_(value)
+        self.step += 1
+        return {name: loss.item() for name, loss in losses.items()}
+
+    def averaged(self) -> CLIP:
+        """The model with the running mean of its weights, which is what is kept of it."""
+        model = copy.deepcopy(self.student.model)
+        model.load_state_dict(self.mean)
+        return model.eval()
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "model": self.student.model.state_dict(),
+            "temperature": self.student.temperature.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "mean": self.mean,
+            "step": self.step,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.student.model.load_state_dict(state["model"])
+        self.student.temperature.load_state_dict(state["temperature"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        for name, value in state["mean"].items():
+            self.mean[name].copy_(value)
+        self.step = state["step"]
+
+
+def read_checkpoint(file: Path, wanted: dict, device: torch.device) -> dict[str, Any]:
+    """What a training left behind.
+
+    Raises:
+        ValueError: if it is broken, or of another plan, vocabulary or painter.
+    """
+    try:
+        kept = torch.load(file, map_location=device, weights_only=True)
+        found = json.loads(kept["fingerprint"])
+        pieces = ("model", "temperature", "optimizer", "mean", "step")
+        state = {name: kept[name] for name in pieces}
+    except (
+        OSError,
+        EOFError,
+        RuntimeError,
+        ValueError,
+        KeyError,
+        TypeError,
+        pickle.UnpicklingError,
+    ) as error:
+        raise ValueError(f"{file} is broken ({error}): delete it to begin anew") from error
+    check_fingerprint(found, wanted, file)
+    return state
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[bool]]:
+    """Ctrl-C is answered between two steps, when all is whole: the list is then no longer empty."""
+    interrupted: list[bool] = []
+    before = signal.signal(signal.SIGINT, lambda *_: interrupted.append(True))
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def train(
+    name: str,
+    folder: Path,
+    plan: Plan,
+    *,
+    device: str,
+    workers: int,
+    out: Path,
+    precision: Precision | None = None,
+) -> None:
+    """Train one model to the end of its plan, from its checkpoint if there is one.
+
+    Args:
+        name: what the model and its checkpoint are called.
+        folder: paintings and checkpoints.
+        plan: what to train.
+        device: where.
+        workers: processes that paint.
+        out: the model folder appears in it.
+        precision: arithmetic and threads; measured if None.
+
+    Raises:
+        ValueError: paintings or a checkpoint are broken or of another world or plan.
+        FloatingPointError: a loss is not finite. The last checkpoint is kept.
+        KeyboardInterrupt: after the checkpoint was written.
+    """
+    place = torch.device(device)
+    data = paintings(plan.seed, plan.scenes, plan.many_hands, folder, workers)
+    scenes = fingerprint(plan.seed, plan.scenes, plan.many_hands)
+    # Through JSON and back: a tuple and a list are the same plan.
+    wanted = json.loads(json.dumps({"plan": asdict(plan)} | scenes))
+    checkpoint = folder / f"{name}.pt"
+    kept = read_checkpoint(checkpoint, wanted, place) if checkpoint.exists() else None
+    if precision is None:
+        precision = measured_precision(plan, data, place)
+    print(f"{name}: {precision}")
+    torch.set_num_threads(precision.threads)
+    run = Run(plan, place, precision)
+    if kept is not None:
+        run.restore(kept)
+        print(f"{name}: going on from step {run.step} of {checkpoint}")
+
+    def keep() -> None:
+        state = run.state() | {"fingerprint": json.dumps(wanted)}
+        write_atomically(checkpoint, lambda file: torch.save(state, file))
+
+    last_kept = time.monotonic()
+    bar = tqdm(total=plan.steps, desc=name, initial=run.step)
+    with _interrupts() as interrupted:
+        while run.step < plan.steps:
+            try:
+                losses = run.advance(data)
+            except FloatingPointError as error:
+                raise FloatingPointError(
+                    f"{name}: {error}; {checkpoint} holds the last good step. Start again to go on "
+                    "from there, or lower the plan's learning rate"
+                ) from None
+            bar.update()
+            if run.step % 20 == 0:
+                bar.set_postfix({key: f"{value:.2f}" for key, value in losses.items()})
+            if interrupted or time.monotonic() - last_kept > 60:
+                keep()
+                last_kept = time.monotonic()
+            if interrupted:
+                raise KeyboardInterrupt(
+                    f"{name} stopped after step {run.step}; start again to go on"
+                )
+        keep()
+    bar.close()
+    save(run.averaged(), plan, out / name)
     print(f"{name}: saved to {out / name}")
+
+
+def measured_precision(plan: Plan, data: dict[str, np.ndarray], place: torch.device) -> Precision:
+    """The arithmetic in which this processor does one step of this plan fastest."""
+    run = Run(plan, place, Precision("float32", torch.get_num_threads(), place.type))
+
+    def step() -> None:
+        sum(run.losses(data, 0).values()).backward()
+
+    return choose_precision(step, device=place)
 
 
 def main() -> None:
@@ -445,18 +587,31 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("build/picturebook"))
     parser.add_argument("--out", type=Path, default=MODELS, help="where the model folders go")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, help="of torch; all cores unless given")
+    parser.add_argument("--threads", type=int, help="of torch, at most; all cores unless given")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="painters")
     args = parser.parse_args()
     for name in args.names:
         if name not in PLANS:
             parser.error(f"no plan for {name!r}; there are {', '.join(PLANS)}")
+    for option in ("threads", "workers"):
+        if getattr(args, option) is not None and getattr(args, option) < 1:
+            parser.error(f"--{option} is at least 1, got {getattr(args, option)}")
     if args.threads:
         torch.set_num_threads(args.threads)
     for name in args.names:
-        train(
-            name, args.folder, PLANS[name], device=args.device, workers=args.workers, out=args.out
-        )
+        try:
+            train(
+                name,
+                args.folder,
+                PLANS[name],
+                device=args.device,
+                workers=args.workers,
+                out=args.out,
+            )
+        except (ValueError, FloatingPointError) as error:
+            parser.exit(1, f"{error}\n")
+        except KeyboardInterrupt as stop:
+            parser.exit(130, f"\n{stop}\n")
 
 
 if __name__ == "__main__":
