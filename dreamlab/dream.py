@@ -132,7 +132,10 @@ class Dream:
         if recipe.normalize_gradient:
             gradient = unit_rms(gradient)
         adam = state.adam.update(gradient + values * prior_gradient)
-        updated = state.pixels - learning_rate * adam.direction()
+        # Adam moves every pixel about equally far, also where CLIP hardly cares. One length for the
+        # whole picture paints where it cares (Santurkar et al. 2019).
+        direction = adam.direction() if recipe.optimizer == "adam" else unit_rms(adam.mean)
+        updated = state.pixels - learning_rate * direction
         if recipe.clamp:
             updated.clamp_(0, 1)
 
@@ -170,9 +173,10 @@ class Dream:
         mix = recipe.view_mix_at(progress)
         windows = draw_windows(pixels.shape[-2:], recipe.views, mix, generators)
         views = look(pixels, windows, self.clip.image_size)
-        if recipe.view_noise == 0:
+        noise = recipe.view_noise_at(progress)
+        if noise == 0:
             return views
-        deviations = draw_deviations(recipe.views, recipe.view_noise, generators)
+        deviations = draw_deviations(recipe.views, noise, generators)
         return add_noise(views, deviations, self._generators(-step - 1, views.device))
 
     def _encode(self, views: Tensor, negative_weight: float) -> tuple[Tensor, Tensor]:
@@ -333,7 +337,7 @@ class Dream:
 def unit_rms(gradient: Tensor) -> Tensor:
     """Scale (b, 3, h, w) so that the root mean square of every image is 1; zeros stay zeros.
 
-    Adam alone would not notice: it divides by the size of its gradients anyway. What changes is the
+    With the optimizer "gradient" this is the step itself. Adam alone would not notice: it divides by the size of its gradients anyway. What changes is the
     balance with what is added afterwards, which no longer depends on how excited CLIP is.
     """
     rms = gradient.square().mean((1, 2, 3), keepdim=True).sqrt()

@@ -17,11 +17,14 @@ class Number:
 
     low: float
     high: float
+    optional: bool = False
 
     def __str__(self) -> str:
-        return f"a number from {self.low:g} to {self.high:g}"
+        return f"a number from {self.low:g} to {self.high:g}" + (", or None" if self.optional else "")
 
-    def __call__(self, value: Any) -> float:
+    def __call__(self, value: Any) -> float | None:
+        if self.optional and value is None:
+            return None
         _require(isinstance(value, Real) and not isinstance(value, bool))
         _require(self.low <= value <= self.high)
         return float(value)
@@ -145,8 +148,16 @@ class Recipe:
         Scales(0.1),
         "canvas scale of each octave; all get the same share of steps",
     )
+    optimizer: str = _knob(
+        "adam",
+        Choice(("adam", "gradient")),
+        "what makes a step of the gradient: Adam, a length for each pixel; or the running mean of "
+        "the gradient, one length for the whole picture",
+    )
     learning_rate: float = _knob(
-        0.05, Number(0, 1), "how far a pixel moves in the first step; 1 is from black to white"
+        0.05,
+        Number(0, 1),
+        "how far a pixel moves in the first step, on average; 1 is from black to white",
     )
     final_learning_rate: float = _knob(
         0.3, Number(0, 1), "the last step's, as a fraction of the first; a half cosine in between"
@@ -161,6 +172,11 @@ class Recipe:
         "the last step's view_mix, blended; None keeps it constant",
     )
     view_noise: float = _knob(0.1, Number(0, 1), "largest deviation of the white noise on a view")
+    final_view_noise: float | None = _knob(
+        None,
+        Number(0, 1, optional=True),
+        "the last step's view_noise, falling evenly; None keeps it constant",
+    )
     tv_weight: float = _knob(0.6, Number(0, 1000), "how strongly total variation smooths")
     tv_kind: str = _knob(
         "masked", Choice(("masked", "squared", "isotropic", "l1")), "which total variation"
@@ -200,6 +216,8 @@ class Recipe:
         """
         bare: dict[str, Any] = {
             "octaves": (1.0,),
+            "optimizer": "adam",
+            "learning_rate": 0.05,
             "final_learning_rate": 1.0,
             "views": 1,
             "view_mix": (1.0, 0.0, 0.0),
@@ -222,6 +240,11 @@ class Recipe:
         return self.learning_rate * (
             self.final_learning_rate + (1 - self.final_learning_rate) * fall
         )
+
+    def view_noise_at(self, progress: float) -> float:
+        """The largest deviation of noise on a view after `progress` of the run, 0 to 1."""
+        last = self.view_noise if self.final_view_noise is None else self.final_view_noise
+        return (1 - progress) * self.view_noise + progress * last
 
     def view_mix_at(self, progress: float) -> tuple[float, ...]:
         """The shares of global, middle and local views after `progress` of the run, 0 to 1."""
