@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from matplotlib import cbook
 from PIL import Image
 
+from dreamlab.clip import load_clip
 from dreamlab.measure.judge import (
     Estimate,
     Judge,
@@ -22,6 +23,8 @@ from dreamlab.measure.judge import (
     share,
     spectrum_slope,
 )
+from dreamlab.picturebook.draw import draw
+from dreamlab.picturebook.world import OBJECTS, caption, compose, variants
 from dreamlab.resample import resize
 
 
@@ -407,3 +410,63 @@ def test_the_band_of_a_dream_ends_where_clips_own_resize_halves_the_power():
     waves = torch.stack([across.sin(), across.cos()])[:, None, None].expand(2, 1, 128, 128)
     power = resize(waves, (64, 64))[..., 8:-8].square().sum(0).mean()
     assert power == pytest.approx(0.5, abs=0.02)
+
+
+# --- which thing is it? -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def judge() -> Judge:
+    return Judge(load_clip("picturebook-judge", device="cpu"))
+
+
+def test_the_judge_says_which_thing_a_drawing_shows(judge):
+    scenes = [compose(b, [(name, "red", "plain", 1)], seed=3) for b, name in
+              (("sky", "heart"), ("snow", "tree"), ("space", "star"))]  # fmt: skip
+    pictures = [draw(scene, 96) for scene in scenes]
+    captions = [caption(scene) for scene in scenes]
+    answers = judge.things(pictures, captions)
+    assert [answer.said for answer in answers] == ["heart", "tree", "star"]
+    assert [answer.rank for answer in answers] == [0, 0, 0]
+    # Asked about another thing, it still names what is there, and ranks what is asked for.
+    wrong = judge.things(pictures[0], "a red umbrella in the sky")[0]
+    assert wrong.said == "heart" and wrong.rank > 0
+    table = judge.similarity(pictures[0], list(variants(captions[0]).values()))[0]
+    assert wrong.rank == (table >= table[list(variants("a ball")).index("umbrella")]).sum() - 1
+
+
+def test_no_thing_no_answer(judge, tiny_clip):
+    images = noise(3, 32, 32)
+    prompts = ["a red heart", "in the clouds", "a giraffe"]
+    with pytest.warns(UserWarning, match="giraffe"):
+        rows = measure(images, prompts, clip=tiny_clip, judge=judge)
+    assert [answer is None for answer in judge.things(images, prompts)] == [False, True, True]
+    assert ["object_rank" in row for row in rows] == [True, False, False]
+    assert rows[0]["object_rank"] in range(25) and rows[0]["said"] in OBJECTS
+
+
+@pytest.mark.parametrize("make", [lambda tiny: tiny, lambda tiny: ColourClip()])
+def test_a_judge_of_another_world_is_not_asked_for_things(make, tiny_clip):
+    other = Judge(make(tiny_clip))
+    assert not other.knows_things
+    assert other.things(noise(1, 32, 32), "a red heart") == [None]
+    assert other.levels == ()
+
+
+def test_both_embedded_clips_know_things(judge):
+    assert judge.knows_things
+    assert Judge(load_clip("picturebook", device="cpu")).knows_things
+
+
+def test_levels_fall_from_whole_drawings_to_small_tiles(judge):
+    levels = judge.levels
+    assert judge.levels is levels  # measured once
+    assert [level.what for level in levels] == ["whole"] + [f"{n}-px tiles" for n in (16, 8, 4)]
+    assert all(level.cosine.count == level.found.count == 50 for level in levels)
+    whole, sixteen, eight, four = levels
+    assert whole.found.value > 0.8 and four.found.value < 0.3
+    assert whole.cosine.value > sixteen.cosine.value > eight.cosine.value > four.cosine.value
+    assert whole.row("rung") == {
+        "rung": "drawings, whole", "count": 50, "judge": whole.cosine, "object": whole.found
+    }  # fmt: skip
+    assert "whole: thing named " in str(whole)

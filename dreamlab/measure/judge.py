@@ -12,7 +12,7 @@ it, cut off at 0 and 1.
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Union
 
 import numpy as np
@@ -21,6 +21,8 @@ import torch.nn.functional as F
 from PIL import Image
 
 from dreamlab.clip import Clip, load_clip
+from dreamlab.picturebook.probe import drawn, in_pieces, probe_scenes
+from dreamlab.picturebook.world import OBJECTS, caption, thing_in, variants
 
 if TYPE_CHECKING:
     from dreamlab.dream import Dream
@@ -284,12 +286,53 @@ def _blurred(images: torch.Tensor, share: float) -> torch.Tensor:
     return F.conv2d(F.pad(images, (0, 0, reach, reach), mode="replicate"), kernel.mT, groups=3)
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a judge says to "which thing is it?".
+
+    Attributes:
+        rank: how many of the 25 things it prefers to the right one: 0 is right.
+        said: the thing that it names, one of `dreamlab.picturebook.world.OBJECTS`.
+    """
+
+    rank: int
+    said: str
+
+
+@dataclass(frozen=True)
+class Level:
+    """What a judge says of drawings that are shown in a certain way; a mark to compare dreams with.
+
+    Attributes:
+        what: how they are shown: "whole", "16-px tiles" and so on.
+        cosine: with their captions, the mean.
+        found: share of things that it names right among 25.
+    """
+
+    what: str
+    cosine: "Estimate"
+    found: "Estimate"
+
+    def row(self, by: str = "recipe") -> dict[str, object]:
+        """As a row of a summary, named in the column `by`."""
+        name = f"drawings, {self.what}"
+        return {by: name, "count": self.cosine.count, "judge": self.cosine, "object": self.found}
+
+    def __str__(self) -> str:
+        return f"{self.what}: thing named {self.found:.0%}, cosine {self.cosine:.2f}"
+
+
 class Judge:
     """A CLIP that never saw a gradient, asked what it thinks of the pictures.
 
     Pictures are tensors (n, 3, h, w), PIL images, a `Dream`, or a list of such; the judge sees them
     as a screen shows them, cut off at 0 and 1. Prompts may be left out for dreams, which know
     theirs.
+
+    How far to trust it, it says itself: `levels` has its answers on drawings, whole and cut into
+    tiles in random order, which have the colours and textures of the drawing and no shape. A score
+    that tiles reach as well says nothing about shape; nor does a rank among captions that differ in
+    colour or background. `things` asks for the thing alone.
 
     Attributes:
         clip: the CLIP that judges.
@@ -367,6 +410,73 @@ class Judge:
         """
         return share(self.rank(images, prompts, distractors) == 0)
 
+    def things(
+        self, images: Images, prompts: str | Sequence[str] | None = None
+    ) -> list[Answer | None]:
+        """Ask "which thing is it?" of each of n pictures: 25 things, and all else as in its prompt.
+
+        For "a red heart in the sky" the captions are "a red apple in the sky", "a red ball in the
+        sky", … Of a prompt with several things the first is asked for. Chance is 4 %.
+
+        Args:
+            images: n pictures.
+            prompts: one for all or one for each; None for dreams' own.
+
+        Returns:
+            n answers; None where the prompt names no thing of the picture-book world, and for all
+            if the judge was not trained on that world (`knows_things`).
+        """
+        tensors = as_tensors(images)
+        prompts = _prompts_of(images, prompts, sum(map(len, tensors)))
+        asked = [variants(prompt) if self.knows_things else {} for prompt in prompts]
+        answers: list[Answer | None] = [None] * len(prompts)
+        if not any(asked):
+            return answers
+        features = image_features(self.clip, [tensor.clamp(0, 1) for tensor in tensors])
+        self._encode([text for choices in asked for text in choices.values()])  # all at once
+        for i, (prompt, choices) in enumerate(zip(prompts, asked, strict=True)):
+            if choices:
+                names = list(choices)
+                cosines = self._encode(list(choices.values())) @ features[i]
+                right = cosines[names.index(thing_in(prompt))]
+                rank = int((cosines >= right).sum()) - 1
+                answers[i] = Answer(rank, names[int(cosines.argmax())])
+        return answers
+
+    @cached_property
+    def knows_things(self) -> bool:
+        """Whether it was trained on the picture-book world: it knows all its things, and no more.
+
+        Of others, the question of `things` is not known to measure shape.
+        """
+        unknown_words = getattr(self.clip, "unknown_words", lambda prompt: [])
+        return unknown_words(" ".join([*OBJECTS, "photograph"])) == ["photograph"]
+
+    @cached_property
+    def levels(self) -> tuple[Level, ...]:
+        """Where this judge may be trusted: its answers on drawings, whole and in pieces.
+
+        50 drawings that no training saw, each thing twice, at 64 px: whole, and cut into tiles of
+        16, 8 and 4 px in random order. Measured when first asked for, in about a second.
+
+        - A dream's score below that of tiles is worth no more than a drawing cut to pieces.
+        - The thing is to be trusted as far as whole drawings are named, and tiles are not.
+
+        () for a judge of another world.
+        """
+        if not self.knows_things:
+            return ()
+        scenes = probe_scenes(frames=5, things=10)
+        captions = [caption(scene) for scene in scenes]
+        return tuple(
+            Level(
+                what,
+                mean(self.score(pictures, captions)),
+                share(answer.rank == 0 for answer in self.things(pictures, captions)),
+            )
+            for what, pictures in in_pieces(drawn(scenes)).items()
+        )
+
     def _encode(self, prompts: Sequence[str]) -> torch.Tensor:
         """Encode each prompt once: a live judge is asked about the same one many times."""
         new = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._texts]
@@ -382,11 +492,13 @@ def measure(
     clip: Clip,
     judge: Judge | None = None,
     distractors: Sequence[str] = (),
-) -> list[dict[str, float]]:
+) -> list[dict[str, float | str]]:
     """All that this module knows about each of n pictures, one dictionary of numbers for each.
 
     - `dreamer`: cosine with its prompt by `clip`, of the pixels as they are, in range or not
     - `judge`, `rank`: cosine and rank by the judge, of the picture as a screen shows it
+    - `object_rank`, `said`: its answer to "which thing is it?", see `Judge.things`; left out where
+      there is none
     - `slope`, `out_of_range`, `clipped`: see `spectrum_slope` and so on; the slope is that of what
       `clip` sees of the whole picture, NaN if the picture is too small for a spectrum
     - `blur`, `shift`: see `fragility`, asked of `clip`
@@ -394,7 +506,7 @@ def measure(
     Args:
         images, prompts, distractors: as for `Judge.rank`.
         clip: the CLIP that made the pictures.
-        judge: None leaves out its two numbers. `rank` also needs a wrong caption.
+        judge: None leaves out its numbers. `rank` also needs a wrong caption.
     """
     tensors = as_tensors(images)
     prompts = _prompts_of(images, prompts, sum(map(len, tensors)))
@@ -418,7 +530,12 @@ def measure(
     lost = fragility(clip, tensors, prompts)
     columns |= {"blur": lost.blur, "shift": lost.shift}
     lists = [column.tolist() for column in columns.values()]
-    return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
+    answers = [None] * len(rows) if judge is None else judge.things(tensors, prompts)
+    for row, answer in zip(rows, answers, strict=True):
+        if answer is not None:
+            row |= {"object_rank": answer.rank, "said": answer.said}
+    return rows
 
 
 # --- numbers with their uncertainty ---------------------------------------------------------------

@@ -28,7 +28,7 @@ from tqdm import tqdm
 
 from dreamlab.clip import Clip, load_clip
 from dreamlab.dream import Dream
-from dreamlab.measure.judge import Estimate, Judge, mean, measure, share
+from dreamlab.measure.judge import Estimate, Judge, Level, mean, measure, share
 from dreamlab.recipe import Recipe
 
 Loadable = str | tuple[str, str]
@@ -39,6 +39,8 @@ MEASURES: dict[str, tuple[str, str]] = {
     "judge": ("judge score", ".2f"),
     "top1": ("judge R-precision", ".0%"),
     "rank": ("mean rank", ".1f"),
+    "object": ("object named", ".0%"),
+    "object_rank": ("object's rank", ".1f"),
     "slope": ("spectrum slope", ".2f"),
     "out_of_range": ("out of range", ".0%"),
     "clipped": ("clipped", ".0%"),
@@ -46,7 +48,7 @@ MEASURES: dict[str, tuple[str, str]] = {
     "shift": ("lost by shift", ".2f"),
 }
 """For each number of a row its heading in a table and how it is written. `judge.measure` says what
-they are; `top1` is the share of rank 0."""
+they are; `top1` is the share of rank 0, `object` that of object_rank 0."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,12 @@ class Sweep:
         rows: a dictionary for each dream: `recipe`, `prompt`, `seed`, the numbers of
             `judge.measure`, and `error`: "" or what went wrong, and then no numbers.
         images: the picture of each row, None where it failed.
+        levels: what the judge says of drawings, whole and in tiles, see `Judge.levels`.
     """
 
     rows: list[dict[str, Any]]
     images: list[Image.Image | None] = field(repr=False)
+    levels: tuple[Level, ...] = field(default=(), repr=False)
 
     @property
     def failures(self) -> list[dict[str, Any]]:
@@ -144,10 +148,11 @@ class Sweep:
         )
 
     def markdown(self, by: str | None = "recipe") -> str:
-        """The summary as a Markdown table; `by=None` is every row."""
+        """The summary in Markdown, the judge's levels below; `by=None` is every row."""
         if by is None:
-            return markdown(self.rows, ["recipe", "prompt", "seed", *MEASURES, "error"])
-        return markdown(self.summary(by), [by, *MEASURES])
+            return markdown(self.rows, ["recipe", "prompt", "seed", *MEASURES, "said", "error"])
+        levels = [level.row(by) for level in self.levels]
+        return markdown([*self.summary(by), *levels], [by, *MEASURES])
 
 
 def sweep(
@@ -207,7 +212,8 @@ def sweep(
     ]
     results = run_jobs(jobs, executor, progress=progress)
     rows, images = zip(*(results[key] for job in jobs for key in job.pictures()), strict=True)
-    return Sweep(list(rows), list(images))
+    asked = any("object_rank" in row for row in rows)
+    return Sweep(list(rows), list(images), load_judge(judge, device).levels if asked else ())
 
 
 Key = tuple[str, str, int]
@@ -395,8 +401,8 @@ def summarize(rows: Sequence[Mapping[str, Any]], by: str = "recipe") -> list[dic
 
 
 def _number(row: Mapping[str, Any], name: str) -> float | None:
-    if name == "top1":
-        return float(row["rank"] == 0) if "rank" in row else None
+    if (rank := {"top1": "rank", "object": "object_rank"}.get(name)) is not None:
+        return float(row[rank] == 0) if rank in row else None
     return row.get(name)
 
 
@@ -404,7 +410,7 @@ def _estimate(name: str, by_prompt: list[list[float]]) -> Estimate:
     independent = [sum(numbers) / len(numbers) for numbers in by_prompt]
     if len(by_prompt) == 1:
         independent = by_prompt[0]
-    counted = name == "top1" and set(independent) <= {0.0, 1.0}
+    counted = name in ("top1", "object") and set(independent) <= {0.0, 1.0}
     return share(independent) if counted else mean(independent)
 
 

@@ -9,6 +9,7 @@ deterministic: one generator, one scene; one scene, one picture.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -237,6 +238,56 @@ def caption(scene: Scene, rng: np.random.Generator | None = None) -> str:
     if drop(0.15):
         text = f"a picture of {text}"
     return text
+
+
+# A background's words are read as a whole: "in the clouds" names a place, not a thing.
+_FORMS = {form.lower(): name for name in OBJECTS for form in (name, _noun(name, plural=True))}
+_WORDS = re.compile(
+    rf"(?<![\w'-])(?:{'|'.join(map(re.escape, BACKGROUNDS.values()))}"
+    rf"|(?:(?P<article>an?)(?P<gap>\s+))?(?P<noun>{'|'.join(sorted(_FORMS, key=len)[::-1])}))"
+    r"(?![\w'-])",
+    re.IGNORECASE,
+)
+_SEVERAL = re.compile(rf"\b(?:{'|'.join(COUNTS[1:])})(?:\s+\w+){{0,2}}\s+$", re.IGNORECASE)
+
+
+def _naming(text: str) -> re.Match | None:
+    """Where a sentence first names a thing of this world."""
+    return next((found for found in _WORDS.finditer(text) if found["noun"]), None)
+
+
+def thing_in(text: str) -> str | None:
+    """The thing of this world that a sentence names first, one of `OBJECTS`; None for none."""
+    found = _naming(text)
+    return _FORMS[found["noun"].lower()] if found else None
+
+
+def variants(text: str) -> dict[str, str]:
+    """A sentence about each thing of this world, all else equal: {"apple": "a red apple …", …}.
+
+    Only the thing that is named first is exchanged, with its plural and with an "a" or "an" right
+    before it; the text itself is the variant of its own thing. {} for a text that names no thing:
+    "a thing at night", "in the clouds", "a giraffe".
+    """
+    found = _naming(text)
+    if not found:
+        return {}
+    own, noun = thing_in(text), found["noun"].lower()
+    # "fish" is both; the words before it tell.
+    plural = noun != own or (
+        _noun(own, True) == own and bool(_SEVERAL.search(text[: found.start()]))
+    )
+
+    def named(name: str) -> str:
+        words = _noun(name, plural)
+        if found["article"]:
+            article = "an" if words[0] in "aeiou" else "a"
+            if found["article"][0].isupper():
+                article = article.capitalize()
+            words = article + found["gap"] + words
+        return text[: found.start()] + words + text[found.end() :]
+
+    return {name: text if name == own else named(name) for name in OBJECTS}
 
 
 ATTRIBUTES: dict[str, dict[str, str]] = {

@@ -1,0 +1,73 @@
+"""Pictures to try a CLIP's eye for shape on: drawings of one thing, whole and in pieces.
+
+The question is which thing it is, among 25 captions that differ in the thing alone
+(`world.variants`); colour, texture and background do not answer it, and chance is 4 %. Tiles in
+random order have the same colours and textures as the drawing, and no shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..clip import resize
+from .draw import draw
+from .hands import BOOK, Hand
+from .spoil import shuffle_tiles
+from .world import BACKGROUNDS, COLOURS, OBJECTS, TEXTURES, Scene, compose
+
+TEST_SEED = 900  # of series that no training draws
+SIDE = 64  # px, what an embedded CLIP sees
+TILES = (16, 8, 4)  # px, sides of the tiles that a picture of `SIDE` is cut into
+WHOLE = "whole"
+
+
+def probe_scenes(frames: int = 2, things: int = len(OBJECTS)) -> list[Scene]:
+    """Scenes of one thing, standing there once: `things` of the 25 in each of so many *frames*.
+
+    A frame is a colour, a texture and a background; all come round. The same frame for many things
+    keeps the sentences few. Things go on where the frame before ended, so that all get their turn.
+    """
+    rng = np.random.default_rng([TEST_SEED, 3])
+
+    def shuffled(values: Sequence[str]) -> Iterator[str]:
+        while True:
+            yield from (str(value) for value in rng.permutation(values))
+
+    names, colours = shuffled(OBJECTS), shuffled(COLOURS)
+    textures, backgrounds = shuffled(TEXTURES), shuffled(tuple(BACKGROUNDS))
+    scenes = []
+    for _ in range(frames):
+        colour, texture, background = next(colours), next(textures), next(backgrounds)
+        for _ in range(things):
+            thing = (next(names), colour, texture, 1)
+            scenes.append(compose(background, [thing], seed=int(rng.integers(2**31))))
+    return scenes
+
+
+def drawn(scenes: Sequence[Scene], hands: Sequence[Hand] = (BOOK,), size: int = 96) -> Tensor:
+    """Drawings as a tensor (n, 3, size, size) in [0, 1]; hands take turns."""
+    pictures = [draw(scene, size, hands[i % len(hands)]) for i, scene in enumerate(scenes)]
+    return as_floats(np.stack([np.asarray(picture) for picture in pictures]))
+
+
+def as_floats(pictures: np.ndarray) -> Tensor:
+    """(n, h, w, 3) of bytes as (n, 3, h, w) in [0, 1]."""
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2) / 255
+
+
+def in_pieces(pictures: Tensor, tiles: Sequence[int] = TILES, seed: int = 0) -> dict[str, Tensor]:
+    """The same pictures whole and in tiles, by name: {"whole": …, "16-px tiles": …, …}.
+
+    Args:
+        pictures: (n, 3, h, w) in [0, 1].
+        tiles: their sides in pixels, once the picture is brought to 64 px.
+        seed: of the disorder.
+    """
+    small = resize(pictures, SIDE).clamp(0, 1)
+    generator = torch.Generator().manual_seed(seed)
+    shuffled = {f"{side}-px tiles": shuffle_tiles(small, side, generator) for side in tiles}
+    return {WHOLE: small, **shuffled}
