@@ -3,18 +3,22 @@
 import asyncio
 import io
 import random
+import re
 from datetime import datetime
 
 import ipywidgets
 import pytest
 from PIL import Image
 
+from dreamlab.clip import load_clip
 from dreamlab.dream import Dream
 from dreamlab.figures.curve import POINTS, LossCurve, limits, tick_size
 from dreamlab.lab.controls import CONTROLS, NUMBERS
 from dreamlab.lab.live import LiveLoop, Throttle
 from dreamlab.lab.panel import Panel, compare
 from dreamlab.measure.judge import Judge
+from dreamlab.picturebook.draw import draw
+from dreamlab.picturebook.world import compose
 from dreamlab.recipe import Recipe
 
 SMALL = {"size": 32, "views": 2, "steps": 12, "tv_weight": 0.2, "octaves": (0.5, 0.75, 1.0)}
@@ -474,6 +478,28 @@ def test_the_judge_has_its_own_line(make_dream, tiny_clip):
     expected = 1 - Judge(tiny_clip).score(panel.dream.pixels, "a red heart").item()
     assert judged[-1][1] == pytest.approx(expected, abs=1e-5)
     assert 'class="judge"' in panel._tracks[0].plot.value
+
+
+def test_the_judge_says_which_thing_it_sees(make_dream):
+    judge = Judge(load_clip("picturebook-judge", device="cpu"))
+    scene = compose("sky", [("heart", "red", "plain", 1)], seed=3)
+    heart = {"start": draw(scene, 32), "knobs": {"learning_rate": 0.0}}
+    panel = run(Panel(make_dream("a red heart in the sky", **heart), judge=judge))
+    assert panel._tracks[0].seen == "sees the heart"
+    assert "judge sees the heart" in panel._page.status.value
+    assert "judge sees the heart" in panel._page.figure().description
+    other = run(Panel(make_dream("an orange umbrella", **heart), judge=judge))
+    words = r"sees an? \w+ \(umbrella: (2nd|3rd|21st|22nd|23rd|\d+th) of 25\)"
+    assert re.fullmatch(words, other._tracks[0].seen)
+    several = make_dream(["a red heart", "a red umbrella", "at night"], **heart)
+    assert run(Panel(several, judge=judge))._tracks[0].seen == "sees 1 of 2 things"
+    for prompt in ("at night", {"a red heart": 1.0, "at night": 0.5}):
+        assert run(Panel(make_dream(prompt, **heart), judge=judge))._tracks[0].seen == ""
+
+
+def test_a_judge_of_another_world_is_not_asked_for_things(make_dream, tiny_clip):
+    panel = run(Panel(make_dream(), judge=Judge(tiny_clip)))
+    assert panel._tracks[0].seen == "" and "sees" not in panel._page.status.value
 
 
 def test_a_broken_judge_does_not_end_the_dream(make_dream):

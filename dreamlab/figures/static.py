@@ -82,6 +82,7 @@ def dream_figure(
     judged: Iterable[tuple[int, float]] = (),
     changes: Iterable[Any] = (),
     title: str = "",
+    seen: str = "",
 ) -> StaticFigure:
     """One dream on one plate: the picture, its loss curve, its settings and the judge's opinion.
 
@@ -90,8 +91,10 @@ def dream_figure(
         judged: (step, loss) pairs, the judge's ``1 - similarity`` at some of the steps.
         changes: (step, knob, value) triples of knobs that were turned during the run.
         title: above the picture; default: the prompt.
+        seen: which thing the judge sees in the picture, in a few words.
     """
-    return dream_figures([{"dream": dream, "judged": judged, "changes": changes, "title": title}])
+    plate = {"dream": dream, "judged": judged, "changes": changes, "title": title, "seen": seen}
+    return dream_figures([plate])
 
 
 def dream_figures(plates: Sequence[dict[str, Any]]) -> StaticFigure:
@@ -106,7 +109,7 @@ def dream_figures(plates: Sequence[dict[str, Any]]) -> StaticFigure:
         left.set_title(shorten(plate.get("title") or joined(dream.prompts), 44), fontsize=10)
         draw_losses(middle, dream.history, judged, changes)
         right.axis("off")
-        texts.append(settings_text(dream, judged, changes))
+        texts.append(settings_text(dream, judged, changes, plate.get("seen", "")))
         right.text(0, 1, texts[-1], va="top", fontsize=8, linespacing=1.45)
     limits = [middle.get_ylim() for _, middle, _ in rows]
     for _, middle, _ in rows:
@@ -244,7 +247,10 @@ def tv_term(step: Any) -> float:
 
 
 def settings_text(
-    dream: Any, judged: Sequence[tuple[int, float]] = (), changes: Sequence[Any] = ()
+    dream: Any,
+    judged: Sequence[tuple[int, float]] = (),
+    changes: Sequence[Any] = (),
+    seen: str = "",
 ) -> str:
     """The settings of a dream and where it got to, one fact a line."""
     recipe, history = dream.recipe, dream.history
@@ -266,6 +272,8 @@ def settings_text(
         lines.append(f"CLIP loss {history[-1].clip_loss:.3f}")
     if judged:
         lines.append(f"judge {judged[-1][1]:.3f} (1 − similarity)")
+    if seen:
+        lines.append(f"judge {seen}")
     lines.append(f"model {shorten(dream.clip.name.rsplit('/', 1)[-1], 30)}")
     return "\n".join(lines)
 

@@ -123,6 +123,8 @@ class Page:
             last = history[-1]
             facts.append(f"octave {last.octave + 1} of {len(dream.recipe.octaves)}")
             facts.append(f"TV {last.tv_loss:.4f}")
+            if len(self.tracks) == 1 and (seen := self.tracks[0].seen):
+                facts.append(f"judge {seen}")
         if state == "running":
             self._times.append((time.monotonic(), done))
             (before, first), (now, _) = self._times[0], self._times[-1]

@@ -16,6 +16,7 @@ from PIL import Image
 
 from dreamlab.figures import curve, saving, static
 from dreamlab.lab.controls import label_of, said
+from dreamlab.picturebook.world import OBJECTS, describe, thing_in
 
 PICTURE = 300  # px, the longer side of a picture on the page
 
@@ -70,6 +71,7 @@ class Track:
         self.began_with = dataclasses.replace(dream.recipe)
         self.changes: list[tuple[int, str, Any]] = []
         self.judged: list[tuple[int, float]] = []
+        self.seen = ""
         self.film = saving.Film(every=max(1, dream.recipe.steps // 60))
         self.curve = curve.LossCurve(dream.recipe.steps)
         self._unread = list(dream.history)
@@ -103,6 +105,7 @@ class Track:
         loss = judge_loss(judge, self.dream)
         self.judged.append((steps, loss))
         self.curve.add(steps, judge=loss)
+        self.seen = seen_by(judge, self.dream)
 
     def read_history(self) -> None:
         """Take the new steps into the curve; only now are their numbers fetched from the device."""
@@ -118,6 +121,7 @@ class Track:
         return {
             "dream": self.dream,
             "judged": self.judged,
+            "seen": self.seen,
             "changes": self.changes,
             "title": self.title,
         }
@@ -144,6 +148,27 @@ def judge_loss(judge: Any, dream: Any) -> float:
         pairs = zip(shares.values(), cosines, strict=True)
         losses.append(1 - sum(w * c for w, c in pairs) / sum(shares.values()))
     return sum(losses) / len(losses)
+
+
+def seen_by(judge: Any, dream: Any) -> str:
+    """What the judge says to "which thing is it?", in a few words; "" where it is not asked.
+
+    "sees the heart", "sees a moon (heart: 5th of 25)", or of a batch "sees 2 of 3 things".
+    """
+    prompts = [prompt if isinstance(prompt, str) else "" for prompt in dream.prompts]
+    things = [thing_in(prompt) for prompt in prompts]
+    pairs = list(zip(things, judge.things(dream.pixels, prompts), strict=True))
+    pairs = [(thing, answer) for thing, answer in pairs if answer is not None]
+    if not pairs:
+        return ""
+    if len(pairs) > 1:
+        return f"sees {sum(not answer.rank for _, answer in pairs)} of {len(pairs)} things"
+    ((thing, answer),) = pairs
+    if answer.rank == 0:
+        return f"sees the {thing}"
+    place = answer.rank + 1
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(place % 10 if place // 10 != 1 else 0, "th")
+    return f"sees {describe(answer.said)} ({thing}: {place}{ending} of {len(OBJECTS)})"
 
 
 def side_by_side(images: Sequence[Image.Image]) -> Image.Image:

@@ -1,16 +1,20 @@
 """The ablation: what each ingredient of the method adds, judged by a CLIP that took no part.
 
-    python -m dreamlab.measure.ablation          # 40 prompts by every rung: a table and a sheet
-    python -m dreamlab.measure.ablation --write  # … put into README.md
+    python -m dreamlab.measure.ablation                     # 40 prompts by every rung
+    python -m dreamlab.measure.ablation --order views-last  # … with the strongest part last
+    python -m dreamlab.measure.ablation --seeds 3 --rungs raw full
+    python -m dreamlab.measure.ablation --write             # table and sheet put into README.md
 
 A ladder of recipes, each the one before plus one idea, dreams the same captions of the picture-book
 world. Beside the dreams stand drawn scenes of the same captions: what the two CLIPs say of a
-picture that really shows it.
+picture that really shows it, and of the same picture cut into tiles that lie in random order, which
+has the colours and textures and no shape.
 """
 
 import argparse
 import io
 import json
+import math
 import multiprocessing
 import re
 import sys
@@ -27,7 +31,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from dreamlab.measure.judge import mean, measure
+from dreamlab.dream import to_pil
+from dreamlab.measure.judge import as_tensors, mean, measure
+from dreamlab.measure.ladder import FULL, LADDER, ORDERS, build_ladder, clip_gradient
 from dreamlab.measure.sweep import (
     MEASURES,
     Sweep,
@@ -39,6 +45,7 @@ from dreamlab.measure.sweep import (
     sweep,
 )
 from dreamlab.picturebook.draw import draw
+from dreamlab.picturebook.probe import in_pieces
 from dreamlab.picturebook.world import (
     BACKGROUNDS,
     COLOURS,
@@ -54,42 +61,7 @@ from dreamlab.recipe import Recipe
 PROMPTS = 40
 DISTRACTORS = 60  # captions that nothing is dreamt of
 DRAWN = "drawn scene"
-
-# --- the ladder -----------------------------------------------------------------------------------
-
-CLIP_GRADIENT = 7.0
-"""RMS of CLIP's gradient by which normalisation divides: medians of 6.0 and 7.6 over the steps of
-two rungs with the embedded model. A rung that does not normalise needs its weight of total
-variation times this for the same balance."""
-
-FULL = Recipe()
-OCTAVES = replace(
-    FULL,
-    normalize_gradient=False,
-    tv_weight=round(FULL.tv_weight * CLIP_GRADIENT, 3),
-    final_learning_rate=1.0,
-    final_view_mix=None,
-)
-CLAMP = replace(OCTAVES, octaves=(1.0,))
-MASKED = replace(CLAMP, clamp=False)
-# An absolute step and a squared one have no common unit: .1 smooths about as much as the masked
-# rung (by the slope of the spectrum, on captions of another seed).
-PLAIN = replace(MASKED, tv_kind="l1", tv_weight=round(0.1 * CLIP_GRADIENT, 3))
-VIEWS = replace(PLAIN, tv_weight=0.0)
-
-LADDER: dict[str, Recipe] = {
-    "raw": Recipe.raw(),
-    "+ views": VIEWS,
-    "+ TV": PLAIN,
-    "masked TV": MASKED,
-    "+ clamp": CLAMP,
-    "+ octaves": OCTAVES,
-    "full": FULL,
-}
-"""Each rung is the one before and one idea more. The last, *full*, is the default recipe: it adds
-what steers the run, a falling learning rate and gradients brought to one size. Raw looks at the
-whole image once a step, all others at as many views as the default recipe."""
-
+TILES = (16, 8)  # px, of a scene at 64 px; each is a row below the drawn scenes
 
 # --- the captions ---------------------------------------------------------------------------------
 
@@ -160,8 +132,8 @@ class Ablation:
 
     Attributes:
         dreams: the sweep, a recipe for each rung.
-        drawn: rows as in a sweep, of the drawn scenes.
-        drawings: these scenes, as pictures.
+        drawn: rows as in a sweep, of the drawn scenes, whole and in tiles.
+        drawings: their pictures, in parallel.
         captions: how many captions the judge chose from.
         seconds: how long it all took.
     """
@@ -179,15 +151,21 @@ class Ablation:
         differ for certain although the intervals of their own means overlap.
         """
         result = summarize([*self.dreams.rows, *self.drawn])
-        scores: dict[str, dict[str, float]] = {}
+        scores: dict[str, dict[str, dict[int, float]]] = {}
         for row in self.dreams.rows:
             if not row["error"]:
-                scores.setdefault(row["recipe"], {})[row["prompt"]] = row["judge"]
+                by_prompt = scores.setdefault(row["recipe"], {})
+                by_prompt.setdefault(row["prompt"], {})[row["seed"]] = row["judge"]
         rungs = [summary for summary in result if summary["recipe"] in scores]
         for above, summary in pairwise(rungs):
             before, after = scores[above["recipe"]], scores[summary["recipe"]]
-            if both := before.keys() & after.keys():
-                summary["gain"] = mean(after[p] - before[p] for p in sorted(both))
+            gains = []
+            for prompt in sorted(before.keys() & after.keys()):
+                old, new = before[prompt], after[prompt]
+                if seeds := sorted(old.keys() & new.keys()):
+                    gains.append(sum(new[s] - old[s] for s in seeds) / len(seeds))
+            if gains:
+                summary["gain"] = mean(gains)
         return result
 
     def table(self, columns: Sequence[str] = (), summary: list[dict] | None = None) -> str:
@@ -200,37 +178,45 @@ class Ablation:
 
     def sheet(self, columns: int = 8, size: int = 112) -> Image.Image:
         """The first pictures of each rung, and the drawn scenes, as one RGB image."""
-        prompts = [row["prompt"] for row in self.drawn][:columns]
-        found = {
-            (row["recipe"], row["prompt"]): image
-            for row, image in zip(self.dreams.rows, self.dreams.images, strict=True)
-        }
-        rungs = list(dict.fromkeys(row["recipe"] for row in self.dreams.rows))
-        grid = [[found[rung, prompt] for prompt in prompts] for rung in rungs]
-        return contact_sheet([*grid, self.drawings[:columns]], [*rungs, DRAWN], prompts, size=size)
+        found = self._pictures()
+        prompts = list(dict.fromkeys(prompt for _, prompt in found))[:columns]
+        rows = list(dict.fromkeys(rung for rung, _ in found))
+        grid = [[found[row, prompt] for prompt in prompts] for row in rows]
+        return contact_sheet(grid, rows, prompts, size=size)
 
     def strip(self, columns: int = 6, size: int = 128) -> Image.Image:
         """First and last rung of the captions whose last dream the judge likes best, and drawings.
 
         So it shows the method at its best; `sheet` and `table` show what is usual.
         """
-        rungs = [row["recipe"] for row in self.dreams.rows]
+        rows = self.dreams.rows
+        ends = rows[0]["recipe"], rows[-1]["recipe"]
         scores = {
             row["prompt"]: row["judge"]
-            for row in self.dreams.rows
-            if row["recipe"] == rungs[-1] and not row["error"]
+            for row in rows
+            if (row["recipe"], row["seed"]) == (ends[1], rows[0]["seed"]) and not row["error"]
         }
         best = sorted(scores, key=scores.__getitem__, reverse=True)[:columns]
-        drawn = {row["prompt"]: i for i, row in enumerate(self.drawn)}
-        ends = rungs[0], rungs[-1]
-        grid = [[self.dreams.image(recipe=rung, prompt=p) for p in best] for rung in ends]
-        drawings = [self.drawings[drawn[p]] for p in best]
-        return contact_sheet([*grid, drawings], [*ends, DRAWN], best, size=size)
+        found = self._pictures()
+        grid = [[found[row, prompt] for prompt in best] for row in (*ends, DRAWN)]
+        return contact_sheet(grid, [*ends, DRAWN], best, size=size)
+
+    def _pictures(self) -> dict[tuple[str, str], Image.Image | None]:
+        """The picture of each rung and caption, of the first seed; then the drawn scenes'."""
+        first = self.dreams.rows[0]["seed"]
+        dreams = zip(self.dreams.rows, self.dreams.images, strict=True)
+        drawn = zip(self.drawn, self.drawings, strict=True)
+        return {
+            (row["recipe"], row["prompt"]): image
+            for row, image in [*(pair for pair in dreams if pair[0]["seed"] == first), *drawn]
+        }
 
 
 HEADS = {"recipe": "rung", "gain": "judge's gain on the rung above"}
 ALL_COLUMNS = ("recipe", "dreamer", "judge", "gain", *list(MEASURES)[2:])
-README_COLUMNS = ("recipe", "dreamer", "judge", "gain", "top1", "rank", "slope", "out_of_range")
+README_COLUMNS = (
+    "recipe", "dreamer", "judge", "gain", "top1", "rank", "object", "slope", "out_of_range",
+)  # fmt: skip
 
 
 def run(
@@ -240,6 +226,7 @@ def run(
     clip: str = "picturebook",
     judge: str = "picturebook-judge",
     seed: int = 0,
+    seeds: int = 1,
     device: str | None = None,
     batch: int = 8,
     workers: int = 1,
@@ -252,11 +239,15 @@ def run(
         ladder: other recipes by name; `LADDER` unless given.
         clip, judge: names for `load_clip`: who dreams and who judges.
         seed: chooses captions, drawings and the randomness of every dream.
+        seeds: how often to dream each caption, with `seed`, `seed` + 1, … More of them narrow no
+            interval: it is that of the captions.
         device, batch, progress: as for `dreamlab.measure.sweep.sweep`.
         workers: processes that dream at the same time; 1 dreams in this one.
     """
     if not 1 <= prompts <= 1000:
         raise ValueError(f"prompts is how many captions to dream, 1 to 1000, got {prompts}")
+    if seeds < 1:
+        raise ValueError(f"seeds is how often to dream each caption, at least 1, got {seeds}")
     if workers < 1:
         raise ValueError(f"workers is a number of processes, at least 1, got {workers}")
     ladder = LADDER if ladder is None else ladder
@@ -266,23 +257,21 @@ def run(
     wanted, distractors = captions[:prompts], captions[prompts:]
 
     # First, because it is quick and says at once if a CLIP cannot be loaded.
-    drawings = [draw(scene, max(next(iter(ladder.values())).canvas)) for scene in chosen[:prompts]]
-    numbers = measure(
-        drawings,
-        wanted,
-        clip=load(clip, device),
-        judge=load_judge(judge, device),
-        distractors=distractors,
-    )
-    drawn = [
-        {"recipe": DRAWN, "prompt": prompt, "seed": seed, "error": ""} | row
-        for prompt, row in zip(wanted, numbers, strict=True)
-    ]
+    side = max(next(iter(ladder.values())).canvas)
+    clip_here, judge_here = load(clip, device), load_judge(judge, device)
+    drawn, drawings = [], []
+    for name, pictures in _scenes_and_tiles([draw(scene, side) for scene in chosen[:prompts]]):
+        numbers = measure(
+            pictures, wanted, clip=clip_here, judge=judge_here, distractors=distractors
+        )
+        for prompt, row, picture in zip(wanted, numbers, pictures, strict=True):
+            drawn.append({"recipe": name, "prompt": prompt, "seed": seed, "error": ""} | row)
+            drawings.append(picture)
     with _pool(workers) as executor:
         dreams = sweep(
             wanted,
             ladder,
-            seed,
+            range(seed, seed + seeds),
             clip=clip,
             judge=judge,
             distractors=distractors,
@@ -292,6 +281,16 @@ def run(
             progress=progress,
         )
     return Ablation(dreams, drawn, drawings, len(captions), time.monotonic() - begin)
+
+
+def _scenes_and_tiles(
+    drawings: list[Image.Image],
+) -> Iterator[tuple[str, list[Image.Image]]]:
+    """The drawings as they are, and cut into tiles, with the names of their rows."""
+    yield DRAWN, drawings
+    whole = torch.cat(as_tensors(drawings))
+    for side, tiles in zip(TILES, list(in_pieces(whole, TILES).values())[1:], strict=True):
+        yield f"… in {side}-px tiles", [to_pil(pixels) for pixels in tiles]
 
 
 def _pool(workers: int):
@@ -306,14 +305,17 @@ def _pool(workers: int):
 
 
 def bars(summary: Sequence[dict[str, Any]]) -> list[tuple[str, bool]]:
-    """What raw and full dreams of the embedded models must reach: (a sentence, whether they do)."""
+    """What raw and full dreams of the embedded models must reach: (a sentence, whether they do).
+
+    Of a judge that is not asked for things, the sentences about them are left out.
+    """
     rung = {row["recipe"]: row for row in summary}
     raw, full, drawn = rung["raw"], rung["full"], rung[DRAWN]
 
     def value(row: dict[str, Any], name: str) -> float:
-        return row[name].value
+        return row[name].value if name in row else math.nan
 
-    return [
+    said = [
         (
             f"raw: the dreamer scores its noise ({value(raw, 'dreamer'):.2f}) above a drawn scene "
             f"({value(drawn, 'dreamer'):.2f})",
@@ -322,6 +324,10 @@ def bars(summary: Sequence[dict[str, Any]]) -> list[tuple[str, bool]]:
         (
             f"raw: judge R-precision {value(raw, 'top1'):.0%} is at most 30 %",
             value(raw, "top1") <= 0.30,
+        ),
+        (
+            f"raw: the thing is named in {value(raw, 'object'):.0%}, at most 20 %",
+            value(raw, "object") <= 0.20,
         ),
         (f"raw: slope {value(raw, 'slope'):.2f} is above −1", value(raw, "slope") > -1),
         (
@@ -337,6 +343,10 @@ def bars(summary: Sequence[dict[str, Any]]) -> list[tuple[str, bool]]:
             value(full, "top1") >= value(drawn, "top1") - 0.10,
         ),
         (
+            f"full: the thing is named in {value(full, 'object'):.0%}, at least 80 %",
+            value(full, "object") >= 0.80,
+        ),
+        (
             f"full: slope {value(full, 'slope'):.2f} is in the band of photographs, −3.0 to −1.6",
             -3.0 <= value(full, "slope") <= -1.6,
         ),
@@ -345,14 +355,20 @@ def bars(summary: Sequence[dict[str, Any]]) -> list[tuple[str, bool]]:
             value(full, "out_of_range") == 0,
         ),
     ]
+    return [(sentence, reached) for sentence, reached in said if "nan" not in sentence]
 
 
 # --- files ----------------------------------------------------------------------------------------
 
 README = Path(__file__).parents[2] / "README.md"
 SHEET, STRIP = Path("docs/ablation.jpg"), Path("docs/strip.jpg")  # beside README
-BEGIN, END = "<!-- ablation:begin -->", "<!-- ablation:end -->"
 LARGEST = 1_000_000  # bytes of a sheet in the repository
+
+
+def marks(order: str) -> tuple[str, str]:
+    """Between these lines of README stands the ablation in this order."""
+    name = "ablation" if order == "course" else f"ablation-{order}"
+    return f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
 
 
 def save_sheet(sheet: Image.Image, path: Path) -> None:
@@ -366,42 +382,59 @@ def save_sheet(sheet: Image.Image, path: Path) -> None:
     path.write_bytes(buffer.getvalue())
 
 
-def check_readme(readme: Path) -> None:
+def check_readme(readme: Path, order: str = "course") -> None:
     """Raise before hours of dreaming if there is nowhere to write to."""
+    begin, end = marks(order)
     if not readme.is_file():
         raise FileNotFoundError(f"no {readme}: --write is for a clone of the repository")
     text = readme.read_text("utf-8")
-    if not (text.count(BEGIN) == text.count(END) == 1 and text.index(BEGIN) < text.index(END)):
-        raise ValueError(f"{readme} must hold the line {BEGIN} and, below it, {END}, each once")
+    if not (text.count(begin) == text.count(end) == 1 and text.index(begin) < text.index(end)):
+        raise ValueError(f"{readme} must hold the line {begin} and, below it, {end}, each once")
 
 
-def write_readme(ablation: Ablation, readme: Path, words: str) -> None:
-    """Put table, sheet and `words` about them between the markers of `readme`."""
-    check_readme(readme)
-    save_sheet(ablation.sheet(), readme.parent / SHEET)
-    save_sheet(ablation.strip(), readme.parent / STRIP)
-    alt = "A row of dreams for each rung: noise at the top, pictures at the bottom"
-    parts = [BEGIN, ablation.table(README_COLUMNS), "", words, "", f"![{alt}]({SHEET.as_posix()})"]
-    text = "\n".join([*parts, END])
-    pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
+def write_readme(ablation: Ablation, readme: Path, words: str, order: str = "course") -> None:
+    """Put the table and `words` about it between the marks of `readme`.
+
+    In the course's order the sheet goes there as well, and the strip beside it.
+    """
+    check_readme(readme, order)
+    begin, end = marks(order)
+    parts = [begin, ablation.table(README_COLUMNS), "", words]
+    if order == "course":
+        save_sheet(ablation.sheet(), readme.parent / SHEET)
+        save_sheet(ablation.strip(), readme.parent / STRIP)
+        alt = "A row of dreams for each rung: noise at the top, pictures at the bottom"
+        parts += ["", f"![{alt}]({SHEET.as_posix()})"]
+    text = "\n".join([*parts, end])
+    pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
     readme.write_text(pattern.sub(lambda _: text, readme.read_text("utf-8")), "utf-8")
 
 
-def say_how(ablation: Ablation, ladder: dict[str, Recipe], where: str) -> str:
+THINGS = (
+    " *Object named*: how often it finds the right thing among 25 captions that are equal in all "
+    "else. *In tiles*: the scenes cut to pieces that lie in random order."
+)
+
+
+def say_how(ablation: Ablation, ladder: dict[str, Recipe], where: str, command: str = "") -> str:
     """The sentences below the table: what was done, and what its numbers mean."""
     full = list(ladder.values())[-1]
     height, width = full.canvas
-    count = len(ablation.drawn)
+    count = len({row["prompt"] for row in ablation.drawn})
+    seeds = len({row["seed"] for row in ablation.dreams.rows})
+    times = f" × {seeds} seeds" if seeds > 1 else ""
+    asked = any("object_rank" in row for row in ablation.dreams.rows)
     return (
-        f"Means over {count} captions, with 95 % intervals; {height} × {width} px, {full.steps} "
-        f"steps of {full.views} views (raw: the whole image once a step). *Dreamer score*: cosine "
-        "of picture and caption by the CLIP that made the picture; *judge score*: by the other "
-        "one, of what a screen shows of it. *Judge's gain*: caption by caption. *R-precision*: how "
-        f"often the judge finds the right one of {ablation.captions} captions; *rank*: how many "
-        "wrong ones it prefers. *Spectrum slope*, up to the finest detail that CLIP sees of the "
-        "whole picture: white noise 0, photographs −1.6 to −3.0. *Out of "
-        f"range*: pixels that no screen can show. Made in {ablation.seconds / 60:.0f} minutes on "
-        f"{where} by `python -m dreamlab.measure.ablation`."
+        f"Means over {count} captions{times}, with 95 % intervals; {height} × {width} px, "
+        f"{full.steps} steps of {full.views} views (raw: the whole image once a step). *Dreamer "
+        "score*: cosine of picture and caption by the CLIP that made the picture; *judge score*: "
+        "by the other one, of what a screen shows of it. *Judge's gain*: caption by caption. "
+        f"*R-precision*: how often the judge finds the right one of {ablation.captions} captions; "
+        f"*rank*: how many wrong ones it prefers.{THINGS if asked else ''} *Spectrum slope*, up to "
+        "the finest detail that CLIP sees of the whole picture: white noise 0, photographs −1.6 to "
+        "−3.0. *Out of range*: pixels that no screen can show. Made in "
+        f"{ablation.seconds / 60:.0f} minutes on {where} by "
+        f"`python -m dreamlab.measure.ablation{command}`."
     )
 
 
@@ -411,10 +444,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m dreamlab.measure.ablation", description=__doc__.split("\n")[0]
     )
     parser.add_argument("--prompts", type=int, default=PROMPTS, help="captions (%(default)s)")
+    parser.add_argument(
+        "--order", choices=list(ORDERS), default="course", help="of the ladder (%(default)s)"
+    )
     parser.add_argument("--rungs", nargs="+", choices=list(LADDER), help="only these; default all")
     parser.add_argument("--steps", type=int, default=FULL.steps, help="per dream (%(default)s)")
     parser.add_argument("--size", type=int, default=FULL.size, help="of the canvas (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of captions and dreams (%(default)s)")
+    parser.add_argument("--seeds", type=int, default=1, help="dreams of a caption (%(default)s)")
     parser.add_argument("--clip", default="picturebook", help="who dreams (%(default)s)")
     parser.add_argument("--judge", default="picturebook-judge", help="who judges (%(default)s)")
     parser.add_argument("--device", help="cpu, cuda, mps …; the best there is unless given")
@@ -423,16 +460,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("outputs/ablation"), help="(%(default)s)")
     parser.add_argument("--write", action="store_true", help="put the result into README.md")
     options = parser.parse_args(arguments)
-    ladder = {
-        name: replace(recipe, steps=options.steps, size=options.size)
-        for name, recipe in LADDER.items()
-        if not options.rungs or name in options.rungs
-    }
     if options.write:
-        check_readme(README)
+        check_readme(README, options.order)
     options.out.mkdir(parents=True, exist_ok=True)
 
-    device = str(load(options.clip, options.device).device)
+    clip = load(options.clip, options.device)
+    device = str(clip.device)
+    changes = {"steps": options.steps, "size": options.size}
+    some = [caption(scene) for scene in islice(scenes(options.seed), 2)]
+    gradient = float(f"{clip_gradient(clip, some, replace(FULL, **changes)):.2g}")
+    ladder = {
+        name: replace(recipe, **changes)
+        for name, recipe in build_ladder(options.order, gradient).items()
+        if not options.rungs or name in options.rungs
+    }
     workers = options.workers or (torch.get_num_threads() if device == "cpu" else 1)
     ablation = run(
         options.prompts,
@@ -440,25 +481,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
         clip=options.clip,
         judge=options.judge,
         seed=options.seed,
+        seeds=options.seeds,
         device=device,
         batch=options.batch,
         workers=workers,
         progress=True,
     )
     summary = ablation.summary()
-    words = say_how(ablation, ladder, f"{device} with {workers} process{'es' * (workers > 1)}")
+    where = f"{device} with {workers} process{'es' * (workers > 1)}"
+    command = f" --order {options.order}" if options.order != "course" else ""
+    command += f" --seeds {options.seeds}" if options.seeds > 1 else ""
+    words = say_how(ablation, ladder, where, command)
     table = ablation.table(summary=summary)
     (options.out / "table.md").write_text(f"{table}\n\n{words}\n", "utf-8")
     (options.out / "rows.json").write_text(
         json.dumps([*ablation.dreams.rows, *ablation.drawn], indent=1, ensure_ascii=False), "utf-8"
     )
     save_sheet(ablation.sheet(), options.out / "sheet.jpg")
-    for number, (row, image) in enumerate(
-        zip(ablation.dreams.rows, ablation.dreams.images, strict=True)
-    ):
+    prompts = list(dict.fromkeys(row["prompt"] for row in ablation.drawn))
+    for row, image in zip(ablation.dreams.rows, ablation.dreams.images, strict=True):
         if image is not None:
-            rung = list(ladder).index(row["recipe"])
-            image.save(options.out / f"{rung}-{number % options.prompts:02d}.png")
+            rung, number = list(ladder).index(row["recipe"]), prompts.index(row["prompt"])
+            again = f"-{row['seed']}" if options.seeds > 1 else ""
+            image.save(options.out / f"{rung}-{number:02d}{again}.png")
     print(table, words, sep="\n\n")
     if {"raw", "full"} <= set(ladder):
         for sentence, reached in bars(summary):
@@ -466,7 +511,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.write:
         if ablation.dreams.failures:
             sys.exit("not written: some dreams failed, see above")
-        write_readme(ablation, README, words)
+        write_readme(ablation, README, words, options.order)
         print(f"written to {README}")
 
 
