@@ -337,8 +337,9 @@ class Dream:
 def unit_rms(gradient: Tensor) -> Tensor:
     """Scale (b, 3, h, w) so that the root mean square of every image is 1; zeros stay zeros.
 
-    With the optimizer "gradient" this is the step itself. Adam alone would not notice: it divides by the size of its gradients anyway. What changes is the
-    balance with what is added afterwards, which no longer depends on how excited CLIP is.
+    With the optimizer "gradient" this is the step itself. Adam alone would not notice: it divides
+    by the size of its gradients anyway. What changes is the balance with what is added afterwards,
+    which no longer depends on how excited CLIP is.
     """
     rms = gradient.square().mean((1, 2, 3), keepdim=True).sqrt()
     return gradient / rms.clamp(min=torch.finfo(gradient.dtype).tiny)

@@ -20,7 +20,9 @@ class Number:
     optional: bool = False
 
     def __str__(self) -> str:
-        return f"a number from {self.low:g} to {self.high:g}" + (", or None" if self.optional else "")
+        return f"a number from {self.low:g} to {self.high:g}" + (
+            ", or None" if self.optional else ""
+        )
 
     def __call__(self, value: Any) -> float | None:
         if self.optional and value is None:

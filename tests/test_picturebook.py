@@ -1,4 +1,4 @@
-"""The picture-book world, its painter, and the training and the scores of the embedded CLIPs."""
+"""The picture-book world, its painter, and the scores of the embedded CLIPs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import dataclasses
 import hashlib
 import itertools
 import json
-import os
-import signal
 
 import numpy as np
 import pytest
@@ -400,113 +398,6 @@ def test_sheets_of_hands_and_designs(tmp_path, monkeypatch):
         picturebook_main()
         assert file.stat().st_size > 500
         file.unlink()
-
-
-# --- training -------------------------------------------------------------------------------------
-
-
-def test_every_caption_fits_the_compact_vocabulary():
-    rng = np.random.default_rng(1)
-    texts = [caption(scene_number(77, i), rng) for i in range(2000)]
-    rows = train.tokens(texts)
-    assert rows.max() == len(train.vocabulary()) - 1  # the end token stays the largest
-    ends = rows.argmax(-1)
-    assert (ends < train.CONTEXT - 1).all()  # nothing is cut
-    with pytest.raises(ValueError, match="no scene"):
-        train.tokens(["a giraffe"])
-
-
-def test_a_look_is_reproducible_and_labels_follow_the_picture():
-    scene = compose("plain", [("heart", "black", "plain", 1)], seed=3)
-    picture, labels = draw_with_labels(scene, train.KEPT)
-    pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None] / 255
-    owners = torch.from_numpy(np.array(labels.resize((train.LABELS,) * 2, 0)))[None]
-    pixels, owners = pixels.repeat(64, 1, 1, 1), owners.repeat(64, 1, 1)
-    device = torch.device("cpu")
-    views, shares = train.look(pixels, owners, torch.Generator().manual_seed(1), device)
-    again, _ = train.look(pixels, owners, torch.Generator().manual_seed(1), device)
-    assert torch.equal(views, again)
-    assert not torch.equal(views[0], views[1])
-    assert torch.allclose(shares.sum(1), torch.ones(64, 8, 8), atol=1e-4)
-    dark = 1 - torch.nn.functional.avg_pool2d(views.mean(1, keepdim=True), 8)[:, 0]
-    together = [
-        np.corrcoef(d.flatten(), s.flatten())[0, 1] for d, s in zip(dark, shares[:, 1], strict=True)
-    ]
-    assert np.median(together) > 0.9
-
-
-PLAN = dataclasses.replace(train.PLANS["picturebook"], steps=5, scenes=24, batch=8, warmup=1)
-JUDGE = dataclasses.replace(train.PLANS["picturebook-judge"], steps=3, scenes=24, batch=8, warmup=1)
-
-
-def _weights(folder):
-    from safetensors.torch import load_file
-
-    return load_file(folder / "open_clip_model.safetensors")
-
-
-@pytest.mark.slow
-def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, monkeypatch):
-    how = {"device": "cpu", "workers": 1}
-    train.train("whole", tmp_path / "a", PLAN, out=tmp_path / "models", **how)
-
-    look, calls = train.look, []
-
-    def interrupting_look(*args):
-        calls.append(1)
-        if len(calls) == 3:
-            os.kill(os.getpid(), signal.SIGINT)
-        return look(*args)
-
-    monkeypatch.setattr(train, "look", interrupting_look)
-    with pytest.raises(KeyboardInterrupt, match="stopped after step 3"):
-        train.train("parts", tmp_path / "a", PLAN, out=tmp_path / "models", **how)
-    assert not (tmp_path / "models" / "parts").exists()
-    train.train("parts", tmp_path / "a", PLAN, out=tmp_path / "models", **how)
-    assert len(calls) == 5  # nothing done twice
-
-    whole, parts = _weights(tmp_path / "models/whole"), _weights(tmp_path / "models/parts")
-    assert whole.keys() == parts.keys()
-    for key in whole:
-        assert torch.equal(whole[key], parts[key]), key
-
-    clip = load_clip(f"local-dir:{tmp_path / 'models/parts'}", device="cpu")
-    assert clip.unknown_words("a red giraffe in the sky") == ["giraffe"]
-    assert clip.image_size == train.IMAGE
-
-
-@pytest.mark.slow
-def test_the_judge_trains_and_its_loss_falls(tmp_path):
-    plan = dataclasses.replace(JUDGE, steps=12)
-    train.train("judge", tmp_path, plan, device="cpu", workers=1, out=tmp_path / "models")
-    scenes = [train.scene_number(plan.seed, i) for i in range(plan.scenes)]
-    pictures = torch.stack(
-        [torch.from_numpy(np.array(draw(s, 80))).permute(2, 0, 1) / 255 for s in scenes]
-    )
-    trained = load_clip(f"local-dir:{tmp_path / 'models/judge'}", device="cpu")
-    new = train.build(plan).eval()
-    train.save(new, plan, tmp_path / "models/new")
-    untrained = load_clip(f"local-dir:{tmp_path / 'models/new'}", device="cpu")
-    prompts = list(ATTRIBUTES["background"].values())
-    right = [list(BACKGROUNDS).index(s.background) for s in scenes]
-
-    def loss(clip):
-        with torch.no_grad():
-            logits = 10 * clip.encode_image(pictures) @ clip.encode_text(prompts).T
-        return torch.nn.functional.cross_entropy(logits, torch.tensor(right)).item()
-
-    assert loss(trained) < loss(untrained)
-
-
-def test_the_two_models_share_nothing():
-    dreamer, judge = train.PLANS["picturebook"], train.PLANS["picturebook-judge"]
-    assert dreamer.seed != judge.seed
-    assert score.TEST_SEED not in (dreamer.seed, judge.seed)
-    assert isinstance(judge.vision_cfg["layers"], list)  # a ResNet
-    assert isinstance(dreamer.vision_cfg["layers"], int)  # a vision transformer
-    first = {caption(train.scene_number(dreamer.seed, i)) for i in range(50)}
-    other = {caption(train.scene_number(judge.seed, i)) for i in range(50)}
-    assert len(first & other) < 10
 
 
 # --- the embedded models --------------------------------------------------------------------------

@@ -17,17 +17,25 @@ from .world import ATTRIBUTES
 # Weights of the attribute loss: shapes are learned last, colours and backgrounds in no time.
 HARD = {"object": 3.0, "colour": 1.0, "texture": 1.5, "count": 1.0, "background": 0.5}
 SIZES = {kind: len(values) for kind, values in ATTRIBUTES.items()}
+# What a token is asked: who owns it (a background or a thing), its colour, its texture.
+TOKEN_SIZES = (SIZES["background"] + SIZES["object"], SIZES["colour"], SIZES["texture"])
 NOTHING = 0.1  # the cosine with its caption that a picture without shape may keep
 
 
-class Temperature(nn.Module):
-    """The log temperature of the attribute loss: training needs it, the model does not keep it."""
+class Heads(nn.Module):
+    """What training needs and the model does not keep.
 
-    def __init__(self) -> None:
+    Args:
+        width: of a vision transformer's tokens, to ask each of them; None asks none.
+    """
+
+    def __init__(self, width: int | None) -> None:
         super().__init__()
-        self.scale = nn.Parameter(torch.tensor(2.5))
+        self.scale = nn.Parameter(torch.tensor(2.5))  # log temperature of the attribute loss
+        self.token = nn.Linear(width, sum(TOKEN_SIZES)) if width else None
 
-    def forward(self, cosines: Tensor) -> Tensor:
+    def logits(self, cosines: Tensor) -> Tensor:
+        """Cosines with the zero-shot prompts, at their learned temperature."""
         return self.scale.exp() * cosines
 
 
@@ -70,6 +78,32 @@ def attribute_loss(logits: Tensor, numbers: Tensor) -> Tensor:
         entropy = -(target * logits[:, start : start + size].log_softmax(-1)).sum(-1)
         loss = loss + HARD[kind] * (entropy * weight).sum() / weight.sum().clamp(min=1)
         start += size
+    return loss
+
+
+def token_loss(logits: Tensor, shares: Tensor, numbers: Tensor) -> Tensor:
+    """Each patch says whose it is, and that thing's colour and texture (after Jiang et al. 2021).
+
+    Args:
+        logits: (b, n, sum(TOKEN_SIZES)), one row for each patch.
+        shares: (b, n, 3), how much of a patch the background and both kinds of things own.
+        numbers: (b, 9), as `scenes.attributes` gives them.
+    """
+    owner, colour, texture = logits.split(TOKEN_SIZES, -1)
+
+    def targets(place: int, size: int, offset: int = 0) -> Tensor:
+        columns = numbers[:, [1 + place, 5 + place]]
+        known = F.one_hot(columns.clamp(min=0) + offset, size).float()
+        known = known * (columns >= 0).float()[..., None]  # (b, 2, size)
+        return shares[..., 1:] @ known
+
+    ground = F.one_hot(numbers[:, 0].clamp(min=0), TOKEN_SIZES[0]).float()[:, None]
+    wanted = ground * shares[..., :1] + targets(0, TOKEN_SIZES[0], SIZES["background"])
+    loss = -(wanted * owner.log_softmax(-1)).sum(-1).mean()
+    for place, answer in ((1, colour), (2, texture)):
+        wanted = targets(place, answer.shape[-1])
+        # Divided by the covered share: a small thing in a wide view must still be looked at.
+        loss = loss - (wanted * answer.log_softmax(-1)).sum() / wanted.sum().clamp(min=1)
     return loss
 
 

@@ -11,6 +11,8 @@ import functools
 import hashlib
 import json
 import multiprocessing
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -154,12 +156,23 @@ def read_json(file: Path) -> dict:
     return value
 
 
+@contextmanager
+def _painters(workers: int) -> Iterator[Callable[..., Iterable]]:
+    """A `map` that keeps the order: here, or in processes of its own."""
+    if workers == 1:
+        yield map
+        return
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        yield functools.partial(pool.imap, chunksize=64)
+
+
 def paintings(
     seed: int, scenes: int, many_hands: bool, folder: Path, workers: int
 ) -> dict[str, np.ndarray]:
     """Pictures (n, 80, 80, 3), labels (n, 20, 20), tokens (n, 12, 24) and attributes (n, 9).
 
-    Painted once into a folder of their own, in which the file `done` holds their fingerprint.
+    Painted once into a folder of their own, in which the file `done` holds their fingerprint,
+    by `workers` processes (1 paints here).
 
     Raises:
         ValueError: the folder holds paintings of another world, or broken ones.
@@ -182,11 +195,10 @@ def paintings(
             for name, kind, shape in zip(names, kinds, shapes, strict=True)
         ]
         words: list[str] = []
-        with multiprocessing.get_context("spawn").Pool(workers) as pool:
-            jobs = ((seed, index, many_hands) for index in range(scenes))
-            painted = pool.imap(_paint, jobs, chunksize=64)
+        jobs = [(seed, index, many_hands) for index in range(scenes)]
+        with _painters(workers) as painted:
             for index, (picture, labels, texts, numbers) in enumerate(
-                tqdm(painted, "painting scenes", scenes)
+                tqdm(painted(_paint, jobs), "painting scenes", scenes)
             ):
                 arrays[0][index], arrays[1][index], arrays[3][index] = picture, labels, numbers
                 words += texts
@@ -196,7 +208,7 @@ def paintings(
         write_atomically(done, json.dumps(wanted, indent=2))
     try:
         loaded = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, ValueError) as error:
         raise ValueError(f"{folder} is broken ({error}): delete it and start again") from error
     for (name, array), shape in zip(loaded.items(), shapes, strict=True):
         if array.shape != shape:

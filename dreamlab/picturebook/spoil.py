@@ -82,7 +82,7 @@ def fools(pictures: Tensor, owners: Tensor, generator: torch.Generator) -> Tenso
     return torch.cat(parts)
 
 
-def spoil(pictures: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+def spoil(pictures: Tensor, strength: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Pictures on the way from grey to these: parts fade, others stand there, noise lies over all.
 
     Every picture keeps a share of itself, the same everywhere or another at each spot. The rest is
@@ -93,6 +93,10 @@ def spoil(pictures: Tensor, strength: float, generator: torch.Generator) -> Tens
         pictures: (b, 3, n, n) in [0, 1].
         strength: largest standard deviation of the white noise.
         generator: all randomness, on the CPU.
+
+    Returns:
+        The spoiled pictures, not clipped, and how much of the old one each pixel kept,
+        (b, 1, n, n) from 0 to 1.
     """
     b, _, n, _ = pictures.shape
     place = pictures.device
@@ -104,9 +108,10 @@ def spoil(pictures: Tensor, strength: float, generator: torch.Generator) -> Tens
         drawn = torch.randn(b, channels, spots, spots, generator=generator).to(place)
         return F.interpolate(drawn, size=(n, n), mode="bicubic")
 
-    keep = torch.where(uniform() < 0.3, 1.0, uniform() ** 0.7)
+    keep = uniform() ** 0.7
     field = 3 * blotches(1, 4) + 1.5 * blotches(1, 8) * (uniform() < 0.5) + 4 * (uniform() - 0.5)
     keep = torch.where(uniform() < 0.5, keep, field.sigmoid())
+    keep = torch.where(uniform() < 0.3, 1.0, keep)
 
     grey = torch.where(uniform() < 0.5, 0.5, 0.5 + 0.15 * blotches(3, 8) * uniform())
     kind = uniform()
@@ -116,4 +121,5 @@ def spoil(pictures: Tensor, strength: float, generator: torch.Generator) -> Tens
     # Few are very noisy: a dream's views are hardly ever.
     deviation = 0.02 + strength * uniform() ** 1.5
     noise = torch.randn(pictures.shape, generator=generator).to(place)
-    return keep * pictures + (1 - keep) * other + deviation * noise
+    spoiled = keep * pictures + (1 - keep) * other + deviation * noise
+    return spoiled, keep.expand(b, 1, n, n)

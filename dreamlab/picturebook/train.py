@@ -41,11 +41,12 @@ from dreamlab.files import write_atomically
 from dreamlab.precision import Precision, choose_precision
 
 from .objectives import (
-    Temperature,
+    Heads,
     alignment_loss,
     attribute_loss,
     contrastive_loss,
     shape_loss,
+    token_loss,
 )
 from .scenes import (
     CAPTIONS,
@@ -62,6 +63,7 @@ from .world import ATTRIBUTES
 
 IMAGE = 64  # side of what the models see, px
 MEAN, STD = 0.5, 0.25
+KEEP_EVERY = 60.0  # seconds between two checkpoints
 MODELS = Path(__file__).parent / "models"
 
 
@@ -99,9 +101,9 @@ PLANS: dict[str, Plan] = {
         {
             "image_size": IMAGE,
             "patch_size": 8,
-            "width": 192,
+            "width": 128,
             "layers": 4,
-            "head_width": 48,
+            "head_width": 32,
             "pool_type": "avg",
         },
         seed=11,
@@ -111,11 +113,9 @@ PLANS: dict[str, Plan] = {
         scenes=40_000,
         many_hands=False,
         learning_rate=1.2e-3,
-        embed_dim=160,
-        text_cfg={"context_length": CONTEXT, "width": 160, "heads": 5, "layers": 2},
     ),
     "picturebook-judge": Plan(
-        {"image_size": IMAGE, "layers": [2, 2, 2, 2], "width": 24, "head_width": 48},
+        {"image_size": IMAGE, "layers": [1, 1, 1, 1], "width": 24, "head_width": 48},
         seed=22,
         steps=9000,
         batch=128,
@@ -135,8 +135,7 @@ class Batch:
     """One step's scenes: paintings, who owns their pixels, words and attributes."""
 
     pictures: Tensor  # (b, 3, 80, 80) in [0, 1]
-    things: Tensor  # (b, 1, 20, 20), 1 where any thing stands
-    first: Tensor  # (b, 1, 20, 20), 1 where the first kind of thing stands
+    owners: Tensor  # (b, 3, 20, 20): background, first and second kind of thing
     words: Tensor  # (b, CONTEXT), a caption of each
     complete: Tensor  # (b, CONTEXT), its complete caption
     false: Tensor  # (b, FALSE, CONTEXT), the same words about other things
@@ -153,11 +152,10 @@ def load_batch(
     which = rng.integers(CAPTIONS, size=plan.batch)
     which[: plan.batch // 2] = CAPTIONS - 1  # half of the captions are complete
     texts = torch.from_numpy(data["tokens"][chosen].astype(np.int64)).to(device)
-    labels = torch.from_numpy(data["labels"][chosen]).to(device)[:, None]
+    labels = torch.from_numpy(data["labels"][chosen]).to(device)
     batch = Batch(
         torch.from_numpy(data["pictures"][chosen]).to(device).permute(0, 3, 1, 2) / 255,
-        (labels > 0).float(),
-        (labels == 1).float(),
+        F.one_hot(labels.long(), 3).permute(0, 3, 1, 2).float(),
         texts[torch.arange(plan.batch), torch.from_numpy(which)],
         texts[:, CAPTIONS - 1],
         texts[:, CAPTIONS:],
@@ -192,7 +190,7 @@ def through(images: Tensor, matrix: Tensor, side: int = IMAGE) -> Tensor:
 
 
 def drawings(batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """What the dreamer's gradient must point at: clean windows, and where things are in them.
+    """What the dreamer's gradient must point at: clean windows, and who owns their pixels.
 
     Light and colours stay as painted: a gradient that must guess them draws them pale.
     """
@@ -202,9 +200,16 @@ def drawings(batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         wide, _uniform(0.85, 1, (b,), generator, like), _uniform(0.6, 0.85, (b,), generator, like)
     )
     matrix = window(sides, torch.zeros_like(sides), generator, like)
-    things = F.max_pool2d(through(batch.things, matrix, 16), 3, 1, 1)
-    things = F.interpolate(things, size=(IMAGE, IMAGE), mode="bilinear")
-    return through(like, matrix), things
+    return through(like, matrix), through(batch.owners, matrix)
+
+
+def still_there(numbers: Tensor, things: Tensor, kept: Tensor) -> Tensor:
+    """Attributes of what a spoiled picture still shows: of things or a background gone, none."""
+    numbers = numbers.clone()
+    shown = (things * kept).flatten(1).sum(1) / things.flatten(1).sum(1).clamp(min=1)
+    numbers[shown < 0.35, 1:] = -1
+    numbers[kept.flatten(1).mean(1) < 0.25, 0] = -1
+    return numbers
 
 
 def harshness(progress: float) -> float:
@@ -237,7 +242,7 @@ def look(batch: Batch, generator: torch.Generator, harsh: float = 1.0) -> tuple[
     side = torch.where(chance(1 - 0.25 * harsh) > 0, uniform(0.8, 1.0), uniform(0.55, 0.8))
     matrix = window(side, uniform(-0.2, 0.2), generator, like)
     views = through(like, matrix)
-    first = through(batch.first, matrix)
+    first = through(batch.owners[:, 1:2], matrix)
 
     soft = F.avg_pool2d(F.pad(views, (1, 1, 1, 1), mode="replicate"), 3, 1)
     softer = F.interpolate(F.avg_pool2d(views, 4), scale_factor=4, mode="bilinear")
@@ -267,18 +272,27 @@ class Student:
         self.model = build(plan).to(device)
         if not plan.gradient:  # convolutions like their channels last
             self.model = self.model.to(memory_format=torch.channels_last)
-        self.temperature = Temperature().to(device)
+        with torch.random.fork_rng():
+            torch.manual_seed(plan.seed + 1)
+            width = plan.vision_cfg["width"] if plan.gradient else None
+            self.heads = Heads(width).to(device)
         self.prompts = tokens([t for v in ATTRIBUTES.values() for t in v.values()]).to(device)
 
     def image(self, pictures: Tensor) -> Tensor:
+        """Unit rows (b, d) for pictures (b, 3, 64, 64)."""
+        return self.image_and_tokens(pictures)[0]
+
+    def image_and_tokens(self, pictures: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The same, and a transformer's (b, 64, width) tokens."""
         # On a CPU the fused bfloat16 attention is slower than its plain formula at 65 tokens, and
         # it has no second derivative.
         with self.precision.autocast(), sdpa_kernel(SDPBackend.MATH):
-            features = self.model.visual((pictures - MEAN) / STD)
-        return F.normalize(features.float(), dim=-1)
+            seen = self.model.visual((pictures - MEAN) / STD)
+        features, patches = seen if isinstance(seen, tuple) else (seen, None)
+        return F.normalize(features.float(), dim=-1), patches
 
     def text(self, words: Tensor) -> Tensor:
-        with self.precision.autocast():
+        with self.precision.autocast(), sdpa_kernel(SDPBackend.MATH):
             features = self.model.encode_text(words)
         return F.normalize(features.float(), dim=-1)
 
@@ -291,20 +305,25 @@ class Student:
     ) -> dict[str, Tensor]:
         """The dreamer's: clip and attributes of spoiled pictures, and where the gradient points."""
         plan, b = self.plan, len(batch.words)
-        clean, things = drawings(batch, generator)
-        spoiled = spoil(clean, plan.noise, generator).requires_grad_()
-        image = self.image(spoiled)
+        clean, owners = drawings(batch, generator)
+        things = F.max_pool2d(1 - owners[:, :1], 5, 1, 2)  # with a margin, outlines and all
+        spoiled, kept = spoil(clean, plan.noise, generator)
+        spoiled.requires_grad_()
+        image, patches = self.image_and_tokens(spoiled)
         text, prompts = self.text(torch.cat([batch.words, self.prompts])).split(
             [b, len(self.prompts)]
         )
         cosines = (image * text).sum(-1)
         (gradient,) = torch.autograd.grad(cosines.sum(), spoiled, create_graph=True)
         # Words first: a gradient that is aligned before the words mean anything draws no things.
-        weight = plan.align * (0.3 + 0.7 * min(1.0, 3 * progress))
+        align = plan.align * (0.3 + 0.7 * min(1.0, 3 * progress))
+        numbers = still_there(batch.numbers, things, kept)
+        shares = F.avg_pool2d(owners * kept, IMAGE // 8).flatten(2).transpose(1, 2)
         losses = {
-            "align": weight * alignment_loss(gradient, clean - spoiled.detach(), things),
+            "align": align * alignment_loss(gradient, clean - spoiled.detach(), things),
             "clip": contrastive_loss(image, text, batch.words, self.scale),
-            "attribute": 2 * attribute_loss(self.temperature(image @ prompts.T), batch.numbers),
+            "attribute": 3 * attribute_loss(self.heads.logits(image @ prompts.T), numbers),
+            "token": 1.5 * token_loss(self.heads.token(patches.float()), shares, numbers),
         }
         if plan.adversary:
             # The gradient is at hand, so one adversarial step costs one more pass (fast adversarial
@@ -312,9 +331,9 @@ class Student:
             length = plan.adversary * torch.rand(b, generator=generator).to(self.device)
             push = F.normalize(gradient.detach().flatten(1), dim=-1).view_as(spoiled)
             moved = self.image(spoiled.detach() - length[:, None, None, None] * push)
-            logits = self.temperature(moved @ prompts.T)
+            logits = self.heads.logits(moved @ prompts.T)
             losses["adversary"] = contrastive_loss(moved, text, batch.words, self.scale)
-            losses["adversary"] = losses["adversary"] + attribute_loss(logits, batch.numbers)
+            losses["adversary"] = losses["adversary"] + attribute_loss(logits, numbers)
         return losses
 
     def shape_losses(
@@ -335,7 +354,7 @@ class Student:
         texts = [batch.words, self.prompts, batch.complete[few], false.flatten(0, 1)]
         features = self.text(torch.cat(texts)).split([len(t) for t in texts])
         text, prompts, right = features[:3]
-        logits = self.temperature(image @ prompts.T)
+        logits = self.heads.logits(image @ prompts.T)
         return {
             "clip": contrastive_loss(image, text, batch.words, self.scale),
             "attribute": attribute_loss(logits[:b], batch.numbers),
@@ -354,7 +373,7 @@ def build(plan: Plan) -> CLIP:
     text = {**plan.text_cfg, "vocab_size": len(vocabulary())}
     with torch.random.fork_rng():
         torch.manual_seed(plan.seed)
-        return CLIP(plan.embed_dim, plan.vision_cfg, text)
+        return CLIP(plan.embed_dim, {**plan.vision_cfg, "output_tokens": plan.gradient}, text)
 
 
 def save(model: CLIP, plan: Plan, folder: Path) -> None:
@@ -393,7 +412,7 @@ class Run:
         self.plan = plan
         self.student = Student(plan, device, precision)
         self.step = 0
-        parts = (self.student.model, self.student.temperature)
+        parts = (self.student.model, self.student.heads)
         self.weights = [weight for part in parts for weight in part.parameters()]
         groups = [
             {"params": [w for w in self.weights if w.ndim >= 2], "weight_decay": plan.weight_decay},
@@ -447,7 +466,7 @@ class Run:
     def state(self) -> dict[str, Any]:
         return {
             "model": self.student.model.state_dict(),
-            "temperature": self.student.temperature.state_dict(),
+            "heads": self.student.heads.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "mean": self.mean,
             "step": self.step,
@@ -455,7 +474,7 @@ class Run:
 
     def restore(self, state: dict[str, Any]) -> None:
         self.student.model.load_state_dict(state["model"])
-        self.student.temperature.load_state_dict(state["temperature"])
+        self.student.heads.load_state_dict(state["heads"])
         self.optimizer.load_state_dict(state["optimizer"])
         for name, value in state["mean"].items():
             self.mean[name].copy_(value)
@@ -471,7 +490,7 @@ def read_checkpoint(file: Path, wanted: dict, device: torch.device) -> dict[str,
     try:
         kept = torch.load(file, map_location=device, weights_only=True)
         found = json.loads(kept["fingerprint"])
-        pieces = ("model", "temperature", "optimizer", "mean", "step")
+        pieces = ("model", "heads", "optimizer", "mean", "step")
         state = {name: kept[name] for name in pieces}
     except (
         OSError,
@@ -482,7 +501,9 @@ def read_checkpoint(file: Path, wanted: dict, device: torch.device) -> dict[str,
         TypeError,
         pickle.UnpicklingError,
     ) as error:
-        raise ValueError(f"{file} is broken ({error}): delete it to begin anew") from error
+        # PyTorch's own words go on to recommend loading it unsafely.
+        reason = (str(error).splitlines() or [type(error).__name__])[0].split(". ")[0]
+        raise ValueError(f"{file} is broken ({reason}): delete it to begin anew") from error
     check_fingerprint(found, wanted, file)
     return state
 
@@ -558,7 +579,7 @@ def train(
             bar.update()
             if run.step % 20 == 0:
                 bar.set_postfix({key: f"{value:.2f}" for key, value in losses.items()})
-            if interrupted or time.monotonic() - last_kept > 60:
+            if interrupted or time.monotonic() - last_kept > KEEP_EVERY:
                 keep()
                 last_kept = time.monotonic()
             if interrupted:
