@@ -85,8 +85,18 @@ def test_a_turned_photo_is_turned_back(tmp_path):
     assert torch.allclose(start(tmp_path / "turned.png"), start(upright))
 
 
+def test_a_photo_is_rounded_to_what_a_file_can_hold():
+    """Else a saved picture could not carry what it started from; plain grey has a name."""
+    seen = start(torch.rand(2, 3, 48, 64), count=2)
+    levels = (seen * 255).round()
+    assert torch.equal(seen, levels.byte().float() / 255)
+    assert torch.equal(start(levels.byte(), count=2), seen), "once more changes nothing"
+    mixed = start(torch.stack([torch.full((3, 24, 32), 0.5), seen[0]]), count=2)
+    assert torch.equal(mixed[0], start("grey")[0]) and torch.equal(mixed[1], seen[0])
+
+
 def test_one_photo_for_all_or_one_each():
-    photos = torch.rand(3, 3, 24, 32)
+    photos = torch.randint(0, 256, (3, 3, 24, 32)) / 255
     assert torch.allclose(start(photos, count=3), photos, atol=1e-5)
     assert torch.equal(*start(photos[:1], count=2))
     with pytest.raises(ValueError, match="start holds 3 images, but this dream makes 2"):
@@ -97,15 +107,16 @@ def test_one_photo_for_all_or_one_each():
     ("picture", "error", "message"),
     [
         ("nosuch.png", FileNotFoundError, r"neither \"grey\" nor \"noise\" nor the path"),
-        (__file__, ValueError, "cannot be read as an image"),
-        (3, TypeError, "start must be None"),
+        (__file__, ValueError, "is no picture"),
+        (3, TypeError, "start must be a path, a PIL image"),
         (torch.rand(24, 32), ValueError, r"got \(24, 32\)"),
         (torch.rand(4, 24, 32), ValueError, r"got \(4, 24, 32\)"),
         (torch.rand(3, 0, 32), ValueError, r"got \(3, 0, 32\)"),
         (np.zeros((24, 32, 2)), ValueError, r"got \(24, 32, 2\)"),
         (np.zeros((24, 32, 3), int), ValueError, "bytes .* or floats"),
         (np.full((24, 32, 3), 255.0), ValueError, "divide by 255"),
-        (torch.full((3, 24, 32), torch.nan), ValueError, "from 0 to 1"),
+        (torch.full((3, 24, 32), -0.01), ValueError, "from 0 to 1"),
+        (torch.full((3, 24, 32), torch.nan), ValueError, "NaN"),
     ],
 )
 def test_what_is_no_picture(picture, error, message):

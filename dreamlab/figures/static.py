@@ -11,13 +11,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from PIL import Image
 
 from dreamlab.figures import curve
+from dreamlab.picture import Picture, read_picture
 
 # Okabe and Ito's palette: told apart with any colour vision, and by line style in grey.
 CLIP, TV, JUDGE, TOTAL = "#0072B2", "#D55E00", "#009E73", "#777777"
@@ -48,32 +47,16 @@ class StaticFigure(Figure):
         return data, {"image/png": {"alt": self.description}} if self.description else {}
 
 
-def to_array(image: Any) -> np.ndarray:
-    """Any kind of picture as (h, w, 3) numbers in [0, 1]; values outside are clipped.
+def to_array(image: Picture) -> np.ndarray:
+    """Any kind of picture as (h, w, 3) numbers in [0, 1]; values outside are cut off.
 
-    Args:
-        image: a PIL image, a path, a (3, h, w) or (1, 3, h, w) tensor in [0, 1], or an
-            (h, w), (h, w, 3) or (h, w, 4) array, uint8 or float in [0, 1].
+    Raises:
+        FileNotFoundError, TypeError, ValueError: no picture, or several; see `read_picture`.
     """
-    if isinstance(image, torch.Tensor):
-        if image.dim() == 4 and len(image) == 1:
-            image = image[0]
-        if image.dim() != 3 or image.shape[0] not in (1, 3):
-            raise ValueError(f"a picture has shape (3, h, w), this tensor {tuple(image.shape)}")
-        array = image.detach().float().cpu().clamp(0, 1).expand(3, -1, -1).permute(1, 2, 0).numpy()
-        return array
-    if isinstance(image, (str, bytes)) or hasattr(image, "__fspath__"):
-        with Image.open(image) as opened:
-            return to_array(opened.convert("RGB"))
-    if isinstance(image, Image.Image):
-        return np.asarray(image.convert("RGB"), dtype=np.float32) / 255
-    array = np.asarray(image)
-    if array.ndim == 2:
-        array = array[:, :, None].repeat(3, axis=2)
-    if array.ndim != 3 or array.shape[2] not in (3, 4):
-        raise ValueError(f"a picture has shape (h, w, 3), this array {array.shape}")
-    scale = 255 if array.dtype == np.uint8 else 1
-    return (array[:, :, :3].astype(np.float32) / scale).clip(0, 1)
+    images = read_picture(image)
+    if len(images) > 1:
+        raise ValueError(f"one picture has the shape (3, h, w), this batch {tuple(images.shape)}")
+    return images[0].clamp(0, 1).movedim(0, -1).cpu().numpy()
 
 
 def dream_figure(

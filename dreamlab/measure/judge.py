@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING, Union
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 
 from dreamlab.clip import Clip, load_clip
+from dreamlab.picture import Picture, read_picture
 from dreamlab.picturebook.probe import drawn, in_pieces, probe_scenes
 from dreamlab.picturebook.world import OBJECTS, caption, thing_in, variants
 
 if TYPE_CHECKING:
     from dreamlab.dream import Dream
 
-Images = Union[torch.Tensor, Image.Image, "Dream", Sequence["Images"]]
-"""A tensor (n, 3, h, w) or (3, h, w) of floats, a PIL image, a `Dream`, or a list of such."""
+Images = Union[Picture, "Dream", Sequence["Images"]]
+"""A tensor (n, 3, h, w) or (3, h, w), a PIL image, an array, a path, a `Dream`, or a list."""
 
 AT_ONCE = 64  # images that a CLIP sees at a time, for the sake of memory
 LUMINANCE = (0.2126, 0.7152, 0.0722)  # of red, green and blue (Rec. 709)
@@ -49,38 +49,14 @@ def as_tensors(images: Images) -> list[torch.Tensor]:
     A `Dream` gives its raw pixels, which may lie outside [0, 1]. A list may hold several sizes.
 
     Raises:
-        TypeError: not a picture, or bytes where floats belong.
-        ValueError: no picture, another shape, or pixels that are not finite numbers.
+        FileNotFoundError, TypeError, ValueError: no picture; see `read_picture`.
     """
     if isinstance(images, (list, tuple)):
         tensors = [tensor for image in images for tensor in as_tensors(image)]
         if not tensors:
             raise ValueError("no picture to look at: give at least one")
         return tensors
-    if isinstance(images, Image.Image):
-        array = np.array(images.convert("RGB"))
-        return [torch.from_numpy(array).permute(2, 0, 1)[None].float() / 255]
-    pixels = getattr(images, "pixels", images)
-    if not isinstance(pixels, torch.Tensor):
-        raise TypeError(
-            f"a picture is a tensor, a PIL image or a Dream, got {type(images).__name__}; "
-            "PIL.Image.fromarray(array) and PIL.Image.open(path) make one"
-        )
-    if not pixels.is_floating_point():
-        raise TypeError(
-            f"a tensor of pixels holds floats in [0, 1], got {pixels.dtype}; "
-            "bytes become floats by image.float() / 255"
-        )
-    pixels = pixels.detach().float()
-    if pixels.ndim == 3:
-        pixels = pixels[None]
-    if pixels.ndim != 4 or pixels.shape[1] != 3 or 0 in pixels.shape:
-        raise ValueError(
-            f"a tensor of pixels has the shape (n, 3, height, width), got {tuple(pixels.shape)}"
-        )
-    if not pixels.isfinite().all():
-        raise ValueError("some pixels are NaN or infinite: such a picture cannot be measured")
-    return [pixels]
+    return [read_picture(getattr(images, "pixels", images))]
 
 
 def _prompts_of(images: Images, prompts: str | Sequence[str] | None, count: int) -> list[str]:
@@ -325,9 +301,9 @@ class Level:
 class Judge:
     """A CLIP that never saw a gradient, asked what it thinks of the pictures.
 
-    Pictures are tensors (n, 3, h, w), PIL images, a `Dream`, or a list of such; the judge sees them
-    as a screen shows them, cut off at 0 and 1. Prompts may be left out for dreams, which know
-    theirs.
+    Pictures are tensors (n, 3, h, w), PIL images, paths, a `Dream`, or a list of such; the judge
+    sees them as a screen shows them, cut off at 0 and 1. Prompts may be left out for dreams, which
+    know theirs.
 
     How far to trust it, it says itself: `levels` has its answers on drawings, whole and cut into
     tiles in random order, which have the colours and textures of the drawing and no shape. A score

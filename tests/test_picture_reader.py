@@ -1,0 +1,513 @@
+"""One reader for pictures: what it is handed becomes the same numbers everywhere, or a sentence.
+
+Each row of a table is a kind of picture that people have. The reference is a small picture whose
+four corners differ, so that a turn or a flip is seen.
+"""
+
+import io
+import os
+import struct
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageCms, features
+
+from dreamlab.figures.static import to_array
+from dreamlab.measure.judge import as_tensors
+from dreamlab.picture import BACKGROUND, open_picture, read_picture
+from dreamlab.start import starting_picture
+
+CORNERS = np.zeros((24, 32, 3), np.uint8)
+CORNERS[:12, :16], CORNERS[:12, 16:], CORNERS[12:, :16] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+PHOTO = Image.fromarray(CORNERS)
+
+
+def levels(picture, **options) -> np.ndarray:
+    """What the reader makes of it, (h, w, 3) in 0 … 255, not rounded."""
+    (pixels,) = read_picture(picture, **options)
+    assert pixels.dtype == torch.float32
+    return 255 * pixels.movedim(0, -1).numpy()
+
+
+def saved(image: Image.Image, path: Path, **options) -> Path:
+    image.save(path, **options)
+    return path
+
+
+# --- the same picture, however it comes -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("suffix", "options", "off"),
+    [
+        ("png", {}, 0),
+        ("tif", {}, 0),
+        ("bmp", {}, 0),
+        ("ppm", {}, 0),
+        ("tga", {}, 0),
+        ("webp", {"lossless": True}, 0),
+        ("gif", {}, 0),
+        ("jp2", {"irreversible": False}, 0),
+        ("jpg", {"quality": 95, "subsampling": 0}, 12),
+        ("PNG", {}, 0),
+    ],
+)
+def test_files_of_every_kind(tmp_path, suffix, options, off):
+    path = saved(PHOTO, tmp_path / f"photo.{suffix}", **options)
+    for form in (path, str(path), os.fspath(path)):
+        assert np.abs(levels(form) - CORNERS).max() <= off
+    with Image.open(path) as image:
+        assert np.abs(levels(image) - CORNERS).max() <= off
+    assert open_picture(io.BytesIO(path.read_bytes()), "upload").size == (32, 24)
+
+
+def test_everybody_sees_the_same(tmp_path):
+    """Start, judge and figures: a turned, half transparent picture in other colours."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = PHOTO.convert("RGBA")
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    path = saved(image, tmp_path / "x.png", exif=exif, icc_profile=wide_gamut())
+    seen = read_picture(path)
+    assert seen.shape == (1, 3, 32, 24)
+    assert torch.equal(as_tensors(path)[0], seen)
+    assert np.array_equal(to_array(path), seen[0].movedim(0, -1))
+    start = starting_picture(str(path), (32, 24), (32, 24), [torch.Generator()])
+    assert torch.equal(start, seen)
+    assert np.array_equal(np.asarray(open_picture(path)), levels(path).round())
+
+
+def test_the_home_folder_is_known(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    saved(PHOTO, tmp_path / "photo.png")
+    assert np.array_equal(levels("~/photo.png"), CORNERS)
+
+
+# --- upright ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tif"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_cameras_note_on_how_it_was_held_is_followed(tmp_path, orientation, suffix):
+    stored = {  # how the sensor's picture lies, for each of EXIF's orientations
+        1: CORNERS,
+        2: CORNERS[:, ::-1],
+        3: CORNERS[::-1, ::-1],
+        4: CORNERS[::-1],
+        5: CORNERS.transpose(1, 0, 2),
+        6: np.rot90(CORNERS),
+        7: np.rot90(CORNERS, 2).transpose(1, 0, 2),
+        8: np.rot90(CORNERS, -1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"jpg": {"quality": 95, "subsampling": 0}, "webp": {"lossless": True}}
+    image = Image.fromarray(np.ascontiguousarray(stored))
+    path = saved(image, tmp_path / f"x.{suffix}", exif=exif, **options.get(suffix, {}))
+    assert np.abs(levels(path) - CORNERS).max() <= (12 if suffix == "jpg" else 0)
+    once = open_picture(path)
+    assert np.array_equal(levels(once), np.asarray(once)), "read again, it is not turned again"
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        b"",
+        b"nonsense",
+        b"Exif\0\0",
+        b"Exif\0\0II*\0\xff\xff\xff\xff",
+        b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\xff\xff\xff\xff\0\0\0\0",
+        b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + b"\x12\x01" * 50,
+        b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x02\0\x04\0\0\0abc\0\0\0\0\0",
+    ],
+)
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp"])
+def test_a_damaged_note_is_no_reason_to_refuse_a_picture(tmp_path, note, suffix, recwarn):
+    path = saved(PHOTO, tmp_path / f"x.{suffix}", exif=note, quality=95)
+    assert levels(path).shape == (24, 32, 3)
+    assert not recwarn.list
+
+
+# --- bits -------------------------------------------------------------------------------------
+
+RAMP = np.linspace(0, 65535, 256).round().astype(np.uint16).reshape(16, 16)
+GREY = np.repeat((RAMP / 257)[..., None], 3, axis=-1)  # what it shows, in 0 … 255
+
+
+def png16(samples: np.ndarray, colour_type: int) -> bytes:
+    """A PNG with 16 bits a channel, (h, w, channels), which Pillow does not write."""
+    height, width, _ = samples.shape
+    rows = samples.astype(">u2").tobytes()
+    stride = len(rows) // height
+    raw = b"".join(b"\0" + rows[i * stride : (i + 1) * stride] for i in range(height))
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        ends = struct.pack(">I", len(content)), struct.pack(">I", zlib.crc32(name + content))
+        return ends[0] + name + content + ends[1]
+
+    head = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
+    parts = (b"IHDR", head), (b"IDAT", zlib.compress(raw)), (b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+@pytest.mark.parametrize(
+    "kind", ["I;16 png", "I;16 tif", "I;16B tif", "pgm", "rgb png", "rgba png"]
+)
+def test_a_ramp_of_16_bits_stays_a_ramp(tmp_path, kind):
+    mode, _, suffix = kind.rpartition(" ")
+    path = tmp_path / f"ramp.{suffix}"
+    if mode.startswith("rgb"):
+        channels = [RAMP] * 3 + [np.full_like(RAMP, 65535)] * (mode == "rgba")
+        path.write_bytes(png16(np.dstack(channels), 6 if mode == "rgba" else 2))
+    elif suffix == "pgm":
+        path.write_bytes(b"P5 16 16 65535\n" + RAMP.astype(">u2").tobytes())
+    else:
+        image = Image.frombytes(mode, (16, 16), RAMP.astype(">u2" if "B" in mode else "<u2"))
+        image.save(path)
+    assert np.abs(levels(path) - GREY).max() <= 1
+
+
+def test_floats_and_32_bits_are_scaled_or_refused(tmp_path):
+    ramp = (RAMP / 65535).astype(np.float32)
+    assert np.abs(levels(saved(Image.fromarray(ramp), tmp_path / "x.tif")) - GREY).max() <= 1
+    for image, words in (
+        (Image.fromarray(ramp * 255), "values go from 0 to 255"),
+        (Image.fromarray(ramp - 1), "values go from -1"),
+        (Image.fromarray(np.full((4, 4), np.nan, np.float32)), "values go from nan"),
+        (Image.fromarray(RAMP.astype(np.int32)), "do not say how much is white"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            read_picture(image)
+
+
+# --- transparency -----------------------------------------------------------------------------
+
+
+def with_holes(mode: str) -> Image.Image:
+    """Its left half is there, its right half transparent; what hides below differs."""
+    alpha = Image.new("L", (32, 24), 0)
+    alpha.paste(255, (0, 0, 16, 24))
+    if mode in ("RGBA", "RGBa", "PA"):
+        image = PHOTO.convert("RGBA")
+        image.putalpha(alpha)
+        return image if mode == "RGBA" else image.convert(mode)
+    if mode in ("LA", "La"):
+        image = Image.merge("LA", (PHOTO.convert("L"), alpha))
+        return image if mode == "LA" else image.convert(mode)
+    image = {"P": PHOTO.quantize(4), "L": PHOTO.convert("L"), "RGB": PHOTO.copy()}[mode]
+    for position in ((31, 0), (31, 23)):  # the colours of the right half
+        hole = image.getpixel(position)
+        image.paste(image.getpixel((31, 0)), (16, 0, 32, 24))
+    image.info["transparency"] = hole if position == (31, 0) else image.getpixel((31, 0))
+    return image
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "RGBa", "LA", "La", "PA", "P", "L", "RGB"])
+def test_what_is_transparent_shows_one_background(mode, tmp_path):
+    forms = [with_holes(mode)]
+    if mode not in ("RGBa", "La", "PA"):  # which no file has
+        forms.append(saved(with_holes(mode), tmp_path / "x.png"))
+    for form in forms:
+        seen = levels(form)
+        assert (seen[:, 16:] == BACKGROUND).all()
+        assert seen[5, 5, 0] == (76 if mode in ("L", "LA", "La") else 255)
+
+
+def test_transparent_arrays_have_the_same_background():
+    array = np.asarray(with_holes("RGBA"))
+    for form in (array, array / 255, (array / 255).astype("f2"), array.astype("u2") * 257):
+        assert np.abs(levels(form) - levels(with_holes("RGBA"))).max() < 0.3
+    half = np.full((2, 2, 4), (255, 255, 255, 128), np.uint8)
+    assert np.abs(levels(half) - (BACKGROUND + 255) / 2).max() <= 1
+
+
+# --- colours ----------------------------------------------------------------------------------
+
+
+def profile_bytes(kind: str) -> bytes:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile(kind)).tobytes()
+
+
+def wide_gamut() -> bytes:
+    """sRGB's profile with the columns of red and green exchanged: as other as colours can be."""
+    content = bytearray(profile_bytes("sRGB"))
+    count = struct.unpack(">I", content[128:132])[0]
+    tags = {bytes(content[i : i + 4]): i for i in range(132, 132 + 12 * count, 12)}
+    red, green = tags[b"rXYZ"] + 4, tags[b"gXYZ"] + 4
+    content[red : red + 8], content[green : green + 8] = (
+        content[green : green + 8],
+        content[red : red + 8],
+    )
+    return bytes(content).replace(b"s\0R\0G\0B", b"o\0t\0h\0e").replace(b"sRGB", b"othe")
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp"])
+def test_other_colour_spaces_are_converted(tmp_path, suffix):
+    path = saved(PHOTO, tmp_path / f"x.{suffix}", icc_profile=wide_gamut(), quality=95)
+    red, green = levels(path)[6, 4], levels(path)[6, 28]
+    assert red[1] > 200 > red[0] and green[0] > 200 > green[1], "what was red is green"
+
+
+@pytest.mark.parametrize("profile", [profile_bytes("sRGB"), b"", b"broken", profile_bytes("LAB")])
+def test_srgb_and_damaged_profiles_change_nothing(tmp_path, profile):
+    path = saved(PHOTO, tmp_path / "x.png", icc_profile=profile)
+    assert np.array_equal(levels(path), CORNERS)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "YCbCr", "HSV", "RGBX", "LAB"])
+def test_every_mode_of_pillow(mode):
+    if mode == "LAB":
+        source, target = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+        image = ImageCms.profileToProfile(PHOTO, source, target, outputMode="LAB")
+    else:
+        image = PHOTO.convert(mode)
+    seen, expected = levels(image), CORNERS
+    if mode in ("1", "L"):
+        expected = np.asarray(PHOTO.convert(mode).convert("RGB"))
+    assert np.abs(seen - expected).max() <= (25 if mode == "LAB" else 4)  # 8 bits for all of LAB
+
+
+# --- arrays and tensors -----------------------------------------------------------------------
+
+ARRAYS = {
+    "bytes": CORNERS,
+    "floats": CORNERS / 255,
+    "single": (CORNERS / 255).astype("f4"),
+    "half": (CORNERS / 255).astype("f2"),
+    "long": (CORNERS / 255).astype(np.longdouble),
+    "big endian": (CORNERS / 255).astype(">f8"),
+    "16 bits": CORNERS.astype("u2") * 257,
+    "16 bits, big endian": (CORNERS.astype("u2") * 257).astype(">u2"),
+    "booleans": CORNERS > 0,
+    "backwards": CORNERS[::-1, ::-1][::-1, ::-1],
+    "by columns": np.asfortranarray(CORNERS),
+    "a part": np.pad(CORNERS, ((1, 1), (2, 2), (0, 1)), constant_values=9)[1:-1, 2:-2, :3],
+    "batch": CORNERS[None],
+}
+
+
+@pytest.mark.parametrize("kind", ARRAYS)
+def test_arrays_of_every_kind(kind):
+    array = ARRAYS[kind].view()
+    array.flags.writeable = False
+    assert np.abs(levels(array) - CORNERS).max() < 0.1
+
+
+@pytest.mark.parametrize("kind", set(ARRAYS) - {"long", "big endian", "16 bits, big endian"})
+def test_tensors_of_every_kind(kind):
+    tensor = (
+        torch.from_numpy(ARRAYS[kind].copy())
+        .movedim(-1, -3)
+        .requires_grad_(ARRAYS[kind].dtype.kind == "f")
+    )
+    assert np.abs(levels(tensor) - CORNERS).max() < 0.1
+    assert not read_picture(tensor).requires_grad
+    assert (
+        np.abs(levels(tensor.double().bfloat16() if kind == "half" else tensor) - CORNERS).max() < 1
+    )
+
+
+def test_grey_has_one_channel_or_none():
+    grey = CORNERS[..., 0]
+    for form in (grey, grey[..., None], grey / 255, torch.from_numpy(grey)[None]):
+        assert np.abs(levels(form) - np.dstack([grey] * 3)).max() < 1e-4
+    assert read_picture(torch.zeros(5, 1, 4, 4)).shape == (5, 3, 4, 4)
+    assert read_picture(np.zeros((5, 4, 4, 3))).shape == (5, 3, 4, 4)
+
+
+def test_what_no_screen_can_show_is_left_to_the_caller():
+    assert levels(np.full((2, 2, 3), 1.5))[0, 0, 0] == 382.5
+    assert to_array(np.full((2, 2, 3), 1.5)).max() == 1
+
+
+@pytest.mark.parametrize(
+    ("picture", "error", "words"),
+    [
+        (np.zeros((2, 4, 4, 4, 3)), ValueError, r"got \(2, 4, 4, 4, 3\)"),
+        (np.zeros(()), ValueError, r"got \(\)"),
+        (np.zeros(7), ValueError, r"got \(7,\)"),
+        (np.zeros((0, 4, 3)), ValueError, r"got \(0, 4, 3\)"),
+        (np.zeros((4, 4, 2)), ValueError, r"got \(4, 4, 2\)"),
+        (np.zeros((3, 4, 5)), ValueError, r"np\.moveaxis\(array, 0, -1\)"),
+        (np.zeros((4, 4, 3), int), ValueError, "got int64"),
+        (np.zeros((4, 4, 3), complex), ValueError, "got complex128"),
+        (np.zeros((4, 4, 3), "M8[s]"), ValueError, "got datetime64"),
+        (np.full((4, 4, 3), "x"), ValueError, "got <U1"),
+        (np.full((4, 4, 3), None), ValueError, "got object"),
+        (np.zeros((4, 4), [("r", "u1")]), ValueError, "got .*'r'"),
+        (np.full((4, 4, 3), np.inf), ValueError, "NaN or infinite"),
+        (np.full((4, 4, 3), 1e300), ValueError, "NaN or infinite"),
+        (np.full((4, 4, 4), np.nan), ValueError, "NaN or infinite"),
+        (torch.zeros(4, 4), ValueError, r"got \(4, 4\)"),
+        (torch.zeros(4, 5, 3), ValueError, r"got \(4, 5, 3\)"),
+        (torch.zeros(1, 4, 5, 3), ValueError, r"movedim"),
+        (torch.zeros(0, 3, 4, 4), ValueError, r"got \(0, 3, 4, 4\)"),
+        (torch.zeros(3, 4, 4, dtype=torch.int64), ValueError, r"got torch\.int64"),
+        (torch.zeros(3, 4, 4, dtype=torch.complex64), ValueError, "got torch"),
+        (torch.zeros(3, 4, 4).to_sparse(), ValueError, "neither sparse nor quantized"),
+        (torch.full((3, 4, 4), torch.nan), ValueError, "NaN or infinite"),
+        ([[0, 1], [1, 0]], TypeError, "got list"),
+        (b"photo.png", TypeError, "got bytes"),
+        (None, TypeError, "got NoneType"),
+        (3, TypeError, "got int"),
+    ],
+)
+def test_numbers_that_are_no_picture(picture, error, words):
+    with pytest.raises(error, match=words) as refused:
+        read_picture(picture, "start")
+    assert str(refused.value).startswith("start must") or "start holds" in str(refused.value)
+
+
+# --- files that are no pictures ---------------------------------------------------------------
+
+FIRST = {  # how a file begins, and what is said of it
+    "empty": (b"", "empty"),
+    "text": (b"hello", "no picture of a kind that Pillow reads"),
+    "heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC photo.*export it as JPEG"),
+    "mif1": (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "a HEIC photo"),
+    "jxl": (b"\xff\x0a\xfa\x7f\x01", "JPEG XL"),
+    "jxl container": (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
+    "svg": (b'<?xml version="1.0"?>\n<!-- x -->\n<svg xmlns="x">', "SVG"),
+    "html": (b"\n<!DOCTYPE html><html>", "a web page: save the picture itself"),
+    "pdf": (b"%PDF-1.7\n", "PDF"),
+    "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "PostScript, a program"),
+}
+
+
+@pytest.mark.parametrize("kind", FIRST)
+def test_a_file_that_is_no_picture_is_named_for_what_it_is(tmp_path, kind):
+    content, words = FIRST[kind]
+    path = tmp_path / "strange.png"
+    path.write_bytes(content)
+    for read in (read_picture, open_picture, to_array, as_tensors):
+        with pytest.raises(ValueError, match=rf"^'[^=]*strange\.png' is .*{words}"):
+            read(path)
+    with pytest.raises(ValueError, match=rf"^my\.png is .*{words}"):
+        open_picture(io.BytesIO(content), "my.png")
+
+
+def test_postscript_is_never_run(tmp_path, monkeypatch):
+    """Pillow would hand it to Ghostscript, whatever the file is called."""
+    from PIL import EpsImagePlugin
+
+    asked = []
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *a, **k: asked.append(a))
+    path = saved(PHOTO, tmp_path / "x.eps")
+    with pytest.raises(ValueError, match="PostScript"):
+        read_picture(path.rename(tmp_path / "x.png"))
+    assert not asked
+
+
+@pytest.mark.parametrize(
+    ("path", "error", "words"),
+    [
+        ("nosuch.png", FileNotFoundError, "'nosuch.png': there is no such file"),
+        ("", ValueError, "'' is a folder"),
+        (".", ValueError, "'.' is a folder"),
+        ("x\0y.png", FileNotFoundError, r"'x\\x00y.png': there"),
+        ("a" * 5000, FileNotFoundError, "aaa…': there is no such file"),
+        (__file__ + "/x.png", FileNotFoundError, "no such file"),
+        ("~nobody-of-this-name/x.png", FileNotFoundError, "no such file"),
+        (
+            "https://example.org/cat.png?x=1",
+            ValueError,
+            r"'https://example.org/cat.png\?x=1' is an",
+        ),
+        ("data:image/png;base64,AAAA", FileNotFoundError, "no such file"),
+        (__file__, ValueError, "no picture of a kind"),
+    ],
+)
+def test_paths_where_no_picture_is(path, error, words):
+    with pytest.raises(error, match=words):
+        read_picture(path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="special files of POSIX")
+@pytest.mark.parametrize("kind", ["pipe", "/dev/zero"])
+def test_special_files_hang_nothing(tmp_path, kind):
+    path = Path(kind)
+    if kind == "pipe":
+        path = tmp_path / "x.png"
+        os.mkfifo(path)
+    with pytest.raises(ValueError, match="no ordinary file"):
+        read_picture(path)
+
+
+def test_a_bomb_is_named_and_never_unpacked(tmp_path):
+    head = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 2, 0, 0, 0)
+    chunk = b"IHDR" + head
+    path = tmp_path / "bomb.png"
+    content = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk
+    path.write_bytes(content + struct.pack(">I", zlib.crc32(chunk)) + b"\0\0\0\0IDAT5\xaf\x06\x1e")
+    with pytest.raises(ValueError, match=r"bomb\.png' has more than 178 million pixels"):
+        read_picture(path)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "gif", "tif", "bmp", "jp2"])
+def test_half_a_file_is_a_sentence(tmp_path, suffix):
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
+    path = saved(noise, tmp_path / f"half.{suffix}")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ValueError, match=rf"half\.{suffix}' (is no|cannot be read as a) picture"):
+        read_picture(path)
+
+
+def written(suffix: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.effect_noise((40, 30), 80).convert("RGB").save(buffer, suffix)
+    return buffer.getvalue()
+
+
+KINDS = ["png", "jpeg", "gif", "tiff", "bmp", "webp", "ppm", "tga", "ico", "jpeg2000", "sgi", "dds"]
+WRITTEN = {kind: written(kind) for kind in KINDS + ["avif"] * features.check("avif")}
+
+
+@settings(deadline=None, max_examples=150)
+@given(data=st.data(), kind=st.sampled_from(sorted(WRITTEN)))
+def test_a_damaged_file_is_a_picture_or_a_sentence(data, kind):
+    """A few bytes changed anywhere, most of them near the beginning, and the end cut off or not."""
+    content = bytearray(WRITTEN[kind])
+    places = st.one_of(st.integers(0, 200), st.integers(0, len(content) - 1))
+    for place in data.draw(st.lists(places, min_size=1, max_size=8)):
+        content[min(place, len(content) - 1)] = data.draw(st.integers(0, 255))
+    length = data.draw(st.sampled_from([len(content), len(content) // 2, 50]))
+    try:
+        image = open_picture(io.BytesIO(bytes(content[:length])), "upload", cover=(64, 64))
+    except ValueError as error:
+        assert str(error).startswith("upload ") and "\n" not in str(error)[:100]
+    else:
+        assert image.mode == "RGB" and not image.info
+
+
+# --- large ones -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["jpg", "png", "image", "array"])
+def test_a_large_photo_is_reduced_first_and_looks_the_same(tmp_path, form):
+    yx = np.indices((1200, 1600))
+    photo = (127 + 100 * np.sin(yx[0] / 90) * np.cos(yx[1] / 70))[..., None] * np.ones(3)
+    image = Image.fromarray(photo.round().astype(np.uint8))
+    picture = image
+    if form in ("jpg", "png"):
+        picture = saved(image, tmp_path / f"x.{form}", quality=95)
+    elif form == "array":
+        picture = np.asarray(image)
+    small = read_picture(picture, cover=(48, 64))
+    assert small.shape[-1] <= 2 * 3 * 64 and small.shape[-2] >= 3 * 48
+    generators = [torch.Generator()]
+    start = starting_picture(picture, (48, 64), (48, 64), generators)
+    tensor = torch.from_numpy(np.array(image)).movedim(-1, 0)
+    whole = starting_picture(tensor, (48, 64), (48, 64), generators)
+    assert (start - whole).abs().max() < (4 if form == "jpg" else 2) / 255
+
+
+def test_a_long_side_is_no_reason_to_lose_the_short_one():
+    assert read_picture(np.zeros((4000, 64, 3), np.uint8), cover=(32, 32)).shape[-2:] == (4000, 64)
+    assert read_picture(np.zeros((4000, 640, 3), np.uint8), cover=(32, 32)).shape[-1] >= 96
