@@ -24,7 +24,7 @@ from dreamlab.prompts import Prompt, checked_prompts, checked_seeds, embed, is_l
 from dreamlab.recipe import Recipe
 from dreamlab.resample import resize
 from dreamlab.start import Start, starting_picture
-from dreamlab.state import State, Step
+from dreamlab.state import State, Step, entry, require, tensor_entry
 from dreamlab.views import add_noise, draw_deviations, draw_windows, look
 
 if TYPE_CHECKING:
@@ -147,6 +147,7 @@ class Dream:
             tuple(updated.shape[-2:]),
             learning_rate,
             measured,
+            self._noted(recipe),
         )
         self._history[state.step :] = [step]
         self._state = state.after(updated, adam, measured)
@@ -218,6 +219,11 @@ class Dream:
             torch.Generator(device).manual_seed((seed * 2654435761 + number) % 2**32)
             for seed in self.seeds
         ]
+
+    def _noted(self, recipe: Recipe) -> Recipe:
+        """The recipe as it is now, for the record: a copy, or the last step's if it is the same."""
+        last = self._history[self._state.step - 1].recipe if self._state.step else None
+        return last if last == recipe else replace(recipe)
 
     def _check(self) -> None:
         """Go back to the last sound step and raise, if a later one left NaN or infinity."""
@@ -306,31 +312,46 @@ class Dream:
         of a dream made with the same clip, prompts and seeds: the result is the picture of an
         uninterrupted run, bit for bit.
         """
+        state = self._state.last_sound()
         return {
             "prompts": list(self.prompts),
             "negative_prompts": list(self.negative_prompts),
             "seeds": list(self.seeds),
+            "clip": self.clip.name,
+            "attractors": self._attractors.clone(),
             "recipe": asdict(self.recipe),
-            **self._state.to_dict(),
-            "history": [step.to_dict() for step in self.history],
+            **state.to_dict(),
+            "history": [step.to_dict() for step in self.history[: state.step]],
         }
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Take over a state, recipe included, from `state_dict` of a dream of the same prompts.
 
         Raises:
-            ValueError: if prompts or seeds differ. Nothing is changed then.
+            ValueError: prompts, seeds or the model differ, or an entry is missing or damaged.
+                Nothing is changed then.
         """
         for name in ("prompts", "negative_prompts", "seeds"):
-            if saved[name] != getattr(self, name):
+            theirs, ours = entry(saved, name, list), getattr(self, name)
+            if repr(theirs) != repr(ours):  # by their words: in a file, anything may stand there
                 raise ValueError(
-                    f"this state belongs to a dream with {name} {saved[name]}, "
-                    f"this dream has {getattr(self, name)}: make it with the same"
+                    f"this state belongs to a dream with {name} {theirs}, "
+                    f"this dream has {ours}: make it with the same"
                 )
-        device = self.clip.device
-        recipe = Recipe(**saved["recipe"])
-        history = [Step.from_dict(record, device) for record in saved["history"]]
-        state = State.from_dict(saved, device)
+        # Two models read one sentence differently; one model in two folders is the same.
+        attractors = tensor_entry(saved, "attractors", (None, None)).to(self._attractors)
+        same = attractors.shape == self._attractors.shape
+        if not same or not torch.allclose(attractors, self._attractors, atol=0.01):
+            raise ValueError(
+                f"this state belongs to a dream with the CLIP {entry(saved, 'clip', str)!r}, "
+                f"this dream has {self.clip.name!r}: make it with the same"
+            )
+        device, count = self.clip.device, len(self.seeds)
+        recipe = Recipe.from_dict(entry(saved, "recipe", dict))
+        state = State.from_dict(saved, device, images=count)
+        records = entry(saved, "history", list)
+        history = [Step.from_dict(record, device, images=count) for record in records]
+        require([step.step for step in history] == [*range(1, state.step + 1)], "history")
         self.recipe, self._history, self._state = recipe, history, state
 
 

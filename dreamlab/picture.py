@@ -11,7 +11,7 @@ import io
 import re
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
@@ -97,21 +97,36 @@ def open_picture(
         ValueError: it is no ordinary file, no picture, damaged, too large, or of a kind that
             Pillow does not read.
     """
+    with opened(file, name) as image:
+        if cover:  # JPEG can be decoded at a half, a quarter or an eighth of its size
+            image.draft(None, (SPARE * max(cover),) * 2)
+        return _flattened(image, cover)
+
+
+@contextmanager
+def opened(
+    file: str | PathLike | io.BytesIO, name: str = "", formats: Sequence[str] | None = None
+) -> Iterator[Image.Image]:
+    """A picture's file as it is, not yet decoded, for this block; errors as for `open_picture`.
+
+    Args:
+        file, name: as for `open_picture`.
+        formats: which ones, by Pillow's names; default: all but PostScript.
+    """
     if isinstance(file, io.BytesIO):
         said = name
     else:
         said = f"{name}={_quoted(file)}" if name else _quoted(file)
         file = _ordinary(file, said)
-    # What Pillow warns of is either read all the same, or said below.
+    # What Pillow warns of is either read all the same, or said.
     with _in_words(said), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            with Image.open(file, formats=_formats()) as image:
-                if cover:  # JPEG can be decoded at a half, a quarter or an eighth of its size
-                    image.draft(None, (SPARE * max(cover),) * 2)
-                return _flattened(image, cover)
+            image = Image.open(file, formats=formats or _formats())
         except UnidentifiedImageError:
             raise Unreadable(f"{said} is {_what_it_is(file)}") from None
+        with image:
+            yield image
 
 
 class Unreadable(ValueError):

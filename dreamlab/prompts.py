@@ -32,7 +32,7 @@ def picture_count(prompt: Any, seed: Any) -> int:
 def checked_prompts(
     name: str, prompt: Any, count: int, *, may_be_empty: bool = False
 ) -> list[Prompt]:
-    """A prompt for each of `count` pictures; what has weights is copied.
+    """A prompt for each of `count` pictures; what has weights is copied, these as floats.
 
     Raises:
         ValueError: one is no sentence and no sentences with usable weights, or there are neither
@@ -93,7 +93,10 @@ def _checked_prompt(name: str, prompt: Any) -> Prompt:
         and all(isinstance(w, Real) and w >= 0 for w in mixture.values())
         and 0 < sum(mixture.values()) < math.inf
     ):
-        return prompt if isinstance(prompt, str) else dict(prompt)
+        # Weights may come from anywhere, as numpy's numbers do; they are kept as what files hold.
+        if isinstance(prompt, str):
+            return prompt
+        return {sentence: float(weight) for sentence, weight in prompt.items()}
     raise ValueError(
         f"{name} must be a sentence, sentences with weights ≥ 0 such as "
         f'{{"a castle": 1, "the night": 0.5}}, or a list of these, got {prompt!r}'

@@ -210,6 +210,19 @@ class Recipe:
         return {f.name: f.metadata for f in fields(cls)}
 
     @classmethod
+    def from_dict(cls, knobs: Mapping[str, Any]) -> "Recipe":
+        """A recipe from stored knobs, lists in place of tuples or not; missing ones are default.
+
+        Raises:
+            ValueError: a knob that this version does not have, or a value that it cannot have.
+        """
+        if unknown := sorted(map(str, set(knobs) - set(cls.knobs()))):
+            raise ValueError(
+                f"the recipe has knobs that this version of dreamlab does not: {unknown}"
+            )
+        return cls(**knobs)
+
+    @classmethod
     def raw(cls, **changes: Any) -> "Recipe":
         """The bare CLIP loss of chapter 1: Adam at a constant rate on the whole image, no more.
 

@@ -2,17 +2,22 @@
 
 Both are values. A step changes neither, it makes new ones, so that a dream can be interrupted at
 any moment, stored, and taken back to the last step that was sound.
+
+What comes back from a file is looked at before it is used: a state that would fail ten steps later,
+or give another picture in silence, is refused with the entry that is wrong.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from dreamlab.adam import Adam
+from dreamlab.recipe import Recipe
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +35,7 @@ class Step:
     size: tuple[int, int]  # height and width of this octave's canvas
     learning_rate: float
     measured: Tensor  # (3, b): loss, clip_loss and tv_loss of every image
+    recipe: Recipe  # the knobs as they were
 
     @cached_property
     def _numbers(self) -> list[list[float]]:
@@ -62,11 +68,24 @@ class Step:
     def to_dict(self) -> dict[str, Any]:
         """The record as plain values and a tensor of its own."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return values | {"measured": self.measured.clone()}
+        return values | {"measured": self.measured.clone(), "recipe": asdict(self.recipe)}
 
     @classmethod
-    def from_dict(cls, saved: Mapping[str, Any], device: torch.device) -> "Step":
-        return cls(**saved | {"measured": saved["measured"].to(device, copy=True)})
+    def from_dict(cls, saved: Any, device: torch.device, *, images: int) -> "Step":
+        """What `to_dict` gave, of a dream with so many images; else ValueError, as for a state."""
+        size = entry(saved, "size", tuple)
+        require(len(size) == 2 and all(type(side) is int and side > 0 for side in size), "size")
+        rate = entry(saved, "learning_rate", float)
+        require(rate >= 0, "learning_rate")
+        return cls(
+            step=_whole(saved, "step"),
+            steps=_whole(saved, "steps"),
+            octave=_whole(saved, "octave"),
+            size=size,
+            learning_rate=rate,
+            measured=tensor_entry(saved, "measured", (3, images)).to(device, copy=True),
+            recipe=Recipe.from_dict(entry(saved, "recipe", dict)),
+        )
 
 
 @dataclass(frozen=True)
@@ -127,22 +146,84 @@ class State:
         }
 
     @classmethod
-    def from_dict(cls, saved: Mapping[str, Any], device: torch.device) -> "State":
-        """What `to_dict` gave, on this device; other entries are ignored."""
+    def from_dict(cls, saved: Any, device: torch.device, *, images: int) -> "State":
+        """What `to_dict` gave, of a dream with so many images; other entries are ignored.
+
+        Raises:
+            ValueError: it is no such state, with the entry that is wrong.
+        """
+        step, octave = _whole(saved, "step"), _whole(saved, "octave")
+        base = tensor_entry(saved, "base", (images, 3, None, None))
+        require(bool(((base >= 0) & (base <= 1)).all()), "base")
+        deltas = entry(saved, "deltas", list)
+        deltas = [tensor_entry({"deltas": d}, "deltas", (images, 3, None, None)) for d in deltas]
+        require(len(deltas) <= octave, "deltas")
+        pixels = tensor_entry(saved, "pixels", (images, 3, None, None))
+        adam = entry(saved, "adam", dict)
+        mean, square = (
+            tensor_entry(adam, name, tuple(pixels.shape)) for name in ("mean", "square")
+        )
+        require(bool((square >= 0).all()), "square")
 
         def here(tensor: Tensor) -> Tensor:
             return tensor.to(device, copy=True)
 
-        step = saved["step"]
         return cls(
             step=step,
-            octave=saved["octave"],
-            base=here(saved["base"]),
-            deltas=tuple(map(here, saved["deltas"])),
-            pixels=here(saved["pixels"]),
-            adam=Adam(here(saved["adam"]["mean"]), here(saved["adam"]["square"]), step),
+            octave=octave,
+            base=here(base),
+            deltas=tuple(map(here, deltas)),
+            pixels=here(pixels),
+            adam=Adam(here(mean), here(square), step),
             sound=torch.tensor(step, device=device),
         )
+
+
+def turned_knobs(history: Sequence[Step]) -> list[tuple[int, str, Any]]:
+    """(step, knob, value) of every knob that was turned between two steps, after which step."""
+    return [
+        (before.step, name, value)
+        for before, after in pairwise(history)
+        if after.recipe is not before.recipe
+        for name, value in asdict(after.recipe).items()
+        if value != getattr(before.recipe, name)
+    ]
+
+
+# --- what comes from a file -----------------------------------------------------------------------
+
+
+def require(condition: bool, name: str, words: str = "is not what a dream stores there") -> None:
+    if not condition:
+        raise ValueError(f"this is no state of a dream, or a damaged one: {name!r} {words}")
+
+
+def entry(saved: Any, name: str, kind: type) -> Any:
+    """The entry of this name, if it is of this very kind (True is no number here)."""
+    require(isinstance(saved, Mapping), name, "is looked for in something that has no entries")
+    require(name in saved, name, "is missing")
+    require(type(saved[name]) is kind, name, f"is a {type(saved[name]).__name__}")
+    return saved[name]
+
+
+def tensor_entry(saved: Any, name: str, shape: tuple[int | None, ...]) -> Tensor:
+    """A tensor of finite numbers in float32 and of this shape; None fits any length above 0."""
+    tensor = entry(saved, name, Tensor)
+    fits = len(tensor.shape) == len(shape) and all(
+        side == wanted or (wanted is None and side > 0)
+        for side, wanted in zip(tensor.shape, shape, strict=True)
+    )
+    require(fits, name, f"has the shape {tuple(tensor.shape)}")
+    plain = tensor.dtype == torch.float32 and tensor.layout == torch.strided
+    require(plain and not tensor.is_meta, name, f"is a tensor of {tensor.dtype}, {tensor.layout}")
+    require(bool(tensor.isfinite().all()), name, "has numbers that are NaN or infinite")
+    return tensor.detach()
+
+
+def _whole(saved: Any, name: str) -> int:
+    number = entry(saved, name, int)
+    require(0 <= number < 2**63, name)
+    return number
 
 
 def _mean(numbers: list[float]) -> float:

@@ -1,15 +1,18 @@
 """Figures that stay, and pictures and films that remember."""
 
+import errno
 import io
-import json
+import os
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from dreamlab.clip import load_clip
 from dreamlab.dream import Dream
-from dreamlab.figures import saving, static
+from dreamlab.figures import saving, settings, static
 from dreamlab.recipe import Recipe
 
 SMALL = {"size": 32, "views": 2, "steps": 9, "tv_weight": 0.2, "octaves": (0.5, 0.75, 1.0)}
@@ -161,16 +164,35 @@ def test_the_same_dream_again_from_its_file(make_dream, tmp_path, tiny_clip, arg
     assert same(again, dream)
 
 
-def test_replay_turns_the_knobs_as_they_were_turned(make_dream, tmp_path, tiny_clip):
-    dream, changes = make_dream(), []
-    began_with = Recipe(**SMALL)
+def turned_on_the_way(make_dream, **arguments) -> Dream:
+    """Seven steps; knobs are turned by code after the third, as in any loop."""
+    dream = make_dream(**arguments)
     for step in dream:
         if step.step == 3:
             dream.recipe.tv_weight, dream.recipe.view_mix = 5.0, (1.0, 0.0, 0.0)
-            changes += [(3, "tv_weight", 5.0), (3, "view_mix", (1.0, 0.0, 0.0))]
+        if step.step == 5:
+            dream.recipe = Recipe(**SMALL | {"steps": 12})
         if step.step == 7:
             break
-    path = saving.save_png(dream, tmp_path / "x.png", recipe=began_with, changes=changes)
+    return dream
+
+
+PHOTO = Image.fromarray(np.random.default_rng(2).integers(0, 256, (50, 41, 3), np.uint8))
+
+
+@pytest.mark.parametrize("start", ["grey", "noise", PHOTO, torch.rand(3, 33, 35)])
+def test_replay_turns_the_knobs_as_they_were_turned(make_dream, tmp_path, tiny_clip, start):
+    dream = turned_on_the_way(make_dream, start=start)
+    path = saving.save_png(dream, tmp_path / "x.png")
+    made = saving.checked_settings(path)
+    assert made.recipe == Recipe(**SMALL) and made.steps_done == 7
+    assert made.changes == [
+        (3, "view_mix", (1.0, 0.0, 0.0)),
+        (3, "tv_weight", 5.0),
+        (5, "steps", 12),
+        (5, "view_mix", Recipe().view_mix),
+        (5, "tv_weight", 0.2),
+    ]
     assert same(saving.replay(path, tiny_clip), dream)
     unturned = saving.load_dream(path, tiny_clip)
     for _ in range(7):
@@ -178,38 +200,103 @@ def test_replay_turns_the_knobs_as_they_were_turned(make_dream, tmp_path, tiny_c
     assert not same(unturned, dream)
 
 
-def test_the_model_is_found_by_its_name(make_dream, tmp_path, tiny_clip_dir):
-    dream = make_dream()
-    dream.run()
+def test_knobs_turned_before_a_state_was_saved_are_not_forgotten(make_dream, tmp_path, tiny_clip):
+    resumed = make_dream()
+    resumed.load_state_dict(turned_on_the_way(make_dream).state_dict())
+    resumed.run()
+    assert same(saving.replay(saving.save_png(resumed, tmp_path / "x.png"), tiny_clip), resumed)
+
+
+def test_a_batch_is_saved_with_all_its_pictures(make_dream, tmp_path, tiny_clip):
+    dream = make_dream(prompt=["a red heart", "a boat"], seed=[5, 6])
+    next(dream)
     path = saving.save_png(dream, tmp_path / "x.png")
-    assert saving.load_dream(path).clip.name == f"local-dir:{tiny_clip_dir}"
+    assert path == tmp_path / "x.png" and len(list(tmp_path.iterdir())) == 2
+    for index, name in enumerate(("x.png", "x-2.png")):
+        with Image.open(tmp_path / name) as image:
+            assert image.tobytes() == dream.images[index].tobytes()
+            assert image.text["Title"] == dream.prompts[index]
+        assert saving.checked_settings(tmp_path / name).index == index
+        assert same(saving.replay(tmp_path / name, tiny_clip), dream)
+    assert saving.save_png(dream, tmp_path / "one" / "x.png", index=1).parent.name == "one"
+    assert len(list((tmp_path / "one").iterdir())) == 1
+
+
+def test_each_file_of_a_batch_carries_only_its_own_start(make_dream, tmp_path, tiny_clip):
+    starts = torch.rand(3, 3, 32, 32)
+    starts[2] = 0.5
+    dream = make_dream(prompt=["a red heart", "a boat", "a tree"], seed=[5, 6, 7], start=starts)
+    next(dream)
+    saving.save_png(dream, tmp_path / "x.png")
+    for index, name in enumerate(("x.png", "x-2.png", "x-3.png")):
+        made = saving.read_settings(tmp_path / name)
+        assert made["prompts"] == [dream.prompts[index]] and made["seeds"] == [5 + index]
+        assert made["start"] == "grey" if index == 2 else len(made["start"]) == 1
+        alone = saving.replay(tmp_path / name, tiny_clip)
+        assert torch.equal(alone.start[0], dream.start[index])
+        assert torch.allclose(alone.pixels[0], dream.pixels[index], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        {"a heart": np.float32(2), "the sea": np.int64(1)},
+        "\N{RIGHT-TO-LEFT OVERRIDE}x\n\t\0 \x1b[31m red",
+        "e\N{COMBINING ACUTE ACCENT} \N{FAMILY} 👩‍👩‍👧 中文",
+    ],
+)
+def test_odd_prompts_are_saved(make_dream, tmp_path, tiny_clip, prompt):
+    dream = make_dream(prompt=prompt)
+    next(dream)
+    path = saving.save_png(dream, tmp_path / "x.png")
+    with Image.open(path) as image:
+        assert image.text["Title"].isprintable()
+    assert saving.load_dream(path, tiny_clip).prompts == dream.prompts == [prompt]
+
+
+def test_an_embedded_model_is_found_by_its_name(tmp_path):
+    dream = Dream(load_clip("picturebook"), "a red heart", recipe=Recipe(**SMALL))
+    path = saving.save_png(dream, tmp_path / "x.png")
+    assert saving.load_dream(path).clip.name == "picturebook"
+
+
+def test_what_pillow_would_refuse_to_read_is_not_written(make_dream, tmp_path, monkeypatch):
+    monkeypatch.setattr(settings, "LONGEST", 1000)
+    dream = make_dream(start=torch.rand(3, 32, 32))
+    with pytest.warns(UserWarning, match="too large to be saved with the dream") as warned:
+        path = saving.save_png(dream, tmp_path / "x.png")
+    assert warned[0].filename == __file__
+    assert saving.read_settings(path)["start"] == "too large"
+    with pytest.raises(ValueError, match=r"start picture of 'x.png' was too large"):
+        saving.load_dream(path, dream.clip)
 
 
 def test_files_that_are_not_ours_are_refused_in_words(finished, tmp_path):
     finished.image.save(tmp_path / "plain.png")
-    with pytest.raises(ValueError, match=r"plain\.png carries no dreamlab settings"):
-        saving.load_dream(tmp_path / "plain.png")
+    finished.image.save(tmp_path / "plain.jpg")
+    for name in ("plain.png", "plain.jpg"):
+        with pytest.raises(ValueError, match=f"'{name}' carries no dreamlab settings"):
+            saving.load_dream(tmp_path / name)
     with pytest.raises(ValueError, match=r"should end in \.png"):
         saving.save_png(finished, tmp_path / "x.jpg")
-    made = saving.settings(finished)
-    for change, message in (
-        ({"format": 99}, "format 99"),
-        ({"recipe": made["recipe"] | {"wobble": 1}}, r"\['wobble'\]"),
-    ):
-        from PIL.PngImagePlugin import PngInfo
-
-        text = PngInfo()
-        text.add_itxt(saving.KEY, json.dumps(made | change))
-        finished.image.save(tmp_path / "odd.png", pnginfo=text)
-        with pytest.raises(ValueError, match=message):
-            saving.load_dream(tmp_path / "odd.png", finished.clip)
 
 
-def test_names_are_numbered_and_never_overwritten(tmp_path):
-    assert saving.free_path(tmp_path, ".png").name == "dream-001.png"
-    (tmp_path / "dream-001.png").touch()
-    assert saving.free_path(tmp_path, ".png").name == "dream-002.png"
-    assert saving.free_path(tmp_path, ".gif").name == "dream-001.gif"
+@pytest.mark.parametrize("suffix", [".png", ".gif", ".webp"])
+def test_what_was_there_survives_a_full_disk(finished, tmp_path, monkeypatch, suffix):
+    film = saving.Film()
+    film.add(0, finished.image)
+    path = tmp_path / f"x{suffix}"
+    write = film.save if suffix != ".png" else partial(saving.save_png, finished)
+    write(path)
+    before = path.read_bytes()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="could not be written"):
+        write(path)
+    assert path.read_bytes() == before and os.listdir(tmp_path) == [path.name]
 
 
 # --- films ----------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import io
 import random
 import re
 from datetime import datetime
+from functools import partial
 
 import ipywidgets
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 from dreamlab.clip import load_clip
 from dreamlab.dream import Dream
 from dreamlab.figures.curve import POINTS, LossCurve, limits, tick_size
+from dreamlab.figures.saving import read_settings
 from dreamlab.lab.controls import CONTROLS, NUMBERS
 from dreamlab.lab.live import LiveLoop, Throttle
 from dreamlab.lab.panel import Panel, compare
@@ -329,11 +331,11 @@ def run(panel):
 
 
 def pressed(panel, *buttons):
-    """Press buttons in a running event loop and wait until the panel rests."""
+    """Press buttons, or do something else, in a running event loop until the panel rests."""
 
     async def drive():
         for button in buttons:
-            panel._page.buttons[button].click()
+            button() if callable(button) else panel._page.buttons[button].click()
             await asyncio.sleep(0.02)
         await until(lambda: panel.state not in ("running",))
 
@@ -448,27 +450,79 @@ def test_reset_brings_picture_and_controls_back(make_dream):
     assert panel._tracks[0].picture.value == grey
 
 
+def choose(panel, start: str) -> None:
+    pressed(panel, partial(setattr, panel._controls.inputs["start"], "value", start))
+
+
+def send(panel, name: str, content: bytes) -> None:
+    """Let a file come from the browser, as a FileUpload holds it."""
+    if int(ipywidgets.__version__.split(".")[0]) < 8:
+        sent = {name: {"metadata": {"name": name}, "content": content}}
+    else:
+        info = {"name": name, "type": "image/png", "last_modified": datetime.now()}
+        sent = ({**info, "size": len(content), "content": memoryview(content)},)
+    pressed(panel, partial(panel._controls.upload.set_trait, "value", sent))
+
+
+def png(colour: tuple[int, int, int]) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (50, 40), colour).save(buffer, "png")
+    return buffer.getvalue()
+
+
 def test_photo_and_upload_as_start(make_dream):
     panel = Panel(make_dream(), judge=False)
-    panel._controls.inputs["start"].value = "photo"
+    start = panel._controls.inputs["start"]
+    start.value = "photo"
     pressed(panel, "start")
     assert panel.dream.start.std() > 0.1
-    panel._controls.inputs["start"].value = "upload"
+    choose(panel, "upload")
+    assert "10 MB (1 MB on Colab)" in panel._page.message.value, "said before it happens"
     pressed(panel, "start")
-    assert "choose a picture" in panel._page.message.value and panel.state == "failed"
+    assert "choose one, then press Start" in panel._page.message.value and panel.state == "failed"
+    send(panel, "red.png", png((255, 0, 0)))
+    assert (start.label, start.value) == ("red.png", "own")
+    for _ in range(2):  # the second time it has not to be sent again
+        pressed(panel, "start")
+        assert panel.state == "finished"
+        assert panel.dream.start[0, :, 5, 5].tolist() == [1.0, 0.0, 0.0]
+    panel._controls.reset()
+    assert start.value == "grey"
 
-    buffer = io.BytesIO()
-    Image.new("RGB", (50, 40), (255, 0, 0)).save(buffer, "png")
-    content = buffer.getvalue()
-    if int(ipywidgets.__version__.split(".")[0]) < 8:
-        uploaded = {"red.png": {"metadata": {"name": "red.png"}, "content": content}}
-    else:
-        info = {"name": "red.png", "type": "image/png", "last_modified": datetime.now()}
-        uploaded = ({**info, "size": len(content), "content": memoryview(content)},)
-    panel._controls.upload.set_trait("value", uploaded)
+
+def test_an_upload_that_never_comes_is_not_replaced_by_the_old_one(make_dream):
+    """A file over the websocket's limit is dropped on the way, and nobody tells the kernel."""
+    panel = Panel(make_dream(), judge=False)
+    start = panel._controls.inputs["start"]
+    choose(panel, "upload")
+    send(panel, "red.png", png((255, 0, 0)))
+    assert not panel._controls.upload.value, "the button that sent it is gone"
+    choose(panel, "upload")  # another one, which is too large
     pressed(panel, "start")
-    assert panel.state == "finished"
-    assert panel.dream.start[0, :, 5, 5].tolist() == [1.0, 0.0, 0.0]
+    assert panel.state == "failed" and "10 MB (1 MB on Colab)" in panel._page.message.value
+    send(panel, "<b>blue.png", png((0, 0, 255)))
+    pressed(panel, "start")
+    assert panel.dream.start[0, :, 5, 5].tolist() == [0.0, 0.0, 1.0]
+    assert start.label == "<b>blue.png" and len(start.options) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("cat.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "cat.heic is a HEIC photo"),
+        ("<b>x</b>.png", b"hello", "&lt;b&gt;x&lt;/b&gt;.png is no picture"),
+        ("half.png", png((9, 9, 9))[:60], "half.png cannot be read"),
+        ("empty.png", b"", "empty.png is empty"),
+    ],
+)
+def test_an_upload_that_is_no_picture_is_said_at_once(make_dream, name, content, words):
+    panel = Panel(make_dream(), judge=False)
+    choose(panel, "upload")
+    send(panel, name, content)
+    assert words in panel._page.message.value
+    assert panel._controls.inputs["start"].value == "upload"
+    pressed(panel, "start")
+    assert panel.state == "failed"
 
 
 def test_the_judge_has_its_own_line(make_dream, tiny_clip):
@@ -569,6 +623,28 @@ def test_save_and_film(make_dream, tmp_path):
         "dream-002.png",
     ]
     assert "dream-001.webp" in panel._page.message.value
+
+
+def test_every_picture_of_a_batch_and_of_a_comparison_is_saved(make_dream, tmp_path):
+    batch = Panel(make_dream(prompt=["a red heart", "a boat"]), judge=False, folder=tmp_path)
+    pressed(batch, "step", "save")
+    assert "dream-001.png, dream-002.png." in batch._page.message.value
+    pair = compare(make_dream(), tv_weight=(0.0, 2.0), judge=False)
+    pressed(pair, "step")
+    assert pair.save(tmp_path / "pair.png") == tmp_path / "pair.png"
+    names = ["dream-001.png", "dream-002.png", "pair-2.png", "pair.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    made = [read_settings(tmp_path / name) for name in names]
+    assert [m.get("index") for m in made] == [0, 1, 0, 0]
+    assert [m["recipe"]["tv_weight"] for m in made[2:]] == [2.0, 0.0]
+
+
+def test_two_panels_that_save_into_one_folder_never_take_the_same_name(make_dream, tmp_path):
+    panels = [Panel(make_dream(), judge=False, folder=tmp_path) for _ in range(2)]
+    for panel in panels:
+        pressed(panel, "step")
+    names = [panel.save().name for _ in range(3) for panel in panels]
+    assert len(set(names)) == 6
 
 
 def test_compare_changes_one_knob_only(make_dream):

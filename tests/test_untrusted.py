@@ -2,6 +2,9 @@
 anything, go anywhere or read anything, and what is wrong with them is said in a sentence.
 """
 
+import base64
+import copy
+import io
 import json
 import os
 import shutil
@@ -13,8 +16,21 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
+from conftest import TINY_VIT, create_clip_folder
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from dreamlab.clip import load_clip
+from dreamlab.dream import Dream
+from dreamlab.figures.saving import (
+    KEY,
+    checked_settings,
+    load_dream,
+    read_settings,
+    replay,
+    save_png,
+)
+from dreamlab.recipe import Recipe
 
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 
@@ -160,3 +176,252 @@ def test_a_pipe_among_a_models_files_hangs_nothing(model_folder, name):
     os.mkfifo(model_folder / name)
     with pytest.raises(FileNotFoundError, match=r"no open_clip_config|no ordinary file"):
         load_clip(f"local-dir:{model_folder}")
+
+
+# --- pictures with settings -------------------------------------------------------------------
+
+QUICK = Recipe(size=32, views=2, steps=4, octaves=(0.5, 1.0))
+
+
+@pytest.fixture(scope="module")
+def dreamt(tiny_clip, tmp_path_factory) -> SimpleNamespace:
+    """A saved picture: its dream, its settings, and a folder for forgeries."""
+    dream = Dream(tiny_clip, "a red heart", recipe=QUICK, seed=3)
+    dream.run()
+    folder = tmp_path_factory.mktemp("dreamt")
+    made = read_settings(save_png(dream, folder / "honest.png"))
+    return SimpleNamespace(dream=dream, made=made, folder=folder)
+
+
+def forge(dreamt: SimpleNamespace, text: str | dict, kind: str = "itxt") -> Path:
+    """The picture with other settings."""
+    words = PngInfo()
+    text = text if isinstance(text, str) else json.dumps(text)
+    if kind == "itxt":
+        words.add_itxt(KEY, text)
+    else:
+        words.add_text(KEY, text, zip=kind == "ztxt")
+    path = dreamt.folder / "forged.png"
+    dreamt.dream.image.save(path, pnginfo=words)
+    return path
+
+
+def picture_text(size: tuple[int, int] = (32, 32), kind: str = "png") -> str:
+    buffer = io.BytesIO()
+    Image.new("RGB", size).save(buffer, kind)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+SECRET = str(Path(__file__).resolve())  # a file of this computer
+NUMBERS = [None, True, -1, 1.5, "1", [], {}, 10**19, 2**32]
+HOSTILE = {
+    "format": [None, True, 0, 2, "1", [1], {}, 1.0],
+    "prompts": [
+        *(None, "a heart", [], [None], [3], [""], [" "], [["a"]], ["a", "b"], {"0": "a"}, [{}]),
+        *([{"a": -1}], [{"a": "1"}], [{"a": None}], [{"a": 0}], [{"": 1}], [{"a": 1e999}]),
+    ],
+    "negative_prompts": [None, "", [], [None], [3], [" "], ["a", "b"], [{}], [{"a": -1}]],
+    "seeds": [None, 3, [], ["3"], [None], [True], [-1], [2**32], [1.0], [[3]], [3, 4], {}],
+    "batched": [None, 0, 1, "no", []],
+    "index": [*NUMBERS, 1],
+    "steps_done": [*NUMBERS, 5],
+    "start": [
+        *(None, 3, True, "", SECRET, "/dev/stdin", "https://example.org/x.png", "~/x.png", {}, []),
+        *([None], [SECRET], ["!"], ["AAAA"], [picture_text(kind="jpeg")], [picture_text()] * 2),
+        *([picture_text((9000, 9000))], [picture_text()[:40]]),
+    ],
+    "recipe": [
+        *(None, [], "x", 3, {"wobble": 1}, {"steps": 0}, {"steps": "4"}, {"tv_kind": 3}),
+        *({"size": [8, 8]}, {"size": [32]}, {"size": 10**9}, {"octaves": []}, {"octaves": [2, 1]}),
+        *({"views": True}, {"view_mix": [0, 0, 0]}, {"view_mix": [1e999, 1, 1]}, {"clamp": 1}),
+        *({"__class__": 1}, {"knobs": {}}, {"": 1}),
+    ],
+    "changes": [
+        *(None, {}, "x", [3], [[]], [[1, "tv_weight"]], [[1, "tv_weight", 1, 1]], [[1, ["x"], 1]]),
+        *([["1", "tv_weight", 1]], [[-1, "tv_weight", 1]], [[True, "tv_weight", 1]]),
+        *([[1, "wobble", 1]], [[1, "canvas", 1]], [[1, "raw", 1]], [[1, "tv_weight", "x"]]),
+        *([[1, "octaves", [1, [1]]]], [[1, "size", None]]),
+    ],
+    "clip": [None, 3, [], {}],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in HOSTILE.items() for value in values]
+)
+def test_an_entry_of_another_kind_is_named(dreamt, name, value):
+    path = forge(dreamt, dreamt.made | {name: value})
+    for read in (read_settings, load_dream, replay):
+        with pytest.raises(ValueError, match=r"'forged\.png': ") as refused:
+            read(path) if read is read_settings else read(path, dreamt.dream.clip)
+        assert len(str(refused.value)) < 400
+
+
+@pytest.mark.parametrize("name", sorted(HOSTILE))
+def test_a_missing_entry_is_named(dreamt, name):
+    without = {key: value for key, value in dreamt.made.items() if key != name}
+    path = forge(dreamt, without)
+    if name == "index":  # what is no batch needs none
+        assert read_settings(path) == without
+    else:
+        with pytest.raises(ValueError, match=f"{name}"):
+            read_settings(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "null", "3", "[]", '"x"', "{", "{}", "\xff", "NaN", "[" * 1000, "[" * 100_000),
+        *('{"a":' * 100_000, '{"format": ' + "9" * 5000 + "}", '{"format": NaN}'),
+        '{"format": 1, "x": ' + "[" * 50 + "]" * 50 + "}",
+        '{"format": 99, "versions": {"dreamlab": ["x"]}}',
+        '{"format": 99, "versions": 3}',
+    ],
+)
+@pytest.mark.parametrize("kind", ["itxt", "text", "ztxt"])
+def test_a_text_that_is_no_settings_is_refused(dreamt, text, kind):
+    path = forge(dreamt, text, kind)
+    with pytest.raises(ValueError, match=r"forged\.png"):
+        read_settings(path)
+
+
+def test_a_text_that_unpacks_to_gigabytes_is_not_unpacked(dreamt):
+    with pytest.raises(ValueError, match=r"forged\.png"):
+        read_settings(forge(dreamt, " " * 50_000_000, "ztxt"))
+
+
+@pytest.mark.parametrize(
+    "clip",
+    [
+        *("local-dir:/tmp/model", "local-dir:.", "hf-hub:anyone/model", "ViT-B-32:openai"),
+        *("ViT-B-32", "RN50:yfcc15m", "", "x" * 10_000, "/etc", "picturebook:x", "Picturebook"),
+    ],
+)
+def test_a_file_cannot_ask_for_a_model(dreamt, clip, monkeypatch):
+    monkeypatch.setattr("dreamlab.clip.load_clip", lambda *_: pytest.fail("asked to load it"))
+    path = forge(dreamt, dreamt.made | {"clip": clip})
+    for read in (load_dream, replay):
+        with pytest.raises(ValueError, match=r"load that model yourself.*clip=load_clip"):
+            read(path)
+        assert read(path, dreamt.dream.clip).clip is dreamt.dream.clip, "but the caller can"
+
+
+def test_a_run_ends_where_its_recipe_ends(dreamt):
+    made = dreamt.made | {"steps_done": 4, "changes": [[2, "steps", 3]]}
+    assert len(replay(forge(dreamt, made), dreamt.dream.clip).history) == 3
+
+
+def test_broken_unicode_in_a_prompt_stays_a_sentence(dreamt):
+    path = forge(dreamt, dreamt.made | {"prompts": ["a \ud83d heart \x1b[31m"]})
+    assert checked_settings(path).prompts == ["a \ud83d heart \x1b[31m"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
+@pytest.mark.parametrize("read", [read_settings, load_dream, replay])
+def test_a_pipe_in_place_of_a_picture_hangs_nothing(tmp_path, read):
+    os.mkfifo(tmp_path / "x.png")
+    with pytest.raises(ValueError, match="no ordinary file"):
+        read(tmp_path / "x.png")
+
+
+# --- states -----------------------------------------------------------------------------------
+
+
+def two_dreams(clip) -> Dream:
+    return Dream(clip, ["a heart", {"a": 1, "b": 2}], negative_prompt="c", recipe=QUICK, seed=1)
+
+
+@pytest.fixture(scope="module")
+def state(tiny_clip) -> dict:
+    dream = two_dreams(tiny_clip)
+    for _ in range(3):
+        next(dream)
+    return dream.state_dict()
+
+
+def put(state: dict, where: str, value: object) -> dict:
+    """A copy of the state with another value at `where`, "history.0.size"; DROP drops it."""
+    state = copy.deepcopy(state)
+    *path, last = (int(name) if name.isdigit() else name for name in where.split("."))
+    inner = state
+    for name in path:
+        inner = inner[name]
+    if value is DROP:
+        del inner[last]
+    else:
+        inner[last] = value(inner[last]) if callable(value) else value
+    return state
+
+
+DROP = object()
+TENSORS = [
+    *(DROP, None, 3, [1.0], "x", torch.zeros(()), torch.zeros(2, 3, 0, 32), torch.zeros(2, 3, 32)),
+    *(lambda x: x[:1], lambda x: x[:, 1:], lambda x: x.int(), lambda x: x.double()),
+    *(
+        lambda x: x * torch.nan,
+        lambda x: x + torch.inf,
+        lambda x: x.to_sparse(),
+        lambda x: x.half(),
+    ),
+]
+COUNTS = [DROP, None, True, -1, 1.0, "3", [], 2**70]
+DAMAGED = {
+    "base": [*TENSORS, lambda x: x + 2, lambda x: x - 2],
+    "pixels": TENSORS,
+    "adam.mean": [*TENSORS, lambda x: x[..., 1:]],
+    "adam.square": [*TENSORS, lambda x: x - 1e9, lambda x: x[..., 1:]],
+    "deltas.0": TENSORS[1:],
+    "deltas": [DROP, None, {}, lambda x: [*x] * 9],
+    "adam": [DROP, None, [], {}],
+    "step": [*COUNTS, 2, 4],
+    "octave": [*COUNTS, 0],
+    "recipe": [DROP, None, [], {"wobble": 1}, {"steps": 0}, {3: 4}, {"size": torch.zeros(2)}],
+    "history": [DROP, None, {}, [], lambda x: x[:2], lambda x: x[::-1], [None] * 3, [3] * 3],
+    "history.1.step": COUNTS,
+    "history.1.steps": COUNTS,
+    "history.1.octave": COUNTS,
+    "history.1.size": [DROP, None, 3, (16,), (16, 0), (16.0, 16.0), [16, 16]],
+    "history.1.learning_rate": [DROP, None, 1, "x", -1.0, float("nan")],
+    "history.1.measured": TENSORS,
+    "history.1.recipe": [DROP, None, {"wobble": 1}, {"steps": 0}],
+    "prompts": [DROP, None, "a heart", [], ["a heart"], [3, 4], ["a heart", {"a": torch.ones(2)}]],
+    "negative_prompts": [DROP, None, ["d", "d"], []],
+    "seeds": [DROP, None, 1, [1], [1, 2], [True, True], [1.0, 1.0]],
+    "attractors": [DROP, None, lambda x: x[:, :5], lambda x: -x, lambda x: x * torch.nan],
+}
+
+
+@pytest.mark.parametrize(
+    ("where", "value"), [(where, value) for where, values in DAMAGED.items() for value in values]
+)
+def test_a_damaged_state_is_refused_and_nothing_is_changed(tiny_clip, state, where, value):
+    dream = two_dreams(tiny_clip)
+    next(dream)
+    before = dream.state_dict()
+    with pytest.raises(ValueError, match=r"no state of a dream|belongs to a dream|the recipe|must"):
+        dream.load_state_dict(put(state, where, value))
+    after = dream.state_dict()
+    assert repr(before) == repr(after)
+
+
+@pytest.mark.parametrize("saved", [None, [], "x", 3, {}, torch.zeros(3)])
+def test_what_is_no_state_at_all_is_refused(tiny_clip, saved):
+    with pytest.raises(ValueError, match="no state of a dream"):
+        two_dreams(tiny_clip).load_state_dict(saved)
+
+
+def test_the_state_of_another_clip_is_refused(tiny_clip, tiny_resnet_dir, tmp_path):
+    """Same words, same seeds, same sizes: only the model differs."""
+    other = create_clip_folder(tmp_path / "other", TINY_VIT, seed=9)
+    for folder in (other, tiny_resnet_dir):
+        foreign = two_dreams(load_clip(f"local-dir:{folder}", device="cpu"))
+        next(foreign)
+        with pytest.raises(ValueError, match=f"with the CLIP 'local-dir:{folder}'"):
+            two_dreams(tiny_clip).load_state_dict(foreign.state_dict())
+
+
+def test_the_same_clip_in_another_folder_is_the_same(tiny_clip, state, tiny_clip_dir, tmp_path):
+    moved = Path(shutil.copytree(tiny_clip_dir, tmp_path / "moved"))
+    dream = two_dreams(load_clip(f"local-dir:{moved}", device="cpu"))
+    dream.load_state_dict(state)
+    assert len(dream.history) == 3

@@ -1,120 +1,102 @@
 """Pictures that remember how they were made, and films of how they came to be.
 
 A PNG file carries its prompt, recipe, seed and the versions of what made it, as text beside the
-pixels: `load_dream` makes the same dream from it, `replay` also turns the knobs that were turned
-while it ran.
+pixels (see `settings`): `load_dream` makes the same dream from it, `replay` also turns the knobs
+that were turned while it ran.
 """
 
-import base64
-import dataclasses
 import io
 import json
-import platform
-from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from dreamlab.figures.static import joined, to_array
+from dreamlab.figures.settings import TOO_LARGE, Settings, parsed, settings
+from dreamlab.figures.static import joined
+from dreamlab.files import user_path, write_atomically
+from dreamlab.loading import EMBEDDED
+from dreamlab.picture import opened
 from dreamlab.version import __version__
 
 if TYPE_CHECKING:
     from dreamlab.clip import Clip
     from dreamlab.dream import Dream
-    from dreamlab.recipe import Recipe
 
 KEY = "dreamlab"  # the name of our text in the file
-FORMAT = 1
 
 
-def settings(
-    dream: "Dream", *, recipe: "Recipe | None" = None, changes: Iterable[Any] = ()
-) -> dict[str, Any]:
-    """Everything that made this dream, as plain values for JSON.
-
-    Args:
-        dream: whose settings.
-        recipe: the recipe it began with, where knobs were turned later; default: the present one.
-        changes: (step, knob, value) triples: the knob was turned after that many steps.
-    """
-    return {
-        "format": FORMAT,
-        "prompts": [_plain(prompt) for prompt in dream.prompts],
-        "negative_prompts": [_plain(prompt) for prompt in dream.negative_prompts],
-        "seeds": list(dream.seeds),
-        "batched": dream.batched,
-        "start": _encode_start(start_of(dream)),
-        "recipe": dataclasses.asdict(recipe or dream.recipe),
-        "changes": [list(change) for change in changes],
-        "steps_done": len(dream.history),
-        "clip": dream.clip.name,
-        "versions": {
-            "dreamlab": __version__,
-            "torch": _version("torch"),
-            "open_clip_torch": _version("open_clip_torch"),
-            "python": platform.python_version(),
-        },
-    }
-
-
-def save_png(
-    dream: "Dream",
-    path: str | Path,
-    *,
-    recipe: "Recipe | None" = None,
-    changes: Iterable[Any] = (),
-    index: int = 0,
-) -> Path:
+def save_png(dream: "Dream", path: str | Path, index: int | None = None) -> Path:
     """Write the present picture with its settings as PNG; returns the path.
+
+    The file is whole or not there at any moment (`write_atomically`).
 
     Args:
         dream: finished or not.
         path: the file to write; its folder is made where it is missing.
-        recipe, changes: as for `settings`.
-        index: which picture of a batch.
+        index: which picture of a batch. Default: all of them, the second and later ones beside the
+            first as ``path-2.png``, ``path-3.png``, …
 
     Raises:
         ValueError: the name does not end in ``.png``.
     """
-    path = Path(path)
+    path = user_path(path)
     if path.suffix.lower() != ".png":
         raise ValueError(f"the settings travel in a PNG file: {path.name!r} should end in .png")
-    made = settings(dream, recipe=recipe, changes=changes) | {"index": index}
+    if index is None:
+        for index in range(1, len(dream.seeds)):
+            save_png(dream, path.with_stem(f"{path.stem}-{index + 1}"), index)
+        index = 0
+    made = settings(dream, index)
     text = PngInfo()
-    text.add_itxt("Title", joined(dream.prompts[index]))
-    text.add_itxt("Software", f"dreamlab {made['versions']['dreamlab']}")
-    text.add_itxt(KEY, json.dumps(made, ensure_ascii=False))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    dream.images[index].save(path, pnginfo=text)
-    return path
+    text.add_itxt("Title", _printable(joined([dream.prompts[index]])))
+    text.add_itxt("Software", f"dreamlab {__version__}")
+    text.add_itxt(KEY, json.dumps(made))
+    buffer = io.BytesIO()
+    dream.images[index].save(buffer, "png", pnginfo=text)
+    return write_atomically(path, buffer.getvalue())
+
+
+def _printable(text: str) -> str:
+    """Without what no text in a file may hold: control characters, halves of a character."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def read_settings(path: str | Path) -> dict[str, Any]:
-    """The settings in a file that `save_png` wrote.
+    """The settings in a file that `save_png` wrote, as they stand there, once they are checked.
 
     Raises:
-        ValueError: the file carries none, or is of a format that this version does not know.
+        FileNotFoundError: there is no such file.
+        ValueError: it is no picture, carries no settings, of another format, or damaged ones.
     """
-    with Image.open(path) as image:
-        image.load()  # text may stand behind the pixels
-        text = getattr(image, "text", {}).get(KEY)
-    if text is None:
+    made, _ = _read(path)
+    return made
+
+
+def checked_settings(path: str | Path) -> Settings:
+    """The same, ready to be used."""
+    _, checked = _read(path)
+    return checked
+
+
+def _read(path: str | Path) -> tuple[dict[str, Any], Settings]:
+    name = user_path(path).name
+    with opened(path) as image:
+        text = image.info.get(KEY)
+        if text is None and image.format == "PNG":  # it may stand behind the pixels
+            image.load()
+            text = image.text.get(KEY)
+    if not isinstance(text, str):
         raise ValueError(
-            f"{Path(path).name} carries no dreamlab settings: was it saved by something else, or "
+            f"{name!r} carries no dreamlab settings: was it saved by something else, or "
             "sent through a service that strips them?"
         )
-    made = json.loads(text)
-    if made.get("format") != FORMAT:
-        raise ValueError(
-            f"{Path(path).name} is of format {made.get('format')}, this version reads {FORMAT}: "
-            f"it was written by dreamlab {made.get('versions', {}).get('dreamlab', '?')}"
-        )
-    return made
+    try:
+        made = parsed(text)
+        return made, Settings.from_dict(made)
+    except ValueError as error:
+        raise ValueError(f"{name!r}: {error}") from None
 
 
 def load_dream(path: str | Path, clip: "Clip | None" = None) -> "Dream":
@@ -122,30 +104,14 @@ def load_dream(path: str | Path, clip: "Clip | None" = None) -> "Dream":
 
     Args:
         path: a file that `save_png` wrote.
-        clip: the model to use; default: loaded by the name in the file.
+        clip: the model to use. Default: the embedded one that the file names; a file may not ask
+            for any other.
 
     Raises:
-        ValueError: as `read_settings`; or a recipe with knobs that this version does not have.
+        ValueError: as `read_settings`; or the file was made with another than an embedded model,
+            or from a start picture that was too large to travel in it.
     """
-    from dreamlab.clip import load_clip
-    from dreamlab.dream import Dream
-
-    made = read_settings(path)
-    if clip is None:
-        name, pretrained = made["clip"], None
-        if not name.startswith(("local-dir:", "hf-hub:")) and ":" in name:
-            name, pretrained = name.split(":", 1)
-        clip = load_clip(name, pretrained)
-    lists = [made[key] for key in ("prompts", "negative_prompts", "seeds")]
-    prompt, negative_prompt, seed = lists if made["batched"] else [first for first, *_ in lists]
-    return Dream(
-        clip,
-        prompt,
-        negative_prompt=negative_prompt,
-        start=_decode_start(made["start"]),
-        recipe=recipe_from(made["recipe"]),
-        seed=seed,
-    )
+    return _made(checked_settings(path), path, clip)
 
 
 def replay(path: str | Path, clip: "Clip | None" = None) -> "Dream":
@@ -153,26 +119,46 @@ def replay(path: str | Path, clip: "Clip | None" = None) -> "Dream":
 
     On the same machine, versions and model this is the same picture, pixel for pixel.
     """
-    made = read_settings(path)
-    dream = load_dream(path, clip)
-    while len(dream.history) < made["steps_done"]:
-        for step, knob, value in made["changes"]:
-            if step == len(dream.history):
-                setattr(dream.recipe, knob, _tuples(value))
-        next(dream)
+    made = checked_settings(path)
+    dream = _made(made, path, clip)
+    turns: dict[int, list[tuple[str, Any]]] = {}
+    for step, knob, value in made.changes:
+        turns.setdefault(step, []).append((knob, value))
+    for step in range(made.steps_done):
+        for knob, value in turns.get(step, ()):
+            setattr(dream.recipe, knob, value)
+        if next(dream, None) is None:
+            break
     return dream
 
 
-def free_path(folder: str | Path, suffix: str, stem: str = "dream") -> Path:
-    """The first of ``dream-001.png``, ``dream-002.png``, … that is not taken yet.
+def _made(made: Settings, path: str | Path, clip: "Clip | None") -> "Dream":
+    from dreamlab.clip import load_clip
+    from dreamlab.dream import Dream
 
-    A prompt makes a poor file name: it may hold slashes, be too long or be the same twice.
-    """
-    folder = Path(folder)
-    number = 1
-    while (path := folder / f"{stem}-{number:03d}{suffix}").exists():
-        number += 1
-    return path
+    name = user_path(path).name
+    if isinstance(made.start, str) and made.start == TOO_LARGE:
+        raise ValueError(
+            f"the start picture of {name!r} was too large to be saved with it: make the dream "
+            "from read_settings(path) and that picture"
+        )
+    if clip is None:
+        if made.clip not in EMBEDDED:
+            raise ValueError(
+                f"{name!r} was made with the model {made.clip[:200]!r}. A file may not decide what "
+                "is loaded: load that model yourself, and give it as clip=load_clip(…)"
+            )
+        clip = load_clip(made.clip)
+    lists = made.prompts, made.negative_prompts, made.seeds
+    prompt, negative_prompt, seed = lists if made.batched else [first for first, *_ in lists]
+    return Dream(
+        clip,
+        prompt,
+        negative_prompt=negative_prompt,
+        start=made.start,
+        recipe=made.recipe,
+        seed=seed,
+    )
 
 
 class Film:
@@ -226,7 +212,7 @@ class Film:
         Raises:
             ValueError: no frames yet, or another kind of file.
         """
-        path = Path(path)
+        path = user_path(path)
         if path.suffix.lower() not in {".gif", ".webp"}:
             raise ValueError(f"an animation is a .gif or a .webp file, not {path.name!r}")
         frames = [self.frames[step] for step in sorted(self.frames)] + [last] * (last is not None)
@@ -237,73 +223,15 @@ class Film:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         frames = [frame.convert("RGB").resize(size, Image.Resampling.BICUBIC) for frame in frames]
         each = max(20, round(1000 * seconds / len(frames)))  # ms; browsers slow down below 20
-        path.parent.mkdir(parents=True, exist_ok=True)
+        kind = path.suffix.lower()[1:]
+        buffer = io.BytesIO()
         frames[0].save(
-            path,
+            buffer,
+            kind,
             save_all=True,
             append_images=frames[1:],
             duration=[each] * (len(frames) - 1) + [1500],
             loop=0,
-            **({"quality": 85, "method": 3} if path.suffix.lower() == ".webp" else {}),
+            **({"quality": 85, "method": 3} if kind == "webp" else {}),
         )
-        return path
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "unknown"
-
-
-def recipe_from(knobs: dict[str, Any]) -> "Recipe":
-    """The recipe among a file's settings; ValueError if it has knobs that this version has not."""
-    from dreamlab.recipe import Recipe
-
-    known = {field.name for field in dataclasses.fields(Recipe)}
-    if unknown := sorted(set(knobs) - known):
-        raise ValueError(
-            f"the picture's recipe has knobs that this version of dreamlab does not: {unknown}"
-        )
-    return Recipe(**{name: _tuples(value) for name, value in knobs.items()})
-
-
-def _tuples(value: Any) -> Any:
-    """JSON knows no tuples; a recipe has nothing but tuples."""
-    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
-
-
-def start_of(dream: "Dream") -> Any:
-    """What a dream started from: "grey", "noise" or its picture, (b, 3, h, w) in [0, 1]."""
-    from dreamlab.start import starting_picture
-
-    base = dream.start
-    if bool((base == 0.5).all()):
-        return "grey"
-    size = tuple(base.shape[-2:])
-    # Noise is told by making it again: the seed determines it.
-    noise = starting_picture("noise", size, size, dream._generators(0))
-    return "noise" if bool((noise.to(base.device) == base).all()) else base
-
-
-def _encode_start(start: Any) -> str | list[str]:
-    """A name, or each picture as a PNG in base64: 8 bits a channel, like the files it came from."""
-    if isinstance(start, str):
-        return start
-    pictures = []
-    for image in start if any((image != start[0]).any() for image in start) else start[:1]:
-        buffer = io.BytesIO()
-        Image.fromarray((to_array(image) * 255).round().astype(np.uint8)).save(buffer, "png")
-        pictures.append(base64.b64encode(buffer.getvalue()).decode())
-    return pictures
-
-
-def _decode_start(start: str | list[str]) -> Any:
-    if isinstance(start, str):
-        return start
-    arrays = [to_array(Image.open(io.BytesIO(base64.b64decode(text)))) for text in start]
-    return torch.from_numpy(np.stack(arrays)).movedim(-1, 1)
-
-
-def _plain(prompt: Any) -> Any:
-    return prompt if isinstance(prompt, str) else dict(prompt)
+        return write_atomically(path, buffer.getvalue())

@@ -11,10 +11,11 @@ from html import escape
 from typing import Any
 
 import ipywidgets as widgets
-from PIL import Image, ImageOps
 
-from dreamlab.figures import saving
+from dreamlab.figures.settings import start_of
+from dreamlab.figures.static import shorten
 from dreamlab.loading import EMBEDDED
+from dreamlab.picture import open_picture
 
 RATIOS = [float(f"{m}e{e}") for e in range(-3, 3) for m in ("1", "1.5", "2", "3", "5", "7")]
 NUMBERS = {
@@ -34,6 +35,10 @@ OCTAVES = {
     "3: ½, ¾, 1": (0.5, 0.75, 1.0),
     "4: ¼, ½, ¾, 1": (0.25, 0.5, 0.75, 1.0),
 }
+UPLOAD_LIMIT = (
+    "A file of more than 10 MB (1 MB on Colab) is lost on its way without a word: make it smaller, "
+    "or put it beside the notebook and write Dream(…, start='its name')."
+)
 STARTS = {"grey": "grey", "noise": "noise", "a photo": "photo", "my own picture": "upload"}
 
 
@@ -182,7 +187,7 @@ class Controls:
         for head, names in (("acts at once", self.live), ("from the next Start", self.later)):
             rows = [self.inputs[name] for name in names if name not in ("prompt", "negative")]
             if "start" in names:
-                rows.append(self.upload)
+                rows.append(self._place)
             if rows:
                 columns = "repeat(auto-fill, minmax(270px, 1fr))"
                 layout = {"grid_template_columns": columns, "width": "100%"}
@@ -237,25 +242,52 @@ class Controls:
         return self._dressed(field, name)
 
     def _make_start(self, name: str) -> Any:
-        began = saving.start_of(self._dream)
-        options = list(STARTS.items())
+        began = start_of(self._dream)
+        self._starts = dict(STARTS)
         if not isinstance(began, str):
-            options.append(("the given picture", "given"))
-        self.upload = widgets.FileUpload(
-            accept="image/*", multiple=False, description="choose a picture"
-        )
-        self.upload.layout.width = "200px"
-        self.upload.layout.margin = "2px 2px 2px 112px"
-        self.upload.layout.visibility = "hidden"
+            self._starts["the given picture"] = "given"
         chooser = widgets.Dropdown(
-            options=options, value=began if isinstance(began, str) else "given"
+            options=list(self._starts.items()), value=began if isinstance(began, str) else "given"
         )
+        self._place = widgets.Box(layout={"visibility": "hidden", "margin": "2px 2px 2px 110px"})
+        self._offer_upload()
 
-        def show_upload(change: dict) -> None:
-            self.upload.layout.visibility = "visible" if change["new"] == "upload" else "hidden"
+        def show_upload(choice: str) -> None:
+            self._place.layout.visibility = "visible" if choice == "upload" else "hidden"
+            self._note("upload", UPLOAD_LIMIT if choice == "upload" else "")
 
-        chooser.observe(lambda change: self._post(lambda: show_upload(change)), "value")
+        chooser.observe(lambda change: self._post(lambda: show_upload(change["new"])), "value")
         return self._dressed(chooser, name)
+
+    def _offer_upload(self) -> None:
+        """A fresh button: one that has sent a picture cannot tell whether the next one came."""
+        if self.upload is not None:
+            self.upload.close()
+        self.upload = widgets.FileUpload(
+            accept="image/*",
+            multiple=False,
+            description="choose a picture",
+            layout={"width": "200px"},
+        )
+        self.upload.observe(lambda _: self._post(self._take_upload), "value")
+        self._place.children = (self.upload,)
+
+    def _take_upload(self) -> None:
+        """A picture has come: look at it, and make it one of the choices, under its own name."""
+        sent = _uploaded(self.upload.value)
+        if sent is None:
+            return
+        name, content = sent
+        self._offer_upload()
+        try:
+            cover = self._dream.recipe.canvas
+            self._own = open_picture(io.BytesIO(content), shorten(name, 60), cover=cover)
+        except ValueError as error:
+            self._note("upload", f"<b>{escape(str(error))}</b>")
+            return
+        chooser = self.inputs["start"]
+        chooser.options = [*self._starts.items(), (shorten(name, 30), "own")]
+        chooser.value = "own"
 
     def _make_prompt(self, name: str) -> Any:
         text = widgets.Text(
@@ -341,20 +373,14 @@ class Controls:
             return self._dream.start
         if choice in ("grey", "noise"):
             return choice
+        if choice == "own":
+            return self._own
         if choice == "photo":
             from matplotlib.cbook import get_sample_data
 
             # Rear Admiral Grace Hopper, official portrait, public domain; comes with matplotlib.
-            photo = Image.open(get_sample_data("grace_hopper.jpg"))
-        else:
-            content = _uploaded(self.upload.value)
-            if content is None:
-                raise ValueError("choose a picture to start from, then press Start")
-            photo = Image.open(io.BytesIO(content))
-        height, width = self._dream.recipe.canvas
-        photo = ImageOps.exif_transpose(photo).convert("RGB")
-        # On the canvas' own pixels, so that a saved picture can hold all of it.
-        return ImageOps.fit(photo, (width, height), Image.Resampling.BICUBIC)
+            return get_sample_data("grace_hopper.jpg", asfileobj=False)
+        raise ValueError(f"no picture has come yet: choose one, then press Start. {UPLOAD_LIMIT}")
 
     def check_words(self) -> None:
         """Name the words that an embedded model never saw."""
@@ -389,7 +415,10 @@ def _options(values: Sequence[Any], present: Any) -> list[tuple[str, Any]]:
     return [(said(value), value) for value in sorted({*values, present})]
 
 
-def _uploaded(value: Any) -> bytes | None:
-    """The content of the file in a FileUpload: a dict in ipywidgets 7, a tuple in 8."""
-    files = list(value.values()) if isinstance(value, dict) else list(value)
-    return bytes(files[-1]["content"]) if files else None
+def _uploaded(value: Any) -> tuple[str, bytes] | None:
+    """Name and content of the file in a FileUpload: a dict in ipywidgets 7, a tuple in 8."""
+    if isinstance(value, dict):
+        files = [(name, file["content"]) for name, file in value.items()]
+    else:
+        files = [(file["name"], file["content"]) for file in value]
+    return (files[-1][0], bytes(files[-1][1])) if files else None

@@ -6,6 +6,7 @@ kernel underneath (`kernel`).
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from PIL import Image
 
 from dreamlab.figures import saving, static
+from dreamlab.files import claim_name, user_path
 from dreamlab.lab import kernel
 from dreamlab.lab.controls import ARGUMENTS, CONTROLS, Controls
 from dreamlab.lab.live import State
@@ -61,7 +63,7 @@ class Panel:
             show = (show,)
         if unknown := sorted(set(show or ()) - set(CONTROLS)):
             raise ValueError(f"no such controls: {unknown}; show takes {', '.join(CONTROLS)}")
-        self.folder = Path(folder)
+        self.folder = user_path(folder)
         shown = tuple(CONTROLS) if show is None else tuple(show)
         if judge is None and not ("judge" in shown and dream.clip.name in EMBEDDED):
             judge = False
@@ -167,20 +169,47 @@ class Panel:
         self._post(self._run.reset)
 
     def save(self, path: str | Path | None = None) -> Path:
-        """Write the picture with its settings as PNG; default name: the next free one."""
-        path = Path(path) if path else saving.free_path(self.folder, ".png")
-        for number, track in enumerate(self._tracks):
-            name = path if not number else path.with_stem(f"{path.stem}-{number + 1}")
-            saving.save_png(track.dream, name, recipe=track.began_with, changes=track.changes)
-        return path
+        """Write every picture with its settings as PNG; returns the (first) path.
+
+        Args:
+            path: where to; of several pictures the next ones get ``path-2``, ``path-3``, …
+                Default: the next free names in the panel's folder.
+        """
+        return self._save_pictures(path)[0]
 
     def save_film(self, path: str | Path | None = None, **options: Any) -> Path:
         """Write the run so far as an animation; options as for `saving.Film.save`."""
-        path = Path(path) if path else saving.free_path(self.folder, ".webp")
-        for number, track in enumerate(self._tracks):
-            name = path if not number else path.with_stem(f"{path.stem}-{number + 1}")
-            track.film.save(name, last=side_by_side(track.dream.images), **options)
-        return path
+        return self._save_films(path, **options)[0]
+
+    def _save_pictures(self, path: str | Path | None = None) -> list[Path]:
+        dreams = [track.dream for track in self._tracks]
+        pictures = [(dream, index) for dream in dreams for index in range(len(dream.seeds))]
+        return self._write(
+            path, ".png", [partial(saving.save_png, dream, index=i) for dream, i in pictures]
+        )
+
+    def _save_films(self, path: str | Path | None = None, **options: Any) -> list[Path]:
+        lasts = [side_by_side(track.dream.images) for track in self._tracks]
+        films = [track.film for track in self._tracks]
+        writers = [
+            partial(film.save, last=last, **options)
+            for film, last in zip(films, lasts, strict=True)
+        ]
+        return self._write(path, ".webp", writers)
+
+    def _write(
+        self, path: str | Path | None, suffix: str, writers: Sequence[Callable[[Path], Path]]
+    ) -> list[Path]:
+        """Have each write its file: under this path and numbered ones, or under free names."""
+        written = []
+        for number, write in enumerate(writers, 1):
+            if path is None:
+                with claim_name(self.folder, suffix) as free:
+                    written.append(write(free))
+            else:
+                stem = Path(path).stem + (f"-{number}" if number > 1 else "")
+                written.append(write(Path(path).with_stem(stem)))
+        return written
 
     def figure(self) -> static.StaticFigure:
         """Picture, curve, settings and judge as a figure that stays."""
@@ -210,8 +239,8 @@ class Panel:
             "step": self.step,
             "stop": self.stop,
             "reset": self.reset,
-            "save": lambda: self._post(lambda: self._say_saved(self.save())),
-            "film": lambda: self._post(lambda: self._say_saved(self.save_film())),
+            "save": lambda: self._post(lambda: self._say_saved(self._save_pictures())),
+            "film": lambda: self._post(lambda: self._say_saved(self._save_films())),
         }
 
     def _post(self, action: Callable[[], None]) -> None:
@@ -233,8 +262,9 @@ class Panel:
         if self.dream.history:
             self._page.note("hint", "This acts from the next Start.")
 
-    def _say_saved(self, path: Path) -> None:
-        self._page.note("hint", f"Saved as {escape(str(path))}.")
+    def _say_saved(self, paths: Sequence[Path]) -> None:
+        more = "".join(f", {path.name}" for path in paths[1:])
+        self._page.note("hint", f"Saved as {escape(str(paths[0]) + more)}.")
 
 
 def compare(

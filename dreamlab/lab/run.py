@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from dreamlab.figures import saving
+from dreamlab.figures.settings import start_of
 from dreamlab.lab.controls import CONTROLS, Controls, said
 from dreamlab.lab.live import LiveLoop, State, Throttle
 from dreamlab.lab.page import Page
@@ -96,7 +96,7 @@ class Run:
             "negative_prompt": given.negative_prompts
             if given.batched
             else given.negative_prompts[0],
-            "start": saving.start_of(given),
+            "start": start_of(given),
             "seed": given.seeds if given.batched else given.seeds[0],
         }
         set_arguments, knobs = self.controls.settings()

@@ -1,0 +1,285 @@
+"""What a saved picture says of itself: written from a dream, and read with suspicion.
+
+A picture may come from anybody, and whoever makes its dream again does what it says. So what it
+says is parsed here, once, into `Settings`: every entry of the right kind and in its range, or a
+sentence. A file can name an embedded CLIP and can carry a start as pixels; it can name no path and
+no address.
+"""
+
+import base64
+import io
+import json
+import platform
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dreamlab.dream import to_pil
+from dreamlab.picture import opened
+from dreamlab.prompts import Prompt, checked_prompts, checked_seeds
+from dreamlab.recipe import Recipe
+from dreamlab.start import starting_picture
+from dreamlab.state import turned_knobs
+from dreamlab.version import __version__
+
+if TYPE_CHECKING:
+    from dreamlab.dream import Dream
+
+FORMAT = 1
+LARGEST = 8192**2  # pixels of all starts together: what the largest canvas has
+LONGEST = 60 * 2**20  # letters: Pillow reads no more than 64 MB of text from a file
+TOO_LARGE = "too large"  # in place of a start that would not fit
+
+
+# --- writing --------------------------------------------------------------------------------------
+
+
+def settings(dream: "Dream", index: int = 0) -> dict[str, Any]:
+    """Everything that made one picture of a dream, as plain values for JSON.
+
+    A batch is made again as a batch, so all of its prompts and seeds are there. But where its
+    pictures have starts of their own, one carries only its own start, and comes back alone: the
+    same up to rounding.
+    """
+    starts = [_start_of_one(dream, i) for i in range(len(dream.seeds))]
+    shared = all(_alike(start, starts[0]) for start in starts)
+    part = slice(None) if shared else slice(index, index + 1)
+    history = dream.history
+    return {
+        "format": FORMAT,
+        "prompts": dream.prompts[part],
+        "negative_prompts": dream.negative_prompts[part],
+        "seeds": dream.seeds[part],
+        "batched": dream.batched and shared,
+        "index": index if shared else 0,
+        "start": _encoded(starts[index]),
+        "recipe": asdict(history[0].recipe if history else dream.recipe),
+        "changes": [list(change) for change in turned_knobs(history)],
+        "steps_done": len(history),
+        "clip": dream.clip.name,
+        "versions": {
+            "dreamlab": __version__,
+            "torch": _version("torch"),
+            "open_clip_torch": _version("open_clip_torch"),
+            "python": platform.python_version(),
+        },
+    }
+
+
+def start_of(dream: "Dream") -> str | Tensor:
+    """What a dream started from: "grey", "noise" or its pictures, (b, 3, h, w) in [0, 1]."""
+    starts = {
+        start if isinstance(start, str) else "picture"
+        for start in (_start_of_one(dream, i) for i in range(len(dream.seeds)))
+    }
+    return dream.start if "picture" in starts or len(starts) > 1 else starts.pop()
+
+
+def _start_of_one(dream: "Dream", index: int) -> str | Tensor:
+    """The same of one of its pictures, (3, h, w)."""
+    base = dream.start[index]
+    if bool((base == 0.5).all()):
+        return "grey"
+    # Noise is told by making it again: the seed determines it.
+    size = tuple(base.shape[-2:])
+    (noise,) = starting_picture("noise", size, size, dream._generators(0)[index : index + 1])
+    return "noise" if torch.equal(noise, base.cpu()) else base
+
+
+def _alike(a: str | Tensor, b: str | Tensor) -> bool:
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return torch.equal(a, b)
+    return type(a) is type(b) and a == b
+
+
+def _encoded(start: str | Tensor) -> str | list[str]:
+    """A name, or the picture as a PNG in base64."""
+    if isinstance(start, str):
+        return start
+    buffer = io.BytesIO()
+    to_pil(start).save(buffer, "png")
+    text = base64.b64encode(buffer.getvalue()).decode()
+    if len(text) < LONGEST:
+        return [text]
+    warnings.warn(
+        f"the start picture is too large to be saved with the dream ({len(text) >> 20} MB): keep "
+        "it, it will be needed to make the dream again",
+        stacklevel=4,
+    )
+    return TOO_LARGE
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What made a picture, checked: whatever stands here can be used.
+
+    Attributes:
+        prompts, negative_prompts, seeds: one each for every picture of the run.
+        batched: whether they were given as lists.
+        index: which of the run's pictures the file shows.
+        start: "grey", "noise", "too large" (to travel) or bytes (b, 3, h, w).
+        recipe: the knobs before the first step.
+        changes: (step, knob, value), knobs that were turned after so many steps.
+        steps_done: how many steps the picture had.
+        clip: the name of the model.
+    """
+
+    prompts: list[Prompt]
+    negative_prompts: list[Prompt]
+    seeds: list[int]
+    batched: bool
+    index: int
+    start: str | Tensor
+    recipe: Recipe
+    changes: list[tuple[int, str, Any]]
+    steps_done: int
+    clip: str
+
+    @classmethod
+    def from_dict(cls, made: Mapping[str, Any]) -> "Settings":
+        """Check entries as `parsed` gives them.
+
+        Raises:
+            ValueError: one is missing, or is not as `settings` writes it.
+        """
+        try:
+            return cls._checked(made)
+        except ValueError as error:
+            raise ValueError(_short(error)) from None
+
+    @classmethod
+    def _checked(cls, made: Mapping[str, Any]) -> "Settings":
+        seeds = _entry(made, "seeds", list)
+        _require(seeds and all(type(seed) is int for seed in seeds), "seeds")
+        count = len(seeds)
+        prompts, negatives = _entry(made, "prompts", list), _entry(made, "negative_prompts", list)
+        _require(len(prompts) == len(negatives) == count, "prompts")
+        batched = _entry(made, "batched", bool)
+        _require(batched or count == 1, "batched")
+        index = _whole(made, "index", count - 1) if "index" in made else 0
+        recipe = Recipe.from_dict(_entry(made, "recipe", dict))
+        turned, changes = Recipe.from_dict(asdict(recipe)), []
+        longest = recipe.steps
+        for change in _entry(made, "changes", list):
+            _require(type(change) is list and len(change) == 3, "changes")
+            step, knob, value = change
+            _require(type(step) is int and step >= 0 and type(knob) is str, "changes")
+            _require(knob in Recipe.knobs(), "changes", f"names {_short(knob)!r}, which is no knob")
+            setattr(turned, knob, value)
+            changes.append((step, knob, getattr(turned, knob)))
+            longest = max(longest, turned.steps)
+        return cls(
+            prompts=checked_prompts("prompts", prompts, count),
+            negative_prompts=checked_prompts(
+                "negative_prompts", negatives, count, may_be_empty=True
+            ),
+            seeds=checked_seeds(seeds, count),
+            batched=batched,
+            index=index,
+            start=_start(made, count),
+            recipe=recipe,
+            changes=changes,
+            steps_done=_whole(made, "steps_done", longest),
+            clip=_entry(made, "clip", str),
+        )
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """The entries of stored settings, as plain values, unchecked but for their format.
+
+    Raises:
+        ValueError: it is no JSON, nested deeper than settings are, or of an unknown format.
+    """
+    try:
+        made = json.loads(text, parse_int=_short_int, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"its settings cannot be read: {_short(error)}") from None
+    level = [made]
+    for _ in range(6):
+        level = [
+            inner
+            for value in level
+            if isinstance(value, dict | list)
+            for inner in (value.values() if isinstance(value, dict) else value)
+        ]
+    _require(not level, "settings", "are nested too deep")
+    _require(isinstance(made, dict), "settings", "are no list of entries")
+    if type(made.get("format")) is not int or made["format"] != FORMAT:
+        versions = made.get("versions")
+        by = versions.get("dreamlab", "?") if isinstance(versions, dict) else "?"
+        raise ValueError(
+            f"its settings are of format {_short(made.get('format'))}, this version reads "
+            f"{FORMAT}: it was written by dreamlab {_short(by)}"
+        )
+    return made
+
+
+def _short_int(digits: str) -> int:
+    if len(digits) > 20:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number")
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 200 else f"{text[:199]}…"
+
+
+def _require(condition: Any, name: str, words: str = "is not what a dream stores there") -> None:
+    if not condition:
+        raise ValueError(f"its settings are damaged: {name!r} {words}")
+
+
+def _entry(made: Mapping[str, Any], name: str, kind: type) -> Any:
+    _require(name in made, name, "is missing")
+    _require(type(made[name]) is kind, name, f"is a {type(made[name]).__name__}")
+    return made[name]
+
+
+def _whole(made: Mapping[str, Any], name: str, most: int) -> int:
+    number = _entry(made, name, int)
+    _require(0 <= number <= most, name, f"is {number}, and not from 0 to {most}")
+    return number
+
+
+def _start(made: Mapping[str, Any], count: int) -> str | Tensor:
+    """The start that settings name or carry, as bytes (b, 3, h, w) if they carry it."""
+    _require("start" in made, "start", "is missing")
+    start = made["start"]
+    if isinstance(start, str):
+        _require(start in ("grey", "noise", TOO_LARGE), "start", f"cannot be {_short(start)!r}")
+        return start
+    _require(type(start) is list and len(start) in (1, count), "start")
+    pictures, pixels = [], 0
+    for text in start:
+        _require(type(text) is str, "start")
+        try:
+            content = io.BytesIO(base64.b64decode(text, validate=True))
+        except ValueError:
+            _require(False, "start")
+        with opened(content, "its start picture", formats=("PNG",)) as image:
+            pixels += image.width * image.height
+            _require(pixels <= LARGEST, "start", "is too large")
+            pictures.append(np.array(image.convert("RGB")))
+    _require(len({picture.shape for picture in pictures}) == 1, "start", "has several sizes")
+    return torch.from_numpy(np.stack(pictures)).movedim(-1, 1)
