@@ -1,12 +1,19 @@
 """The gallery of a class: every saved picture, what made it, and what is left out."""
 
 import csv
+import io
+import json
+import os
+import re
+from pathlib import Path
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from dreamlab import Dream, Recipe, save_png
 from dreamlab.course import gallery
+from dreamlab.figures.saving import read_settings
 from dreamlab.measure.judge import Judge
 
 QUICK = Recipe(size=32, views=2, steps=2, octaves=(1.0,))
@@ -39,9 +46,10 @@ def test_every_saved_picture_is_found_and_every_other_named(handed_in):
     entries, problems = gallery.collect(handed_in)
     assert [entry.name for entry in entries] == ["anna/dream-001", "bert", "pair"]
     assert [entry.prompt for entry in entries] == ["a red heart", "a boat + the sea", "a blue fish"]
-    assert any("screenshot.png carries no dreamlab settings" in problem for problem in problems)
-    assert any("text.png is no picture" in problem for problem in problems)
-    assert len(problems) == 2
+    assert [problem[:40] for problem in problems] == [
+        "screenshot.png: it carries no dreamlab s",
+        "text.png: it is no picture of a kind tha",
+    ]
 
 
 def test_a_row_says_what_made_the_picture_and_what_the_judge_thinks(handed_in, judge):
@@ -68,12 +76,204 @@ def test_the_command_writes_a_sheet_and_a_table(handed_in, tmp_path, capsys, out
     for _ in range(2):  # the second time, its own sheet may lie among the pictures
         assert gallery.main([str(handed_in), "--out", str(out)]) == 0
     said = capsys.readouterr()
-    assert "3 pictures" in said.out and "left out: text.png is no picture" in said.err
+    assert "3 pictures" in said.out and "left out: text.png: it is no picture" in said.err
     with Image.open(out / "gallery.png") as sheet:
         assert sheet.width > 3 * 200
     with (out / "gallery.csv").open(encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     assert [row["name"] for row in rows] == ["anna/dream-001", "bert", "pair"]
+
+
+# --- strangers' files -------------------------------------------------------------------------
+
+
+def forge(folder: Path, name: str, change: dict | None = None, **words: str) -> Path:
+    """A copy of anna's picture, with settings changed."""
+    source = folder / "anna" / "dream-001.png"
+    text = PngInfo()
+    for key, value in words.items():
+        text.add_text(key, value)
+    text.add_itxt("dreamlab", json.dumps(read_settings(source) | (change or {})))
+    with Image.open(source) as image:
+        image.save(folder / name, "png", pnginfo=text)
+    return folder / name
+
+
+def strange(name: str, folder: Path) -> Path:
+    """One file that somebody hands in besides their dream."""
+    path = folder / name
+    if name == "pipe.png":
+        os.mkfifo(path)
+    elif name in ("link.png", "loop.png", "away.png"):
+        path.symlink_to({"link": folder / "bert.png", "loop": path}.get(name[:4], "/nowhere"))
+    elif name == "linked":
+        path.symlink_to(folder.parent)
+    elif name == "secret.png":
+        path.symlink_to("/etc/hostname")
+    elif name == "large.png":
+        with path.open("wb") as file:
+            file.truncate(200 * 2**20)
+    elif name == "bomb.png":
+        Image.new("1", (13_000, 13_000)).save(path)
+    elif name == "locked.png":
+        path.write_bytes(b"")
+    elif name == "half.png":
+        path.write_bytes((folder / "bert.png").read_bytes()[:-200])
+    elif name == "photo.jpg":
+        Image.new("RGB", (8, 8)).save(path)
+    elif name == "mute.png":
+        forge(folder, name, {"prompts": ["\u200b"]})
+    elif name == "long.png":
+        forge(folder, name, {"prompts": ["a heart " * 100_000]})
+    elif name == "deep.png":
+        forge(folder, name, {"recipe": {"octaves": json.loads("[" * 900 + "]" * 900)}})
+    elif name == "many.png":
+        forge(folder, name, {"changes": [[1, "steps", 3]] * 300_000})
+    elif name == "model.png":
+        forge(folder, name, {"clip": ["x"]})
+    else:
+        path.write_text("a note")
+    return path
+
+
+STRANGE = {
+    "pipe.png": "no ordinary file",
+    "link.png": "links are not followed",
+    "loop.png": "links are not followed",
+    "away.png": "links are not followed",
+    "linked": "links are not followed",
+    "secret.png": "links are not followed",
+    "large.png": "more than 100 MB",
+    "bomb.png": "13000 × 13000 pixels, more than any dream",
+    "locked.png": "it is empty",
+    "half.png": "cannot be read as a picture",
+    "photo.jpg": "carries no dreamlab settings",
+    "deep.png": "nested too deep|cannot be read",
+    "many.png": "more than any dream has",
+    "model.png": "'clip' is a list",
+    "long.png": "more than 2000 letters",
+    "mute.png": "is empty",
+    "notes.txt": "no picture of a kind",
+}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and links of POSIX")
+@pytest.mark.parametrize("name", STRANGE)
+def test_no_file_stops_the_others(handed_in, judge, name):
+    strange(name, handed_in)
+    entries, problems = gallery.collect(handed_in)
+    entries, more = gallery.judged(entries, judge)
+    assert [entry.name for entry in entries] == ["anna/dream-001", "bert", "pair"]
+    (problem,) = [
+        p
+        for p in problems + more
+        if p.split(":")[0].removesuffix(".png") == name[:-4] or p.startswith(name + ":")
+    ]
+    assert re.search(STRANGE[name], problem) and len(problem) < 600
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and links of POSIX")
+def test_all_strange_files_together(handed_in, judge, capsys, monkeypatch):
+    monkeypatch.setattr(gallery, "Judge", lambda: judge)
+    for name in STRANGE:
+        strange(name, handed_in)
+    assert gallery.main([str(handed_in)]) == 0
+    said = capsys.readouterr()
+    assert "3 pictures" in said.out
+    assert said.err.count("left out: ") == len(STRANGE) + 2
+
+
+def test_a_suffix_in_capitals_is_a_picture(handed_in):
+    (handed_in / "bert.png").rename(handed_in / "Bert.PNG")
+    entries, _ = gallery.collect(handed_in)
+    assert [entry.name for entry in entries] == ["Bert", "anna/dream-001", "pair"]
+
+
+def test_hidden_files_are_passed_over(handed_in):
+    (handed_in / ".DS_Store").write_bytes(b"x")
+    (handed_in / ".git").mkdir()
+    (handed_in / ".git" / "x.png").write_bytes(b"x")
+    assert len(gallery.collect(handed_in)[1]) == 2
+
+
+ODD = 'a \x1b[31mred\x07 heart\n\u202eback $x_{$ "q", \ud83d 👩\u200d👧'
+
+
+def test_odd_letters_are_shown_and_not_sent(handed_in, tmp_path, judge, capsys, monkeypatch):
+    monkeypatch.setattr(gallery, "Judge", lambda: judge)
+    forge(handed_in, "odd.png", {"prompts": [ODD], "clip": "x/\x1b]0;y\x07"})
+    (handed_in / "bad\x1b[2J\n.png").write_text("x")
+    assert gallery.main([str(handed_in), "--out", str(tmp_path / "wall")]) == 0
+    said = capsys.readouterr()
+    table = (tmp_path / "wall" / "gallery.csv").read_text("utf-8-sig")
+    for text in (said.out, said.err, table):
+        assert all(letter.isprintable() or letter in "\n\r\u200d" for letter in text)
+    assert r"bad\x1b[2J\n.png: it is no picture" in said.err
+    assert r"a \x1b[31mred\x07 heart\n\u202eback $x_{$" in table
+
+
+@pytest.mark.parametrize("begin", ["=1+1", "+1", "-1", "@x", " =1", "\t=1", "＝1"])
+def test_no_cell_is_a_formula(handed_in, judge, begin):
+    forge(handed_in, f"{begin}.png".replace("\t", ""), {"prompts": [f"{begin} heart"]})
+    entries, _ = gallery.collect(handed_in)
+    rows = gallery.table(entries, judge)
+    cells = list(csv.DictReader(io.StringIO(gallery._table_bytes(rows).decode("utf-8-sig"))))
+    for row, cell in zip(rows, cells, strict=True):
+        for key in ("name", "prompt", "not", "clip", "recipe"):
+            assert not re.match(r"\s*[=+\-@＝]", cell[key]), cell
+            assert cell[key].removeprefix("'") == row[key]
+        assert float(cell["judge"]) == row["judge"], "a number may be below zero"
+
+
+def test_long_names_and_prompts_leave_the_sheet_its_size(handed_in, judge):
+    forge(handed_in, "x" * 200 + ".png", {"prompts": ["heart" * 390]})
+    entries, _ = gallery.collect(handed_in)
+    plot = gallery.sheet(entries, gallery.table(entries, judge))
+    width, height = plot.get_size_inches()
+    assert height < 5 and width < 11
+
+
+def test_a_large_class_fits_on_a_sheet(handed_in, judge):
+    entries, _ = gallery.collect(handed_in / "anna")
+    rows = gallery.table(entries, judge)
+    width, height = gallery.sheet(entries * 400, rows * 400).get_size_inches()
+    assert 0.5 < width / height < 2
+
+
+# --- where it writes --------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links of POSIX")
+@pytest.mark.parametrize("suffix", ["png", "csv"])
+def test_nothing_is_written_through_a_link(handed_in, tmp_path, judge, monkeypatch, suffix):
+    monkeypatch.setattr(gallery, "Judge", lambda: judge)
+    (tmp_path / "precious").write_text("precious")
+    (handed_in / f"gallery.{suffix}").symlink_to(tmp_path / "precious")
+    assert gallery.main([str(handed_in)]) == 0
+    assert (tmp_path / "precious").read_text() == "precious"
+    assert (handed_in / "gallery-2.png").is_file() and (handed_in / "gallery-2.csv").is_file()
+
+
+def test_a_students_gallery_is_a_students(handed_in, judge, capsys, monkeypatch):
+    monkeypatch.setattr(gallery, "Judge", lambda: judge)
+    theirs = forge(handed_in, "gallery.png", {"prompts": ["dreamlab gallery"]}).read_bytes()
+    for _ in range(2):
+        assert gallery.main([str(handed_in)]) == 0
+        said = capsys.readouterr()
+        assert "4 pictures" in said.out and said.err.count("left out") == 2
+    assert (handed_in / "gallery.png").read_bytes() == theirs
+    assert sorted(path.name for path in handed_in.glob("gallery*")) == [
+        "gallery-2.csv",
+        "gallery-2.png",
+        "gallery.png",
+    ]
+
+
+def test_a_place_that_cannot_be_written_is_a_sentence(handed_in, judge, capsys, monkeypatch):
+    monkeypatch.setattr(gallery, "Judge", lambda: judge)
+    with pytest.raises(SystemExit):
+        gallery.main([str(handed_in), "--out", str(handed_in / "bert.png" / "x")])
+    assert "Traceback" not in (said := capsys.readouterr().err) and "bert.png" in said
 
 
 @pytest.mark.parametrize("folder", ["missing", "."])

@@ -5,27 +5,44 @@
 
 writes `gallery.png`, the pictures with their prompts, and `gallery.csv`, a row for each: its
 prompt, its seed, the knobs that differ from the default, and what the judge says of it, asked anew.
-All of it comes from the pictures themselves (see `dreamlab.figures.saving`); a picture that carries
-no settings is named and left out.
+All of it comes from the pictures themselves (see `dreamlab.figures.saving`).
+
+The files are strangers'. None of them stops the others: what cannot be shown is named with the
+reason and left out. Nothing that they say is run, followed, or sent to terminal or spreadsheet as
+anything but letters.
 """
 
 import argparse
 import csv
+import io
+import math
+import os
+import re
+import stat
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from dreamlab.figures.plots import Plot, pictures
-from dreamlab.figures.saving import read_settings, recipe_from
-from dreamlab.figures.static import joined
+from dreamlab.figures.saving import checked_settings
+from dreamlab.figures.settings import LARGEST, Settings
+from dreamlab.figures.static import joined, shorten
+from dreamlab.files import user_path, write_atomically
 from dreamlab.measure.judge import Judge
 from dreamlab.measure.sweep import name_recipes
+from dreamlab.picture import open_picture, opened
 
-SHEET, TABLE = "gallery.png", "gallery.csv"
+MARK = ("Software", "dreamlab gallery")  # in a sheet, so that it is known again
+LARGEST_FILE = 100 * 2**20  # bytes
+LONGEST_PROMPT = 2000  # letters
+SIDE = 512  # px that judge and sheet need at most
+COLUMNS = ("name", "prompt", "not", "seed", "steps", "recipe", "turned", "clip", "judge", "rank")
 
 
 @dataclass(frozen=True)
@@ -34,35 +51,105 @@ class Entry:
 
     name: str  # its path inside the folder, without ".png": who, or who/which
     image: Image.Image
-    settings: dict[str, Any]
+    settings: Settings
 
     @property
     def prompt(self) -> str:
-        return joined([self.settings["prompts"][self.settings["index"]]])
+        return shown(joined([self.settings.prompts[self.settings.index]]))
+
+    @property
+    def sentence(self) -> str:
+        """The prompt for the judge, who reads words."""
+        text = joined([self.settings.prompts[self.settings.index]]).replace(" + ", ", ")
+        return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def collect(folder: str | Path) -> tuple[list[Entry], list[str]]:
-    """All pictures below a folder that `save_png` wrote, and a sentence for every other PNG.
+    """All pictures below a folder that `save_png` wrote, and for every other file "FILE: why".
+
+    Hidden files and sheets and tables of a gallery are passed over. Links are not followed.
 
     Raises:
         FileNotFoundError: there is no such folder.
     """
-    folder = Path(folder)
+    folder = user_path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is no folder; give the one with the saved pictures")
     entries, problems = [], []
-    for path in sorted(folder.rglob("*.png")):
-        name = path.relative_to(folder).with_suffix("").as_posix()
-        if path.name == SHEET:
-            continue
+    for path in _files(folder):
+        name = path.relative_to(folder).as_posix()
         try:
-            with Image.open(path) as opened:
-                entries.append(Entry(name, opened.convert("RGB"), read_settings(path)))
-        except UnidentifiedImageError:
-            problems.append(f"{path.name} is no picture")
-        except (ValueError, OSError) as error:
-            problems.append(str(error))
+            content = _content(path)
+            if not _is_ours(path, content):
+                entries.append(_entry(re.sub(r"(?i)\.png$", "", name), content))
+        except Exception as error:  # whatever a file brings about, the others shall be seen
+            problems.append(f"{shown(name)}: {shown(str(error) or type(error).__name__)}")
     return entries, problems
+
+
+def _files(folder: Path) -> list[Path]:
+    """Every entry below a folder that is neither hidden nor a folder, in order."""
+    found = []
+    for place, folders, files in os.walk(folder):
+        links = [name for name in folders if (Path(place) / name).is_symlink()]
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(place) / name for name in files + links if not name.startswith(".")]
+    return sorted(found)
+
+
+def _content(path: Path) -> bytes:
+    """What is in a file, if it is an ordinary one and not too large."""
+    status = path.lstat()
+    if stat.S_ISLNK(status.st_mode):
+        raise ValueError("it is a link, and links are not followed")
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("it is no ordinary file")
+    if status.st_size > LARGEST_FILE:
+        raise ValueError(f"it has more than {LARGEST_FILE >> 20} MB")
+    return path.read_bytes()
+
+
+def _is_ours(path: Path, content: bytes) -> bool:
+    """Whether a gallery wrote this file: a sheet with our mark, a table with our head."""
+    if path.suffix.lower() == ".csv":
+        return content.removeprefix(b"\xef\xbb\xbf").startswith(",".join(COLUMNS).encode())
+    return "tEXt{}\0{}".format(*MARK).encode() in content[:1000]
+
+
+def _entry(name: str, content: bytes) -> Entry:
+    with opened(io.BytesIO(content), "it") as image:
+        size = image.size
+    if math.prod(size) > LARGEST:
+        raise ValueError(f"it has {size[0]} × {size[1]} pixels, more than any dream")
+    settings = checked_settings(io.BytesIO(content))
+    if len(joined([settings.prompts[settings.index]])) > LONGEST_PROMPT:
+        raise ValueError(f"its prompt has more than {LONGEST_PROMPT} letters")
+    image = open_picture(io.BytesIO(content), "it", cover=(SIDE, SIDE))
+    image.thumbnail((SIDE, SIDE))
+    return Entry(shown(name), image, settings)
+
+
+def shown(text: str) -> str:
+    """A text with what would act on a terminal or break a file written out as an escape."""
+    joiners = "\u200c\u200d"  # parts of words and of emoji
+    return "".join(
+        letter
+        if letter.isprintable() or letter in joiners
+        else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+
+
+def judged(entries: Sequence[Entry], judge: Judge) -> tuple[list[Entry], list[str]]:
+    """Those entries of which the judge has an opinion, and for the others "FILE: why"."""
+    kept, problems = [], []
+    for entry in entries:
+        try:
+            judge.score([entry.image], [entry.sentence])
+            kept.append(entry)
+        except Exception as error:
+            problems.append(f"{entry.name}: {shown(str(error))}")
+    return kept, problems
 
 
 def table(entries: Sequence[Entry], judge: Judge | None = None) -> list[dict[str, Any]]:
@@ -79,41 +166,89 @@ def table(entries: Sequence[Entry], judge: Judge | None = None) -> list[dict[str
         raise ValueError("there is no picture to look at")
     judge = judge or Judge()
     images = [entry.image for entry in entries]
-    prompts = [entry.prompt.replace(" + ", ", ") for entry in entries]  # as a sentence
+    prompts = [entry.sentence for entry in entries]
     scores = judge.score(images, prompts).tolist()
     several = len(set(prompts)) > 1
     ranks = judge.rank(images, prompts).tolist() if several else [""] * len(entries)
     rows = []
     for entry, score, rank in zip(entries, scores, ranks, strict=True):
         made = entry.settings
-        (recipe,) = name_recipes([recipe_from(made["recipe"])])
-        rows.append(
-            {
-                "name": entry.name,
-                "prompt": entry.prompt,
-                "not": joined([made["negative_prompts"][made["index"]]]),
-                "seed": made["seeds"][made["index"]],
-                "steps": made["steps_done"],
-                "recipe": recipe,
-                "turned": len(made["changes"]),
-                "clip": Path(made["clip"]).name,
-                "judge": round(score, 3),
-                "rank": rank,
-            }
+        (recipe,) = name_recipes([made.recipe])
+        values = (
+            entry.name,
+            entry.prompt,
+            shown(joined([made.negative_prompts[made.index]])),
+            made.seeds[made.index],
+            made.steps_done,
+            recipe,
+            len(made.changes),
+            shown(Path(made.clip).name),
+            round(score, 3),
+            rank,
         )
+        rows.append(dict(zip(COLUMNS, values, strict=True)))
     return rows
 
 
-def sheet(entries: Sequence[Entry], rows: Sequence[dict[str, Any]], *, columns: int = 5) -> Plot:
-    """The pictures in rows, above each its name, its prompt and the judge's score."""
+def sheet(
+    entries: Sequence[Entry], rows: Sequence[dict[str, Any]], *, columns: int | None = None
+) -> Plot:
+    """The pictures in rows, above each its name, its prompt and the judge's score.
+
+    Args:
+        entries, rows: as of `collect` and `table`.
+        columns: pictures in a row; default: 5, or more where there would be more than 25.
+    """
+    titles = [
+        f"{shorten(row['name'], 60)}: {shorten(row['prompt'], 160)} ({row['judge']:.2f})"
+        for row in rows
+    ]
     return pictures(
         [entry.image for entry in entries],
-        [f"{row['name']}: {row['prompt']} ({row['judge']:.2f})" for row in rows],
-        columns=columns,
+        titles,
+        columns=columns or max(5, math.isqrt(len(entries))),
         size=2,
-        alt="Dreams with the names of their files and their prompts: "
-        + "; ".join(f"{row['name']}, {row['prompt']}" for row in rows),
+        alt="Dreams with the names of their files and their prompts: " + "; ".join(titles),
     )
+
+
+def _sheet_bytes(plot: Plot) -> bytes:
+    """The sheet as PNG, with our mark at its beginning."""
+    mark, buffer = PngInfo(), io.BytesIO()
+    mark.add_text(*MARK)
+    with Image.open(io.BytesIO(plot.to_png())) as drawn:
+        drawn.save(buffer, "png", pnginfo=mark)
+    return buffer.getvalue()
+
+
+def _table_bytes(rows: Sequence[dict[str, Any]]) -> bytes:
+    """The table as CSV, none of whose cells a spreadsheet takes for a formula."""
+    file = io.StringIO(newline="")
+    writer = csv.DictWriter(file, fieldnames=COLUMNS)
+    writer.writeheader()
+    writer.writerows({name: _harmless(value) for name, value in row.items()} for row in rows)
+    return file.getvalue().encode("utf-8-sig")  # its signature tells spreadsheets that it is UTF-8
+
+
+def _harmless(cell: Any) -> Any:
+    formula = isinstance(cell, str) and re.match(r"\s*[=+\-@＝＋－＠]", cell)
+    return f"'{cell}" if formula else cell
+
+
+def _free_stem(out: Path) -> Path:
+    """`gallery`, or `gallery-2`, …, if a file of that name is there that no gallery wrote."""
+
+    def free(path: Path) -> bool:
+        return not os.path.lexists(path) or (
+            path.is_file() and not path.is_symlink() and _is_ours(path, path.read_bytes())
+        )
+
+    number = 1
+    while True:
+        stem = out / ("gallery" if number == 1 else f"gallery-{number}")
+        if free(stem.with_suffix(".png")) and free(stem.with_suffix(".csv")):
+            return stem
+        number += 1
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -121,24 +256,25 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="with pictures saved by the panel or save_png")
     parser.add_argument("--out", type=Path, help="folder for sheet and table (the same)")
     options = parser.parse_args(arguments)
+    warnings.simplefilter("ignore")  # of prompts that are too long, of letters that no font has
     try:
         entries, problems = collect(options.folder)
-    except FileNotFoundError as error:
-        parser.error(str(error))
-    for problem in problems:
-        print(f"left out: {problem}", file=sys.stderr)
-    if not entries:
-        parser.error(f"no picture in {options.folder} was saved by dreamlab")
-    rows = table(entries)
-    out = options.out or options.folder
-    out.mkdir(parents=True, exist_ok=True)
-    (out / SHEET).write_bytes(sheet(entries, rows).to_png())
-    # The signature tells spreadsheets that the file is UTF-8.
-    with (out / TABLE).open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    print(f"{len(entries)} pictures: {out / SHEET} and {out / TABLE}")
+        judge = Judge() if entries else None
+        if entries:
+            entries, more = judged(entries, judge)
+            problems += more
+        for problem in problems:
+            print(f"left out: {problem}", file=sys.stderr)
+        if not entries:
+            parser.error(f"no picture in {options.folder} was saved by dreamlab")
+        rows = table(entries, judge)
+        out = user_path(options.out or options.folder)
+        stem = _free_stem(out)
+        written = write_atomically(stem.with_suffix(".png"), _sheet_bytes(sheet(entries, rows)))
+        write_atomically(stem.with_suffix(".csv"), _table_bytes(rows))
+    except OSError as error:
+        parser.error(shown(str(error)))
+    print(f"{len(entries)} pictures: {written} and {stem.with_suffix('.csv')}")
     return 0
 
 

@@ -87,7 +87,7 @@ def pictures(
         left, bottom = column * (side + gap) + gap, (rows - 1 - row) * (side + above) + gap
         axes = plot.add_axes((left / width, bottom / height, side / width, side / height))
         axes.imshow(array, interpolation="nearest" if len(array) < 100 * size else "antialiased")
-        axes.set_title(title, fontsize=9, pad=3)
+        axes.set_title(title, fontsize=9, pad=3, parse_math=False)
         axes.axis("off")
     return plot
 

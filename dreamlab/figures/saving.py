@@ -74,29 +74,29 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     return made
 
 
-def checked_settings(path: str | Path) -> Settings:
-    """The same, ready to be used."""
-    _, checked = _read(path)
+def checked_settings(file: str | Path | io.BytesIO) -> Settings:
+    """The same, ready to be used; of a file or of its content."""
+    _, checked = _read(file)
     return checked
 
 
-def _read(path: str | Path) -> tuple[dict[str, Any], Settings]:
-    name = user_path(path).name
-    with opened(path) as image:
+def _read(file: str | Path | io.BytesIO) -> tuple[dict[str, Any], Settings]:
+    name = "it" if isinstance(file, io.BytesIO) else repr(user_path(file).name)
+    with opened(file, "it" if name == "it" else "") as image:
         text = image.info.get(KEY)
         if text is None and image.format == "PNG":  # it may stand behind the pixels
             image.load()
             text = image.text.get(KEY)
     if not isinstance(text, str):
         raise ValueError(
-            f"{name!r} carries no dreamlab settings: was it saved by something else, or "
+            f"{name} carries no dreamlab settings: was it saved by something else, or "
             "sent through a service that strips them?"
         )
     try:
         made = parsed(text)
         return made, Settings.from_dict(made)
     except ValueError as error:
-        raise ValueError(f"{name!r}: {error}") from None
+        raise ValueError(f"{name}: {error}") from None
 
 
 def load_dream(path: str | Path, clip: "Clip | None" = None) -> "Dream":

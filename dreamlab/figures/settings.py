@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 LARGEST = 8192**2  # pixels of all starts together: what the largest canvas has
 LONGEST = 60 * 2**20  # letters: Pillow reads no more than 64 MB of text from a file
+MOST = 1_000_000  # entries; a knob that was turned has four
 TOO_LARGE = "too large"  # in place of a start that would not fit
 
 
@@ -206,6 +207,8 @@ def parsed(text: str) -> dict[str, Any]:
     Raises:
         ValueError: it is no JSON, nested deeper than settings are, or of an unknown format.
     """
+    entries = sum(map(text.count, ",[{"))
+    _require(entries <= MOST, "settings", f"have {entries:,} entries, more than any dream has")
     try:
         made = json.loads(text, parse_int=_short_int, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
