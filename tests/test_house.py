@@ -102,3 +102,20 @@ def test_paths_that_the_layout_names_exist():
     assert len(paths) >= 12
     for path in paths:
         assert (ROOT / path).exists(), f"README.md names {path}"
+
+
+# --- who writes files -------------------------------------------------------------------------
+
+WRITES = re.compile(r"\.write_(?:text|bytes)\(|\bopen\([^)\n]*[\"'][wax]b?[\"']")
+
+
+def test_files_are_written_in_one_way():
+    """What `write_atomically` writes is whole or not there; whoever opens a file may leave half."""
+    for line in ("path.write_text(words)", 'open(path, "w")', "path.open('ab')"):
+        assert WRITES.search(line)
+    alone = [
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if WRITES.search(path.read_text("utf-8"))
+    ]
+    assert alone == ["files.py"]

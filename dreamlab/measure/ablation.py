@@ -23,6 +23,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import cycle, islice, pairwise
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ import torch
 from PIL import Image
 
 from dreamlab.dream import to_pil
+from dreamlab.files import write_atomically
 from dreamlab.measure.judge import as_tensors, mean, measure
 from dreamlab.measure.ladder import FULL, LADDER, ORDERS, build_ladder, clip_gradient
 from dreamlab.measure.sweep import (
@@ -378,8 +380,7 @@ def save_sheet(sheet: Image.Image, path: Path) -> None:
         sheet.save(buffer, "JPEG", quality=quality, subsampling=0)
         if buffer.tell() < LARGEST:
             break
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(buffer.getvalue())
+    write_atomically(path, buffer.getvalue())
 
 
 def check_readme(readme: Path, order: str = "course") -> None:
@@ -407,7 +408,7 @@ def write_readme(ablation: Ablation, readme: Path, words: str, order: str = "cou
         parts += ["", f"![{alt}]({SHEET.as_posix()})"]
     text = "\n".join([*parts, end])
     pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
-    readme.write_text(pattern.sub(lambda _: text, readme.read_text("utf-8")), "utf-8")
+    write_atomically(readme, pattern.sub(lambda _: text, readme.read_text("utf-8")))
 
 
 THINGS = (
@@ -493,17 +494,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command += f" --seeds {options.seeds}" if options.seeds > 1 else ""
     words = say_how(ablation, ladder, where, command)
     table = ablation.table(summary=summary)
-    (options.out / "table.md").write_text(f"{table}\n\n{words}\n", "utf-8")
-    (options.out / "rows.json").write_text(
-        json.dumps([*ablation.dreams.rows, *ablation.drawn], indent=1, ensure_ascii=False), "utf-8"
-    )
+    write_atomically(options.out / "table.md", f"{table}\n\n{words}\n")
+    rows = [*ablation.dreams.rows, *ablation.drawn]
+    write_atomically(options.out / "rows.json", json.dumps(rows, indent=1, ensure_ascii=False))
     save_sheet(ablation.sheet(), options.out / "sheet.jpg")
     prompts = list(dict.fromkeys(row["prompt"] for row in ablation.drawn))
     for row, image in zip(ablation.dreams.rows, ablation.dreams.images, strict=True):
         if image is not None:
             rung, number = list(ladder).index(row["recipe"]), prompts.index(row["prompt"])
             again = f"-{row['seed']}" if options.seeds > 1 else ""
-            image.save(options.out / f"{rung}-{number:02d}{again}.png")
+            write_atomically(
+                options.out / f"{rung}-{number:02d}{again}.png", partial(image.save, format="png")
+            )
     print(table, words, sep="\n\n")
     if {"raw", "full"} <= set(ladder):
         for sentence, reached in bars(summary):
