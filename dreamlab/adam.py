@@ -41,7 +41,7 @@ class Adam:
         """
         mean = self.mean / (1 - BETAS[0] ** self.steps)
         square = self.square / (1 - BETAS[1] ** self.steps)
-        return mean / (square.sqrt() + EPSILON)
+        return mean.div_(square.sqrt_().add_(EPSILON))  # in place: both are large and nobody else's
 
     def resized(self, size: tuple[int, int]) -> "Adam":
         """The same memory for a canvas of another size (h, w).

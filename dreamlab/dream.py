@@ -8,6 +8,7 @@ Everything that a step changes is one value, a `State`, which is replaced in a s
 when the step is complete. So an interrupt at any moment loses at most the step in progress.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
@@ -16,10 +17,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from dreamlab.losses import clip_loss, masked_total_variation, total_variation
-from dreamlab.mask import detail_mask
+from dreamlab.losses import clip_loss
 from dreamlab.memory import Groups
 from dreamlab.octaves import canvas_size, compose, octave_at
+from dreamlab.prior import prior
 from dreamlab.prompts import Prompt, checked_prompts, checked_seeds, embed, is_list, picture_count
 from dreamlab.recipe import Recipe
 from dreamlab.resample import resize
@@ -118,28 +119,25 @@ class Dream:
         # What: CLIP's opinion of many views. The graph is cut at the views, see _encode.
         views = self._draw_views(pixels, recipe, state.step, progress)
         clip_losses, views_gradient = self._encode(views.detach(), recipe.negative_weight)
-        (clip_gradient,) = torch.autograd.grad(views, pixels, views_gradient)
-
-        # How: smoothness of the picture itself, not of its noisy views.
-        variation = _variation(pixels, recipe.tv_kind)
-        prior = recipe.tv_weight * variation + _pull(pixels, state.base, recipe.keep_start)
-        (prior_gradient,) = torch.autograd.grad(prior.sum(), pixels)
+        (gradient,) = torch.autograd.grad(views, pixels, views_gradient)
 
         # A mean over N values has a gradient that falls with 1/N. Times N, it is what one pixel
         # feels, on a canvas of any size.
-        values = pixels[0].numel()
-        gradient = values * clip_gradient
+        gradient *= pixels[0].numel()
         if recipe.normalize_gradient:
             gradient = unit_rms(gradient)
-        adam = state.adam.update(gradient + values * prior_gradient)
+
+        # How: smoothness of the picture itself, not of its noisy views.
+        variation, loss, slope = prior(pixels, state.base, recipe)
+        adam = state.adam.update(gradient.add_(slope))
         # Adam moves every pixel about equally far, also where CLIP hardly cares. One length for the
         # whole picture paints where it cares (Santurkar et al. 2019).
         direction = adam.direction() if recipe.optimizer == "adam" else unit_rms(adam.mean)
-        updated = state.pixels - learning_rate * direction
+        updated = state.pixels.sub(direction, alpha=learning_rate)
         if recipe.clamp:
             updated.clamp_(0, 1)
 
-        measured = torch.stack([clip_losses + prior, clip_losses, variation]).detach()
+        measured = torch.stack([clip_losses + loss, clip_losses, variation])
         step = Step(
             state.step + 1,
             recipe.steps,
@@ -362,7 +360,8 @@ def unit_rms(gradient: Tensor) -> Tensor:
     by the size of its gradients anyway. What changes is the balance with what is added afterwards,
     which no longer depends on how excited CLIP is.
     """
-    rms = gradient.square().mean((1, 2, 3), keepdim=True).sqrt()
+    length = torch.linalg.vector_norm(gradient, dim=(1, 2, 3), keepdim=True)
+    rms = length / math.sqrt(gradient[0].numel())
     return gradient / rms.clamp(min=torch.finfo(gradient.dtype).tiny)
 
 
@@ -370,17 +369,3 @@ def to_pil(pixels: Tensor) -> Image.Image:
     """(3, h, w) in [0, 1] as an 8-bit RGB image; values outside are cut off."""
     levels = (pixels.detach().clamp(0, 1) * 255).round().to("cpu", torch.uint8)
     return Image.fromarray(levels.movedim(0, -1).numpy())
-
-
-def _variation(pixels: Tensor, kind: str) -> Tensor:
-    if kind == "masked":
-        return masked_total_variation(pixels, detail_mask(pixels), per_image=True)
-    return total_variation(pixels, kind, per_image=True)
-
-
-def _pull(pixels: Tensor, start: Tensor, strength: float) -> Tensor | float:
-    """Half the mean squared distance to the start: a pixel that is off by d feels strength · d."""
-    if strength == 0:
-        return 0.0
-    distance = pixels - resize(start, tuple(pixels.shape[-2:]))
-    return strength / 2 * distance.square().mean((1, 2, 3))

@@ -82,6 +82,17 @@ VARIATIONS = {
 }
 
 
+def local_variation(images: Tensor, kind: str = "l1") -> Tensor:
+    """The variation at every value of images (…, h, w), of the same shape; see `total_variation`.
+
+    Raises:
+        ValueError: if `kind` is none that is there.
+    """
+    if kind not in VARIATIONS:
+        raise ValueError(f"kind must be one of {', '.join(VARIATIONS)}, got {kind!r}")
+    return VARIATIONS[kind](*_steps(images))
+
+
 def total_variation(images: Tensor, kind: str = "l1", *, per_image: bool = False) -> Tensor:
     """How much an image changes from each pixel to the next: small if smooth, large if noisy.
 
@@ -101,9 +112,7 @@ def total_variation(images: Tensor, kind: str = "l1", *, per_image: bool = False
     Raises:
         ValueError: if `kind` is none of these.
     """
-    if kind not in VARIATIONS:
-        raise ValueError(f"kind must be one of {', '.join(VARIATIONS)}, got {kind!r}")
-    variation = VARIATIONS[kind](*_steps(images)).mean((-3, -2, -1))
+    variation = local_variation(images, kind).mean((-3, -2, -1))
     return variation if per_image else variation.mean()
 
 
@@ -119,6 +128,5 @@ def masked_total_variation(images: Tensor, mask: Tensor, *, per_image: bool = Fa
             lower this loss by inventing edges that close the mask.
         per_image: return (b,) instead of the mean, a scalar.
     """
-    right, down = _steps(images)
-    variation = (mask * (right.square() + down.square())).mean((-3, -2, -1))
+    variation = (mask * local_variation(images, "squared")).mean((-3, -2, -1))
     return variation if per_image else variation.mean()

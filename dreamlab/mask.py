@@ -4,10 +4,16 @@ Two names for two opposite things. `detail` is the trust that a region holds rea
 at an edge. M = 1 − detail, the *smoothing weight* that multiplies total variation, is low there.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
-from dreamlab.resample import blur
+from dreamlab.resample import BELL, blur
+
+SIGMA, RHO = 1.5, 3.0  # pixels
+# So many pixels away from a place, nothing matters to its mask: two blurs, and a slope in between.
+REACH = math.ceil(BELL * SIGMA) + 1 + math.ceil(BELL * RHO)
 
 
 @torch.no_grad()
@@ -16,8 +22,8 @@ def detail_mask(
     *,
     alpha: float = 0.2,
     kappa: float = 0.04,
-    sigma: float = 1.5,
-    rho: float = 3.0,
+    sigma: float = SIGMA,
+    rho: float = RHO,
 ) -> Tensor:
     """The smoothing weight M of every pixel: near 1 in flat and noisy regions, low at edges.
 
@@ -46,8 +52,10 @@ def detail_mask(
     smooth = blur(images.to(torch.promote_types(images.dtype, torch.float32)), sigma)
     down, right = torch.gradient(smooth, dim=(-2, -1))
     # The mean over colours, not the sum: a grey image and its RGB copy get the same mask.
-    products = torch.stack([right * right, down * down, right * down]).mean(-3, keepdim=True)
-    xx, yy, xy = blur(products, rho)
+    products = [
+        (a * b).mean(-3, keepdim=True) for a, b in ((right, right), (down, down), (right, down))
+    ]
+    xx, yy, xy = blur(torch.stack(products), rho)
     difference = ((xx - yy).square() + 4 * xy.square()).sqrt()  # λ₁ − λ₂
     smaller = (xx + yy - difference) / 2  # λ₂
     return (1 / (1 + (difference + alpha * smaller) / kappa**2)).to(images.dtype)

@@ -4,12 +4,25 @@ Each row of A says how one row of the new image is mixed from the rows of the ol
 of B the same for columns. So every operation of this kind is two matrix products: exact, fast on
 any device, differentiable, and the same bits each time (a `grid_sample` is not: its gradient on a
 GPU adds up in random order).
+
+A new row is mixed from old rows nearby, so a large matrix is nearly all zeros. `bands` leaves them
+out: a few rows at a time, with the part of them that counts.
 """
 
+import math
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+Kernel = Callable[[Tensor], Tensor]
+# Up to so many old rows, one product with all the zeros is quicker than several without them: few
+# on a CPU, which counts multiplications, many on a GPU, which counts products.
+DENSE = {"cpu": 192}
+DENSE_ELSEWHERE = 1024
+BELL = 5.5  # standard deviations beyond which a Gaussian is smaller than the rounding of float32
 
 
 def cubic(x: Tensor) -> Tensor:
@@ -27,16 +40,27 @@ def linear(x: Tensor) -> Tensor:
     return (1 - x.abs()).clamp(min=0)
 
 
+@lru_cache(maxsize=16)  # the same object for the same blur, so that its bands are found again
+def gaussian(sigma: float) -> Kernel:
+    """The normal distribution's bell with a standard deviation of `sigma` pixels."""
+
+    def kernel(x: Tensor) -> Tensor:
+        # e⁻³⁰ is nothing already, and smaller ones become subnormal numbers: a CPU gets slow.
+        return (-0.5 * (x / sigma).square()).clamp(min=-30).exp()
+
+    return kernel
+
+
 def resample_matrix(
-    start: Tensor, length: Tensor, source: int, target: int, kernel=cubic
+    start: Tensor, length: Tensor, source: int, target: int, kernel: Kernel = cubic
 ) -> Tensor:
     """The matrix that maps `source` pixels to `target` pixels spread over a window of them.
 
     Args:
         start, length: where the window begins and how long it is, in source pixels and of any
             shape (...): one matrix for each entry. Fractions are fine; [0, source] is everything.
-        kernel: `cubic` or `linear`. It is widened where the window shrinks, so that no pixel is
-            skipped (antialiasing), and renormalised at the border.
+        kernel: `cubic`, `linear` or another. It is widened where the window shrinks, so that no
+            pixel is skipped (antialiasing), and renormalised at the border.
 
     Returns:
         (..., target, source), rows that sum to 1.
@@ -48,7 +72,76 @@ def resample_matrix(
     return weights / weights.sum(-1, keepdim=True)
 
 
-def resize(images: Tensor, size: tuple[int, int], kernel=cubic) -> Tensor:
+class Band(NamedTuple):
+    """Some rows of a matrix without the zeros beside them: new[target] = matrix @ old[source]."""
+
+    target: slice
+    source: slice
+    matrix: Tensor
+
+
+def bands(
+    start: float,
+    length: float,
+    source: int,
+    target: int,
+    kernel: Kernel = cubic,
+    reach: float = 2,
+    *,
+    like: Tensor,
+) -> tuple[Band, ...]:
+    """One `resample_matrix`, in bands; a single one where the matrix is small.
+
+    Args:
+        start, length, source, target, kernel: as there, but of one window and as plain numbers.
+        reach: how far from 0 the kernel is not 0, or so small that nobody sees it.
+        like: a tensor with the dtype and the device of the images to come.
+    """
+    scale = length / target
+    reach *= max(1, scale)
+    # So many rows that about half of what they are mixed from is shared with their neighbours.
+    dense = source <= DENSE.get(like.device.type, DENSE_ELSEWHERE)
+    rows = target if dense else max(16, round(2 * reach / scale))
+    exact = like.new_zeros((), dtype=torch.promote_types(like.dtype, torch.float32))
+    result = []
+    for first in range(0, target, rows):
+        last = min(first + rows, target)
+        begin, end = start + scale * first, start + scale * last
+        low, high = max(0, math.floor(begin - reach)), min(source, math.ceil(end + reach))
+        matrix = resample_matrix(
+            exact + (begin - low), exact + (end - begin), high - low, last - first, kernel
+        )
+        result.append(Band(slice(first, last), slice(low, high), matrix.to(like.dtype)))
+    return tuple(result)
+
+
+@lru_cache(maxsize=32)  # every step needs the same few
+@torch.inference_mode(False)  # else the first caller's mode would stay with them
+def _same_bands(
+    source: int, target: int, kernel: Kernel, reach: float, dtype: torch.dtype, device: torch.device
+) -> tuple[Band, ...]:
+    like = torch.empty(0, dtype=dtype, device=device)
+    return bands(0, source, source, target, kernel, reach, like=like)
+
+
+def mix(images: Tensor, rows: Sequence[Band], columns: Sequence[Band]) -> Tensor:
+    """A · I · Bᵀ: (..., h, w) becomes (..., new h, new w)."""
+    strips = [band.matrix @ images[..., band.source, :] for band in rows]
+    images = strips[0] if len(strips) == 1 else torch.cat(strips, dim=-2)
+    strips = [images[..., band.source] @ band.matrix.mT for band in columns]
+    return strips[0] if len(strips) == 1 else torch.cat(strips, dim=-1)
+
+
+def unmix(gradient: Tensor, rows: Sequence[Band], columns: Sequence[Band], into: Tensor) -> None:
+    """Add Aᵀ · G · B to `into`: what a new pixel feels goes to the old ones it was mixed from."""
+    strips = gradient.new_zeros(*gradient.shape[:-1], into.shape[-1])
+    for band in columns:
+        strips[..., band.source] += gradient[..., band.target] @ band.matrix
+    for band in rows:
+        into[..., band.source, :] += band.matrix.mT @ strips[..., band.target, :]
+
+
+def resize(images: Tensor, size: tuple[int, int], kernel: Kernel = cubic) -> Tensor:
     """Resize (b, c, h, w) to `size` (height, width), antialiased.
 
     Equal to `F.interpolate(images, size, mode="bicubic", antialias=True)`, and as there the cubic
@@ -56,12 +149,14 @@ def resize(images: Tensor, size: tuple[int, int], kernel=cubic) -> Tensor:
     """
     if images.shape[-2:] == tuple(size):
         return images
-    exact = images.new_zeros((), dtype=torch.promote_types(images.dtype, torch.float32))
-    rows, columns = (
-        resample_matrix(exact, exact + old, old, new, kernel).to(images.dtype)
-        for old, new in zip(images.shape[-2:], size, strict=True)
+    old = images.shape[-2:]
+    return mix(
+        images,
+        *(
+            _same_bands(*s, kernel, 2, images.dtype, images.device)
+            for s in zip(old, size, strict=True)
+        ),
     )
-    return rows @ images @ columns.mT
 
 
 def blur(images: Tensor, sigma: float) -> Tensor:
@@ -69,17 +164,8 @@ def blur(images: Tensor, sigma: float) -> Tensor:
 
     At the border the weights that would fall outside go to the pixels inside.
     """
-    height, width = images.shape[-2:]
-    rows, columns = (
-        _gaussian_matrix(length, sigma, images.dtype, images.device) for length in (height, width)
+    kernel, reach = gaussian(sigma), BELL * sigma
+    return mix(
+        images,
+        *(_same_bands(s, s, kernel, reach, images.dtype, images.device) for s in images.shape[-2:]),
     )
-    return rows @ images @ columns.mT
-
-
-@lru_cache(maxsize=16)  # every step needs the same few
-def _gaussian_matrix(length: int, sigma: float, dtype: torch.dtype, device: torch.device) -> Tensor:
-    place = torch.arange(length, dtype=dtype, device=device)
-    exponent = -0.5 * ((place - place[:, None]) / sigma).square()
-    # e⁻³⁰ is nothing already, and smaller ones become subnormal numbers, which make a CPU slow.
-    weights = exponent.clamp(min=-30).exp()
-    return weights / weights.sum(-1, keepdim=True)

@@ -32,7 +32,8 @@ def starting_picture(
         FileNotFoundError, ValueError, TypeError: if it is no usable picture, saying why.
     """
     if start is None or (isinstance(start, str) and start in ("grey", "gray")):
-        return torch.full((len(generators), 3, *canvas), 0.5)
+        # One number, seen as a picture: a large canvas of it takes no memory.
+        return torch.tensor(0.5).expand(len(generators), 3, *canvas)
     if isinstance(start, str) and start == "noise":
         noise = [torch.randn(3, *first, generator=g) for g in generators]
         return (0.5 + NOISE * torch.stack(noise)).clamp(0, 1)

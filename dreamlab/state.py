@@ -116,7 +116,7 @@ class State:
         good = torch.isfinite(total) & (self.sound == self.step)
 
         def keep(new: Tensor, old: Tensor) -> Tensor:
-            return torch.where(good, new, old)
+            return torch.where(good, new, old, out=new)  # new is this step's own
 
         mean, square = keep(adam.mean, self.adam.mean), keep(adam.square, self.adam.square)
         return replace(

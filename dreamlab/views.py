@@ -8,18 +8,25 @@ Where to look is random (`draw_windows`, `draw_deviations`): a few numbers, draw
 every device sees the same. What is seen there is not (`look`), and all of it is one batch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from math import ceil, floor
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dreamlab.resample import resample_matrix
+from dreamlab.resample import Band, bands, mix, resample_matrix, unmix
 
 # The side of a window as a share of the canvas' short side, for each class of `view_mix`.
 # Global views see everything. Middle ones reach up to that: a crop that misses the border shows
 # the scene too, each time shifted against the patches into which a vision transformer cuts it.
 SCALES = {"global": (1.0, 1.0), "middle": (0.5, 1.0), "local": (0.25, 0.5)}
+
+# On a canvas with a longer side, each window is looked through on its own. A GPU would rather
+# multiply by many zeros than be asked many times.
+LARGE = {"cpu": 512}
+LARGE_ELSEWHERE = 2048
 
 
 def draw_windows(
@@ -85,7 +92,8 @@ def look(images: Tensor, windows: Tensor, size: int) -> Tensor:
     """What is seen through each window: a crop, resized to `size` × `size`.
 
     All views of all images in two matrix products (see `dreamlab.resample`), antialiased where a
-    window shrinks. A window over a whole square canvas gives what CLIP's preprocessing gives.
+    window shrinks. A window over a whole square canvas gives what CLIP's preprocessing gives. On a
+    large canvas each window is cut out first, which is the same up to rounding.
 
     Args:
         images: (b, c, h, w).
@@ -94,6 +102,8 @@ def look(images: Tensor, windows: Tensor, size: int) -> Tensor:
     Returns:
         (b, v, c, size, size), differentiable with respect to the images.
     """
+    if max(images.shape[-2:]) > LARGE.get(images.device.type, LARGE_ELSEWHERE):
+        return _LookOneByOne.apply(images, windows, size)
     top, left, side = windows.to(images.device, non_blocking=True).unbind(-1)
     rows = resample_matrix(top, side, images.shape[-2], size).to(images.dtype)
     columns = resample_matrix(left, side, images.shape[-1], size).to(images.dtype)
@@ -102,6 +112,54 @@ def look(images: Tensor, windows: Tensor, size: int) -> Tensor:
     strips = rows.flatten(1, 2) @ images.transpose(1, 2).reshape(b, h, c * w)  # b, v·i, c·w
     views = strips.view(b, -1, size * c, w) @ columns.mT  # b, v, i·c, j
     return views.view(b, -1, size, c, size).transpose(2, 3)
+
+
+class _LookOneByOne(torch.autograd.Function):
+    """The same, with no more of the canvas in a product than a window needs.
+
+    A view is A · I · Bᵀ, so what its pixels feel comes back to the canvas as Aᵀ · G · B.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, windows: Tensor, size: int) -> Tensor:
+        ctx.windows, ctx.shape = windows, images.shape
+        views = images.new_empty(*windows.shape[:2], images.shape[1], size, size)
+        for image, window, view in _one_by_one(images, windows, views):
+            place, rows, columns = _cut_out(window, image, size)
+            view.copy_(mix(image[place], rows, columns))
+        return views
+
+    @staticmethod
+    def backward(ctx: Any, views: Tensor) -> tuple[Tensor, None, None]:
+        gradient = views.new_zeros(ctx.shape)
+        for image, window, view in _one_by_one(gradient, ctx.windows, views):
+            place, rows, columns = _cut_out(window, image, views.shape[-1])
+            unmix(view, rows, columns, into=image[place])
+        return gradient, None, None
+
+
+def _one_by_one(
+    images: Tensor, windows: Tensor, views: Tensor
+) -> Iterator[tuple[Tensor, list[float], Tensor]]:
+    """Each image with each of its windows and what is seen through it."""
+    for image, its_windows, its_views in zip(images, windows.tolist(), views, strict=True):
+        for window, view in zip(its_windows, its_views, strict=True):
+            yield image, window, view
+
+
+def _cut_out(
+    window: list[float], image: Tensor, size: int
+) -> tuple[tuple[slice, ...], tuple[Band, ...], tuple[Band, ...]]:
+    """The part of an image (c, h, w) from which a view is mixed, and how: rows and columns."""
+    *starts, side = window
+    margin = 2 * max(1, side / size)
+    place, mixed = [slice(None)], []
+    for start, extent in zip(starts, image.shape[1:], strict=True):
+        low, high = max(0, floor(start - margin)), min(extent, ceil(start + side + margin))
+        place.append(slice(low, high))
+        mixed.append(bands(start - low, side, high - low, size, like=image))
+    rows, columns = mixed
+    return tuple(place), rows, columns
 
 
 def add_noise(views: Tensor, deviations: Tensor, generators: Sequence[torch.Generator]) -> Tensor:

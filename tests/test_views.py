@@ -6,7 +6,19 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dreamlab.resample import blur, cubic, linear, resample_matrix, resize
+import dreamlab.resample
+import dreamlab.views
+from dreamlab.resample import (
+    bands,
+    blur,
+    cubic,
+    gaussian,
+    linear,
+    mix,
+    resample_matrix,
+    resize,
+    unmix,
+)
 from dreamlab.views import SCALES, add_noise, draw_deviations, draw_windows, look, window_sides
 
 few = settings(deadline=None, max_examples=25)
@@ -46,6 +58,71 @@ def test_blur_keeps_the_sum_of_weights_and_spreads_a_point():
     spread = blur(point, 2.0)[0, 0].sum(0)
     place = torch.arange(41.0)
     assert (spread * (place - 20).square()).sum().sqrt().item() == pytest.approx(2, abs=0.01)
+
+
+# A large matrix in bands --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def in_bands(monkeypatch):
+    """Small matrices are cut into bands as large ones are."""
+    dreamlab.resample._same_bands.cache_clear()
+    monkeypatch.setattr(dreamlab.resample, "DENSE", {"cpu": 0})
+    yield
+    dreamlab.resample._same_bands.cache_clear()
+
+
+@few
+@given(
+    source=st.integers(40, 200),
+    target=st.integers(1, 200),
+    where=st.tuples(st.floats(0, 1), st.floats(0.05, 1)),
+    kernel=st.sampled_from((cubic, linear)),
+)
+def test_bands_are_the_matrix(source, target, where, kernel):
+    length = where[1] * source
+    start = where[0] * (source - length)
+    whole = resample_matrix(torch.tensor(start), torch.tensor(length), source, target, kernel)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dreamlab.resample, "DENSE", {"cpu": 0})
+        cut = bands(start, length, source, target, kernel, like=whole)
+    joined = torch.zeros_like(whole)
+    for band in cut:
+        joined[band.target, band.source] = band.matrix
+    assert torch.allclose(joined, whole, atol=2e-5)
+    assert [band.target.start for band in cut] == [0, *(band.target.stop for band in cut[:-1])]
+
+
+def test_bands_leave_out_what_is_nothing():
+    """On a long side, no more than some rows on either side of each."""
+    like = torch.empty(0)
+    for length, target in ((4096, 4096), (2048, 4096), (4096, 64)):
+        cut = bands(0, length, length, target, like=like)
+        assert sum(band.matrix.numel() for band in cut) < 0.4 * length * target
+    blurred = bands(0, 4096, 4096, 4096, gaussian(3.0), 17, like=like)
+    assert sum(band.matrix.numel() for band in blurred) < 0.03 * 4096**2
+
+
+@pytest.mark.parametrize("size", [(70, 90), (33, 150), (300, 41)])
+def test_resize_and_blur_in_bands(size, in_bands):
+    images = torch.rand(2, 3, 97, 83)
+    reference = F.interpolate(images, size, mode="bicubic", antialias=True)
+    assert torch.allclose(resize(images, size), reference, atol=1e-5)
+    cut = blur(images, 2.0)
+    dreamlab.resample._same_bands.cache_clear()
+    dreamlab.resample.DENSE["cpu"] = 1000
+    assert torch.allclose(blur(images, 2.0), cut, atol=1e-6)
+
+
+def test_unmix_is_the_gradient_of_mix(in_bands):
+    images = torch.rand(3, 60, 70, dtype=torch.float64, requires_grad=True)
+    rows, columns = (bands(3.2, side / 2, side, 20, like=images) for side in images.shape[1:])
+    assert len(rows) > 1 < len(columns)
+    felt = torch.rand(3, 20, 20, dtype=torch.float64)
+    (expected,) = torch.autograd.grad(mix(images, rows, columns), images, felt)
+    found = torch.ones_like(images, requires_grad=False)  # it adds to what is there
+    unmix(felt, rows, columns, into=found)
+    assert torch.allclose(found - 1, expected)
 
 
 # Windows ------------------------------------------------------------------------------------------
@@ -152,6 +229,33 @@ def test_look_has_the_right_gradient():
     images = torch.rand(2, 1, 6, 8, dtype=torch.float64, requires_grad=True)
     windows = draw_windows((6, 8), 3, EVEN, generators(0, 1))
     assert torch.autograd.gradcheck(lambda x: look(x, windows, 3), images)
+
+
+@pytest.fixture
+def one_by_one(monkeypatch, in_bands):
+    """Every canvas is looked at as a large one is."""
+    monkeypatch.setattr(dreamlab.views, "LARGE", {"cpu": 0})
+
+
+@pytest.mark.parametrize("canvas", [(90, 90), (64, 130), (131, 40)])
+@pytest.mark.parametrize("size", [16, 40, 100])
+def test_a_large_canvas_is_seen_as_a_small_one(canvas, size, monkeypatch, one_by_one):
+    images = torch.rand(2, 3, *canvas, requires_grad=True)
+    windows = draw_windows(canvas, 5, EVEN, generators(1, 2))
+    felt = torch.rand(2, 5, 3, size, size)
+    found = look(images, windows, size)
+    (found_gradient,) = torch.autograd.grad(found, images, felt)
+    monkeypatch.setattr(dreamlab.views, "LARGE", {"cpu": 1000})
+    expected = look(images, windows, size)
+    (gradient,) = torch.autograd.grad(expected, images, felt)
+    assert torch.allclose(found, expected, atol=1e-4)
+    assert torch.allclose(found_gradient, gradient, atol=1e-4 * gradient.abs().max())
+
+
+def test_a_look_at_a_large_canvas_has_the_right_gradient(one_by_one):
+    images = torch.rand(2, 1, 20, 24, dtype=torch.float64, requires_grad=True)
+    windows = draw_windows((20, 24), 3, EVEN, generators(0, 1))
+    assert torch.autograd.gradcheck(lambda x: look(x, windows, 4), images)
 
 
 def test_rows_of_a_matrix_are_weights():

@@ -1,0 +1,110 @@
+"""The prior: its slope is that of the public losses, and stripes make no difference."""
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import dreamlab.prior
+import dreamlab.resample
+import dreamlab.views
+from dreamlab import Dream, Recipe, detail_mask, masked_total_variation, total_variation
+from dreamlab.mask import REACH
+from dreamlab.prior import prior
+
+KINDS = ("masked", "l1", "isotropic", "squared")
+
+
+def variation_of(images, kind):
+    if kind == "masked":
+        return masked_total_variation(images, detail_mask(images), per_image=True)
+    return total_variation(images, kind, per_image=True)
+
+
+def picture(*shape, seed=0):
+    """An edge in noise: a mask with something to spare."""
+    images = 0.1 * torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+    images[..., shape[-1] // 2 :] += 0.6
+    return images
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rows", [1, 7, 40, 1000])
+def test_it_is_the_sum_of_the_public_losses(monkeypatch, kind, rows):
+    """A canvas of 61 rows, in stripes of so many. REACH keeps its meaning."""
+    monkeypatch.setattr(dreamlab.prior, "_stripes", lambda pixels: cut(61, rows))
+    images, start = picture(2, 3, 61, 50), picture(1, 3, 30, 25, seed=1).expand(2, -1, -1, -1)
+    recipe = Recipe(tv_weight=0.7, tv_kind=kind, keep_start=2.0)
+    found = prior(images, start, recipe)
+
+    images.requires_grad_()
+    variation = variation_of(images, kind)
+    distance = images - dreamlab.prior.resize(start, (61, 50))
+    loss = 0.7 * variation + 2.0 / 2 * distance.square().mean((1, 2, 3))
+    (slope,) = torch.autograd.grad(loss.sum() * images[0].numel(), images)
+    assert torch.allclose(found.variation, variation, rtol=1e-4)
+    assert torch.allclose(found.loss, loss, rtol=1e-4)
+    assert torch.allclose(found.slope, slope, atol=1e-5 * slope.abs().max())
+    assert not any(part.requires_grad for part in found)
+
+
+def cut(height, rows):
+    return [slice(first, min(first + rows, height)) for first in range(0, height, rows)]
+
+
+def test_stripes_cover_every_row_once():
+    for shape in ((1, 3, 4096, 4096), (4, 3, 1024, 768), (1, 3, 20, 20), (1, 3, 5000, 16)):
+        stripes = list(dreamlab.prior._stripes(torch.empty(1).expand(shape)))
+        assert [row for rows in stripes for row in range(rows.start, rows.stop)] == [
+            *range(shape[-2])
+        ]
+        assert all(s.stop - s.start >= 4 * REACH for s in stripes[:-1])
+
+
+def test_nothing_beyond_its_reach_matters_to_a_mask():
+    images = picture(1, 3, 120, 40)
+    other = images.clone()
+    other[..., 60 + REACH :, :] = torch.rand(1, 3, 60 - REACH, 40)
+    difference = (detail_mask(images) - detail_mask(other)).abs()
+    assert difference[..., :60, :].max() < 1e-5 < 0.1 < difference[..., 60 + REACH :, :].max()
+
+
+class Largest(TorchDispatchMode):
+    """Notes how many values the largest tensor has that anything makes."""
+
+    values = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **(kwargs or {}))
+        if isinstance(made, torch.Tensor):
+            self.values = max(self.values, made.untyped_storage().nbytes() // made.itemsize)
+        return made
+
+
+def test_memory_grows_with_the_canvas_and_not_with_its_square(tiny_clip):
+    """A strip of 8000 × 16: one full matrix for its long side would be 64 million numbers."""
+    recipe = Recipe(size=(8000, 16), steps=2, octaves=(0.5, 1.0), views=2)
+    dream = Dream(tiny_clip, "a red heart", recipe=recipe)
+    with Largest() as largest:
+        dream.run()
+    assert 3 * 8000 * 16 <= largest.values < 1.5 * 3 * 8000 * 16
+
+
+@pytest.mark.parametrize("size", [(40, 56), (56, 40)])
+def test_a_dream_on_a_large_canvas_is_that_on_a_small_one(tiny_clip, monkeypatch, size):
+    recipe = Recipe(size=size, steps=6, octaves=(0.5, 1.0), views=3, keep_start=0.2)
+
+    def dreamt():
+        dream = Dream(tiny_clip, ["a red heart", "a castle"], start="noise", recipe=recipe)
+        dream.run()
+        return dream
+
+    small = dreamt()
+    dreamlab.resample._same_bands.cache_clear()
+    monkeypatch.setattr(dreamlab.resample, "DENSE", {"cpu": 0})
+    monkeypatch.setattr(dreamlab.views, "LARGE", {"cpu": 0})
+    monkeypatch.setattr(dreamlab.prior, "_stripes", lambda pixels: cut(pixels.shape[-2], 9))
+    large = dreamt()
+    dreamlab.resample._same_bands.cache_clear()
+    assert (large.pixels - small.pixels).abs().mean() < 1e-3
+    losses, same = ([s.loss for s in d.history] for d in (large, small))
+    assert losses == pytest.approx(same, abs=1e-3)
