@@ -9,7 +9,9 @@ when the step is complete. So an interrupt at any moment loses at most the step 
 """
 
 import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,9 @@ from torch import Tensor
 from dreamlab.losses import clip_loss
 from dreamlab.memory import Groups
 from dreamlab.octaves import canvas_size, compose, octave_at
+from dreamlab.precision import wait
 from dreamlab.prior import prior
+from dreamlab.progress import with_bar
 from dreamlab.prompts import Prompt, checked_prompts, checked_seeds, embed, is_list, picture_count
 from dreamlab.recipe import Recipe
 from dreamlab.resample import resize
@@ -240,11 +244,35 @@ class Dream:
 
     # From outside ---------------------------------------------------------------------------------
 
-    def run(self) -> Image.Image | list[Image.Image]:
-        """All remaining steps. Returns the picture, or the list of pictures of a batched run."""
-        for _ in self:
+    def run(self, *, progress: bool = False) -> Image.Image | list[Image.Image]:
+        """All remaining steps. Returns the picture, or the list of pictures of a batched run.
+
+        Args:
+            progress: show a bar with the time left on standard error. One step on the canvas of
+                each octave is rehearsed before, so a canvas that memory has no room for is known
+                at once and not after an hour on smaller ones.
+        """
+        for _ in with_bar(self, self._rehearse()) if progress else self:
             pass
         return self.images if self.batched else self.image
+
+    def _rehearse(self) -> list[float]:
+        """Seconds that each remaining step takes: one of every size is tried on a copy."""
+        recipe, taken, result = self.recipe, {}, []
+        for step in range(self._state.step, recipe.steps):
+            scale = recipe.octaves[octave_at(step, recipe.steps, len(recipe.octaves))]
+            if scale not in taken:
+                size = tuple(max(16, side) for side in canvas_size(recipe.canvas, scale))
+                trial = copy(self)
+                trial.recipe = replace(recipe, size=size, octaves=(1.0,), steps=1)
+                base = self._state.base
+                trial._state, trial._history = State.first(base, resize(base, size)), []
+                begin = time.perf_counter()
+                next(trial)
+                wait(self.clip.device)
+                taken[scale] = time.perf_counter() - begin
+            result.append(taken[scale])
+        return result
 
     @property
     def recipe(self) -> Recipe:

@@ -1,0 +1,26 @@
+"""A bar with the time left, for dreams whose last steps take far longer than the first."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, repeat
+
+from tqdm import tqdm
+
+from dreamlab.state import Step
+
+BAR = "{desc} {percentage:3.0f}% |{bar:20}| {elapsed} passed, about {remaining} left"
+
+
+def with_bar(steps: Iterable[Step], expected: Sequence[float]) -> Iterator[Step]:
+    """Pass the steps of a dream on, and show on standard error how far it is.
+
+    Args:
+        steps: the dream.
+        expected: seconds that each remaining step may take. The bar is right about the time left if
+            their proportions are: how fast the machine really is it sees for itself.
+    """
+    with tqdm(total=sum(expected), bar_format=BAR, desc="dreaming") as bar:
+        for step, seconds in zip(steps, chain(expected, repeat(0)), strict=False):
+            height, width = step.size
+            bar.set_description(f"step {step.step} of {step.steps}, {height} × {width}", False)
+            bar.update(seconds)
+            yield step

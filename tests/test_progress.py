@@ -1,0 +1,72 @@
+"""The bar: it changes nothing, counts steps by their cost, and knows early what is too large."""
+
+import time
+
+import pytest
+import torch
+
+import dreamlab.dream
+from dreamlab import Dream, Recipe
+from dreamlab.progress import with_bar
+
+RECIPE = Recipe(size=(48, 64), steps=6, octaves=(0.5, 1.0), views=2)
+
+
+def test_a_dream_with_a_bar_is_the_same_dream(tiny_clip, capsys):
+    plain, shown = (Dream(tiny_clip, "a red heart", seed=3, recipe=RECIPE) for _ in range(2))
+    next(plain), next(shown)
+    image = shown.run(progress=True)
+    assert image.size == plain.run().size
+    assert torch.equal(shown.pixels, plain.pixels)
+    assert [s.losses for s in shown.history] == [s.losses for s in plain.history]
+    bar = capsys.readouterr().err
+    assert "step 6 of 6, 48 × 64 100%" in bar and "left" in bar
+
+
+def test_steps_on_a_larger_canvas_count_for_more(tiny_clip, monkeypatch):
+    plain = dreamlab.dream.prior
+
+    def slow(pixels, *rest):
+        time.sleep(pixels.shape[-1] / 400)
+        return plain(pixels, *rest)
+
+    monkeypatch.setattr(dreamlab.dream, "prior", slow)
+    dream = Dream(tiny_clip, "a red heart", recipe=RECIPE)
+    expected = dream._rehearse()
+    assert len(expected) == 6 and len(set(expected)) == 2
+    assert expected[5] > 1.3 * expected[0]
+    assert dream.history == [] and dream.pixels.shape[-2:] == (24, 32)
+    next(dream)
+    assert len(dream._rehearse()) == 5
+
+
+def test_the_bar_counts_what_steps_cost(tiny_clip, capsys):
+    dream = Dream(tiny_clip, "a red heart", recipe=RECIPE)
+    steps = with_bar(dream, [1.0] * 3 + [9.0] * 3)
+    for _ in range(3):
+        next(steps)
+    steps.close()
+    assert "step 3 of 6, 24 × 32  10%" in capsys.readouterr().err
+
+
+def test_more_steps_than_expected_are_passed_on(tiny_clip):
+    dream = Dream(tiny_clip, "a red heart", recipe=RECIPE)
+    steps = with_bar(dream, [1.0] * 6)
+    next(steps)
+    dream.recipe.steps = 9
+    assert len(list(steps)) == 8 and dream.done
+
+
+def test_a_canvas_that_does_not_fit_is_known_before_the_first_step(tiny_clip, monkeypatch):
+    plain = dreamlab.dream.prior
+
+    def small(pixels, *rest):
+        if pixels.shape[-1] > 40:
+            raise MemoryError("DefaultCPUAllocator: can't allocate memory")
+        return plain(pixels, *rest)
+
+    monkeypatch.setattr(dreamlab.dream, "prior", small)
+    dream = Dream(tiny_clip, "a red heart", recipe=RECIPE)
+    with pytest.raises(MemoryError):
+        dream.run(progress=True)
+    assert dream.history == []
