@@ -21,6 +21,7 @@ def with_bar(steps: Iterable[Step], expected: Sequence[float]) -> Iterator[Step]
     with tqdm(total=sum(expected), bar_format=BAR, desc="dreaming") as bar:
         for step, seconds in zip(steps, chain(expected, repeat(0)), strict=False):
             height, width = step.size
-            bar.set_description(f"step {step.step} of {step.steps}, {height} × {width}", False)
+            words = f"step {step.step} of {step.steps}, {height} × {width}"
+            bar.set_description_str(words, refresh=False)
             bar.update(seconds)
             yield step
