@@ -15,13 +15,10 @@ import argparse
 import io
 import json
 import math
-import multiprocessing
 import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import cycle, islice, pairwise
@@ -269,19 +266,18 @@ def run(
         for prompt, row, picture in zip(wanted, numbers, pictures, strict=True):
             drawn.append({"recipe": name, "prompt": prompt, "seed": seed, "error": ""} | row)
             drawings.append(picture)
-    with _pool(workers) as executor:
-        dreams = sweep(
-            wanted,
-            ladder,
-            range(seed, seed + seeds),
-            clip=clip,
-            judge=judge,
-            distractors=distractors,
-            device=device,
-            batch=batch,
-            executor=executor,
-            progress=progress,
-        )
+    dreams = sweep(
+        wanted,
+        ladder,
+        range(seed, seed + seeds),
+        clip=clip,
+        judge=judge,
+        distractors=distractors,
+        device=device,
+        batch=batch,
+        executor=workers if workers > 1 else None,
+        progress=progress,
+    )
     return Ablation(dreams, drawn, drawings, len(captions), time.monotonic() - begin)
 
 
@@ -293,17 +289,6 @@ def _scenes_and_tiles(
     whole = torch.cat(as_tensors(drawings))
     for side, tiles in zip(TILES, list(in_pieces(whole, TILES).values())[1:], strict=True):
         yield f"… in {side}-px tiles", [to_pil(pixels) for pixels in tiles]
-
-
-def _pool(workers: int):
-    if workers == 1:
-        return nullcontext()
-    return ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=torch.set_num_threads,
-        initargs=(max(1, torch.get_num_threads() // workers),),
-    )
 
 
 def bars(summary: Sequence[dict[str, Any]]) -> list[tuple[str, bool]]:

@@ -454,10 +454,16 @@ class Judge:
         )
 
     def _encode(self, prompts: Sequence[str]) -> torch.Tensor:
-        """Encode each prompt once: a live judge is asked about the same one many times."""
-        new = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._texts]
-        if new or not prompts:
-            self._texts |= zip(new, self.clip.encode_text(new), strict=True)
+        """Encode each prompt once: a live judge is asked about the same one many times.
+
+        And each alone: in a batch its row may differ in the last bit, and an opinion would depend
+        on what else the judge was asked before.
+        """
+        if not prompts:
+            self.clip.encode_text([])  # which says that there is none
+        for prompt in prompts:
+            if prompt not in self._texts:
+                self._texts[prompt] = self.clip.encode_text([prompt])[0]
         return torch.stack([self._texts[prompt] for prompt in prompts])
 
 

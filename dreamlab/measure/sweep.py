@@ -1,21 +1,19 @@
 """Many dreams at once: prompts × recipes × seeds, on one process or on any pool of workers.
 
-The workers may be those of any `concurrent.futures.Executor`: a process pool, Dask's
-(`client.get_executor()`) or ipyparallel's (`client.executor()`). A job is a plain description that
-pickles; the worker loads the CLIPs by name, once, and sends back finished pictures and numbers.
+The workers may be so many processes of this computer (`executor=2`), or those of any
+`concurrent.futures.Executor`: Dask's (`client.get_executor()`) or ipyparallel's
+(`client.executor()`). A job is a plain description that pickles; the worker loads the CLIPs by
+name, once, and sends back finished pictures and numbers.
 
     result = sweep(["a red heart in the sky"], {"plain": Recipe(tv_weight=0), "full": Recipe()})
     result.sheet()      # a PIL image: a row for each recipe, a column for each prompt
     print(result.markdown())
-
-A process pool must *spawn* its processes (`mp_context=multiprocessing.get_context("spawn")`): a
-forked copy of a process in which PyTorch has already computed may hang.
 """
 
 import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor, Future, as_completed
+from concurrent.futures import BrokenExecutor, Executor
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from numbers import Integral
@@ -23,12 +21,15 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import torch
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 from dreamlab.clip import Clip, load_clip
 from dreamlab.dream import Dream
 from dreamlab.measure.judge import Estimate, Judge, Level, mean, measure, share
+from dreamlab.measure.workers import Flight
+from dreamlab.prompts import checked_seeds
 from dreamlab.recipe import Recipe
 
 Loadable = str | tuple[str, str]
@@ -64,6 +65,7 @@ class Job:
     device: str | None
     distractors: tuple[str, ...]
     options: dict[str, Any]  # further arguments of Dream
+    threads: int | None = None  # that a worker computes with; None leaves it to the worker
 
     @property
     def cost(self) -> int:
@@ -165,7 +167,7 @@ def sweep(
     distractors: Sequence[str] = (),
     device: str | None = None,
     batch: int = 8,
-    executor: Executor | None = None,
+    executor: Executor | int | None = None,
     progress: bool = False,
     **options: Any,
 ) -> Sweep:
@@ -180,24 +182,31 @@ def sweep(
         distractors: further wrong captions for the judge.
         device: where a worker loads the CLIPs, as for `load_clip`.
         batch: pictures in one run; more are quicker and need more memory.
-        executor: the workers; None dreams here, one run after the other.
+        executor: the workers: an `Executor`, or so many processes of this computer, of which each
+            that dies is replaced. None dreams here, one run after the other.
         progress: show a bar with the time left on standard error.
         options: of `Dream`, the same for all: `negative_prompt`, `start`.
 
     Returns:
         A `Sweep`. A dream that fails costs no other: it is dreamt again alone, and if it fails
         again its row says why and a warning names it. An interrupt ends the sweep with what is
-        done; the rest then has failed with "interrupted".
+        done, and so do workers that are gone; the rows of the rest then say so.
 
     Raises:
         TypeError, ValueError: an argument is unusable, before anything is dreamt.
         RuntimeError: every dream failed; says how the first did.
     """
-    prompts = _listed("prompts", prompts, str)
-    seeds = _listed("seeds", seeds, Integral)
+    prompts = _some("prompts", _sentences("prompts", prompts))
+    seeds = _some("seeds", _whole_numbers("seeds", seeds))
+    distractors = _sentences("distractors", distractors)
     named = name_recipes(recipes)
-    if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
+    if isinstance(batch, bool) or not isinstance(batch, Integral) or batch < 1:
         raise ValueError(f"batch is a number of pictures, at least 1, got {batch!r}")
+    if unknown := options.keys() - OPTIONS:
+        raise TypeError(
+            f"sweep has no argument {min(unknown)!r}; of Dream's it takes {' and '.join(OPTIONS)}"
+        )
+    _check_executor(executor)
     if executor is None:
         # What cannot be loaded is known before anything is dreamt.
         clip, judge = load(clip, device), load_judge(judge, device)
@@ -205,8 +214,10 @@ def sweep(
         raise TypeError("workers load the CLIPs themselves: give clip and judge by name")
     pairs = [(prompt, seed) for prompt in prompts for seed in seeds]
     captions = tuple(dict.fromkeys([*prompts, *distractors]))
+    # Processes of one computer share its cores.
+    threads = max(1, torch.get_num_threads() // executor) if isinstance(executor, int) else None
     jobs = [
-        Job(name, recipe, *zip(*part, strict=True), clip, judge, device, captions, options)
+        Job(name, recipe, *zip(*part, strict=True), clip, judge, device, captions, options, threads)
         for name, recipe in named.items()
         for part in (pairs[i : i + batch] for i in range(0, len(pairs), batch))
     ]
@@ -216,37 +227,60 @@ def sweep(
     return Sweep(list(rows), list(images), load_judge(judge, device).levels if asked else ())
 
 
+OPTIONS = ("negative_prompt", "start")
+"""The arguments of `Dream` that a sweep hands on."""
+
+
+def _check_executor(executor: Any) -> None:
+    if executor is None or isinstance(executor, Executor):
+        return
+    if isinstance(executor, bool) or not isinstance(executor, int):
+        raise TypeError(
+            "executor is a concurrent.futures.Executor or a number of processes; a Dask client "
+            f"gives one by client.get_executor(). Got {executor!r}"
+        )
+    if executor < 1:
+        raise ValueError(f"executor as a number of processes is at least 1, got {executor}")
+
+
 Key = tuple[str, str, int]
 Result = tuple[dict[str, Any], Image.Image | None]
 
 
 def run_jobs(
-    jobs: Sequence[Job], executor: Executor | None = None, *, progress: bool = False
+    jobs: Sequence[Job], executor: Executor | int | None = None, *, progress: bool = False
 ) -> dict[Key, Result]:
     """Run the jobs, in any order, and collect (row, picture) by (recipe, prompt, seed)."""
     results: dict[Key, Result] = {}
-    futures: dict[Future, Job] = {}
-    with tqdm(
+    # From the whole run so far, not the last second: the jobs of many workers end in bursts.
+    bar = tqdm(
         total=sum(job.cost for job in jobs),
         desc="dreaming",
         unit="view",
         unit_scale=True,
+        smoothing=0,
         disable=not progress,
-    ) as bar:
+    )
+
+    def land(job: Job, done: dict[Key, Result]) -> None:
+        results.update(done)
+        bar.update(job.cost)
+
+    flight, lost, reason = Flight(run_job, land, Job.alone), [], "interrupted"
+    with bar:
         try:
             if executor is None:
                 for job in jobs:
                     results |= run_job(job, tick=bar.update)
             else:
-                futures |= {executor.submit(run_job, job): job for job in jobs}
-            for future in as_completed(futures):
-                job = futures[future]
-                error = future.exception()  # of the pool itself: a worker died
-                results |= _failed(job, error) if error else future.result()
-                bar.update(job.cost)
+                lost = flight.through(executor, jobs)
         except KeyboardInterrupt:
-            for future in futures:
-                future.cancel()
+            flight.stop()
+        for job, error in lost:
+            if isinstance(error, BrokenExecutor):
+                reason = f"the workers are gone ({_text(error)})"
+            else:
+                land(job, _failed(job, error))
     failed = [row for row, _ in results.values() if row["error"]]
     if failed and len(failed) == len(results):
         raise RuntimeError(f"no dream succeeded; the first, {_say(failed[0])}")
@@ -254,8 +288,8 @@ def run_jobs(
         warnings.warn(f"a dream failed: {_say(row)}", stacklevel=3)
     missing = [key for job in jobs for key in job.pictures() if key not in results]
     if missing:
-        warnings.warn(f"interrupted: {len(missing)} dreams were not dreamt", stacklevel=3)
-    return results | {key: (_row(key, "interrupted"), None) for key in missing}
+        warnings.warn(f"{reason}: {len(missing)} dreams were not dreamt", stacklevel=3)
+    return results | {key: (_row(key, reason), None) for key in missing}
 
 
 def run_job(job: Job, tick: Callable[[int], Any] = lambda views: None) -> dict[Key, Result]:
@@ -263,6 +297,8 @@ def run_job(job: Job, tick: Callable[[int], Any] = lambda views: None) -> dict[K
 
     `tick` is told after each step how many views were looked at.
     """
+    if job.threads is not None:
+        torch.set_num_threads(job.threads)
     try:
         clip, judge = load(job.clip, job.device), load_judge(job.judge, job.device)
     except Exception as error:
@@ -319,27 +355,42 @@ def _row(key: Key, error: str = "") -> dict[str, Any]:
 
 
 def _failed(job: Job, error: BaseException) -> dict[Key, Result]:
-    text = f"{type(error).__name__}: {error}"
-    return {key: (_row(key, text), None) for key in job.pictures()}
+    return {key: (_row(key, _text(error)), None) for key in job.pictures()}
+
+
+def _text(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _say(row: Mapping[str, Any]) -> str:
     return f"{row['prompt']!r} by recipe {row['recipe']!r} with seed {row['seed']}: {row['error']}"
 
 
-def _listed(name: str, values: Any, kind: type) -> list:
-    values = (
-        list(values) if isinstance(values, Iterable) and not isinstance(values, str) else [values]
-    )
+def _sentences(name: str, values: Any) -> list[str]:
+    values = [values] if isinstance(values, str) or not isinstance(values, Iterable) else values
+    if isinstance(values, Mapping):
+        raise TypeError(f"{name} are sentences without weights, got {values!r}")
+    values = list(values)
     for value in values:
-        if not isinstance(value, kind) or isinstance(value, bool):
-            wanted = "sentences" if kind is str else "whole numbers"
-            raise TypeError(f"{name} are {wanted}, got {value!r}")
-        if isinstance(value, str) and not value.strip():
+        if not isinstance(value, str):
+            raise TypeError(f"{name} are sentences, got {value!r}")
+        if not value.strip():
             raise ValueError(f"{name}: one is empty; describe what you want to see")
+    return list(dict.fromkeys(values))
+
+
+def _whole_numbers(name: str, values: Any) -> list[int]:
+    values = list(values) if isinstance(values, Iterable) else [values]
+    for value in values:
+        if not isinstance(value, Integral) or isinstance(value, bool):
+            raise TypeError(f"{name} are whole numbers, got {value!r}")
+    return list(dict.fromkeys(checked_seeds(values, len(values)) if values else []))
+
+
+def _some(name: str, values: list) -> list:
     if not values:
         raise ValueError(f"{name}: give at least one")
-    return list(dict.fromkeys(values))
+    return values
 
 
 def name_recipes(
@@ -358,6 +409,8 @@ def name_recipes(
     if not recipes:
         raise ValueError("recipes: give at least one")
     for name, recipe in recipes.items():
+        if not isinstance(name, str) or not name.strip():
+            raise TypeError(f"recipes: a name is text, got {name!r}")
         if not isinstance(recipe, Recipe):
             raise TypeError(f"recipes: {name!r} is a {type(recipe).__name__}, not a Recipe")
     return dict(recipes)
