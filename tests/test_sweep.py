@@ -142,12 +142,12 @@ def test_if_nothing_succeeds_the_first_reason_is_raised(names, monkeypatch):
 
 def test_a_dead_pool_is_reported_for_each_of_its_dreams(names):
     class Dying(Pickling):
-        def submit(self, function, job):
+        def submit(self, work, function, job, flight):
             if job.name == "full":
                 future: Future = Future()
                 future.set_exception(OSError("the worker died"))
                 return future
-            return super().submit(function, job)
+            return super().submit(work, function, job, flight)
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

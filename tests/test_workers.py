@@ -43,7 +43,7 @@ class Scripted(Executor):
     def __init__(self, answers: dict) -> None:
         self.answers = answers
 
-    def submit(self, function, /, job):
+    def submit(self, work, function, job, flight):
         future: Future = Future()
         answer = self.answers.get(job[0])
         if isinstance(answer, type) and issubclass(answer, BaseException):
@@ -57,7 +57,7 @@ class Scripted(Executor):
             future.set_exception(answer)
         else:
             try:
-                future.set_result(function(job))
+                future.set_result(work(function, job, flight))
             except BaseException as error:
                 future.set_exception(error)
         return future

@@ -7,6 +7,7 @@ those that die.
 
 import multiprocessing
 import os
+import secrets
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -74,10 +75,10 @@ class Flight(Generic[J]):
         self._aloft.clear()
 
     def _send(self, executor: Executor, jobs: Sequence[J]) -> list[tuple[J, BaseException]]:
-        refusal = None
+        refusal, flight = None, secrets.token_hex(8)
         try:
             for job in jobs:
-                self._aloft[executor.submit(self.function, job)] = job
+                self._aloft[executor.submit(work, self.function, job, flight)] = job
         except Exception as error:
             refusal = Gone(f"{type(error).__name__}: {error}")
         refused = jobs[len(self._aloft) :]
@@ -160,6 +161,15 @@ def _as_they_end(futures: Iterable[Future]) -> Iterator[Future]:
 def _error(future: Future) -> BaseException | None:
     """Why a future that is done has no result; None if it has one."""
     return Gone("the connection was lost") if future.cancelled() else future.exception()
+
+
+def work(function: Callable[[J], Any], job: J, flight: str) -> Any:
+    """What a worker does.
+
+    Dask takes calls with equal arguments for one. `flight` tells those of another run apart, which
+    may have been cancelled a moment ago.
+    """
+    return function(job)
 
 
 @contextmanager
