@@ -84,7 +84,7 @@ def load_pyproject() -> dict:
 
 @pytest.mark.parametrize("path", ["environment.yml", "binder/environment.yml"])
 def test_conda_environments_hold_the_same_packages_as_pyproject(path):
-    wanted = pip_packages(load_pyproject(), "lab", "test")
+    wanted = pip_packages(load_pyproject(), "lab", "cluster", "test")
     conda, pip = conda_packages(yaml.safe_load((ROOT / path).read_text("utf-8")))
 
     assert conda == {CONDA_NAME.get(name, name) for name in wanted - PIP_ONLY} | CONDA_ONLY
@@ -97,7 +97,10 @@ def test_conda_environments_ask_for_the_versions_of_pyproject(path):
     # Later extras are stricter (lab wants a newer ipywidgets than the core does).
     extras = project["optional-dependencies"]
     lower = {}
-    for requirement in [*project["dependencies"], *extras["lab"], *extras["test"]]:
+    for requirement in [
+        *project["dependencies"],
+        *(requirement for name in ("lab", "cluster", "test") for requirement in extras[name]),
+    ]:
         if bound := re.search(r">=([\d.]+)", requirement):
             name = package_name(requirement)
             lower[CONDA_NAME.get(name, name)] = bound.group(1)
