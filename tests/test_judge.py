@@ -241,12 +241,10 @@ def test_a_prompt_is_encoded_once():
 
 def test_an_opinion_does_not_depend_on_what_was_asked_before(tiny_clip):
     images, captions = noise(2, 32, 32), [f"a castle by {n} lakes" for n in range(30)]
-    asked = Judge(tiny_clip)
+    asked, fresh = Judge(tiny_clip), Judge(tiny_clip)
     for prompt in captions[:3]:
         asked.score(images, prompt)
-    assert torch.equal(
-        asked.similarity(images, captions), Judge(tiny_clip).similarity(images, captions)
-    )
+    assert torch.equal(asked.similarity(images, captions), fresh.similarity(images, captions))
 
 
 def test_results_are_ordinary_tensors_without_gradient(tiny_clip):

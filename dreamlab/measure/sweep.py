@@ -224,7 +224,9 @@ def sweep(
     results = run_jobs(jobs, executor, progress=progress)
     rows, images = zip(*(results[key] for job in jobs for key in job.pictures()), strict=True)
     asked = any("object_rank" in row for row in rows)
-    return Sweep(list(rows), list(images), load_judge(judge, device).levels if asked else ())
+    # Asked here, where the device of distant workers may not exist.
+    levels = load_judge(judge, device if executor is None else None).levels if asked else ()
+    return Sweep(list(rows), list(images), levels)
 
 
 OPTIONS = ("negative_prompt", "start")
