@@ -30,19 +30,12 @@ import torch
 from PIL import Image
 
 from dreamlab.dream import to_pil
+from dreamlab.figures.sheet import contact_sheet
 from dreamlab.files import write_atomically
 from dreamlab.measure.judge import as_tensors, mean, measure
 from dreamlab.measure.ladder import FULL, LADDER, ORDERS, build_ladder, clip_gradient
-from dreamlab.measure.sweep import (
-    MEASURES,
-    Sweep,
-    contact_sheet,
-    load,
-    load_judge,
-    markdown,
-    summarize,
-    sweep,
-)
+from dreamlab.measure.sweep import Sweep, load, load_judge, sweep
+from dreamlab.measure.tables import MEASURES, markdown, summarize
 from dreamlab.picturebook.draw import draw
 from dreamlab.picturebook.probe import in_pieces
 from dreamlab.picturebook.world import (

@@ -10,46 +10,29 @@ name, once, and sends back finished pictures and numbers.
     print(result.markdown())
 """
 
-import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from numbers import Integral
-from pathlib import Path
 from typing import Any
 
-import matplotlib
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from tqdm import tqdm
 
 from dreamlab.clip import Clip, load_clip
 from dreamlab.dream import Dream
-from dreamlab.measure.judge import Estimate, Judge, Level, mean, measure, share
+from dreamlab.figures.sheet import contact_sheet
+from dreamlab.measure.judge import Judge, Level, measure
+from dreamlab.measure.tables import MEASURES, markdown, summarize
 from dreamlab.measure.workers import Flight
 from dreamlab.prompts import checked_seeds
 from dreamlab.recipe import Recipe
 
 Loadable = str | tuple[str, str]
 """A CLIP by name, as `load_clip` takes it: a name, or a name and a tag."""
-
-MEASURES: dict[str, tuple[str, str]] = {
-    "dreamer": ("dreamer score", ".2f"),
-    "judge": ("judge score", ".2f"),
-    "top1": ("judge R-precision", ".0%"),
-    "rank": ("mean rank", ".1f"),
-    "object": ("object named", ".0%"),
-    "object_rank": ("object's rank", ".1f"),
-    "slope": ("spectrum slope", ".2f"),
-    "out_of_range": ("out of range", ".0%"),
-    "clipped": ("clipped", ".0%"),
-    "blur": ("lost by blur", ".2f"),
-    "shift": ("lost by shift", ".2f"),
-}
-"""For each number of a row its heading in a table and how it is written. `judge.measure` says what
-they are; `top1` is the share of rank 0, `object` that of object_rank 0."""
 
 
 @dataclass(frozen=True)
@@ -120,9 +103,7 @@ class Sweep:
     def summary(self, by: str = "recipe") -> list[dict[str, Any]]:
         """The mean of each number over the rows with the same recipe (or `by="prompt"`, "seed").
 
-        Returns:
-            For each a dictionary of `Estimate`s, `by` and `count`. Pictures of one prompt are
-            averaged before the interval is taken: more seeds are no more prompts.
+        See `tables.summarize`.
         """
         return summarize(self.rows, by)
 
@@ -430,138 +411,3 @@ def _differences(recipe: Any) -> str:
         )
         or "default"
     )
-
-
-# --- tables ---------------------------------------------------------------------------------------
-
-
-def summarize(rows: Sequence[Mapping[str, Any]], by: str = "recipe") -> list[dict[str, Any]]:
-    """Means with intervals over the rows that share the value of `by`. See `Sweep.summary`."""
-    groups: dict[Any, list[Mapping[str, Any]]] = {}
-    for row in rows:
-        groups.setdefault(row[by], []).append(row)
-    result = []
-    for value, group in groups.items():
-        good = [row for row in group if not row.get("error")]
-        summary: dict[str, Any] = {by: value, "count": len(good)}
-        for name in MEASURES:
-            by_prompt: dict[str, list[float]] = {}
-            for row in good:
-                if (number := _number(row, name)) is not None:
-                    by_prompt.setdefault(row["prompt"], []).append(number)
-            if by_prompt:
-                summary[name] = _estimate(name, list(by_prompt.values()))
-        result.append(summary)
-    return result
-
-
-def _number(row: Mapping[str, Any], name: str) -> float | None:
-    if (rank := {"top1": "rank", "object": "object_rank"}.get(name)) is not None:
-        return float(row[rank] == 0) if rank in row else None
-    return row.get(name)
-
-
-def _estimate(name: str, by_prompt: list[list[float]]) -> Estimate:
-    independent = [sum(numbers) / len(numbers) for numbers in by_prompt]
-    if len(by_prompt) == 1:
-        independent = by_prompt[0]
-    counted = name in ("top1", "object") and set(independent) <= {0.0, 1.0}
-    return share(independent) if counted else mean(independent)
-
-
-def markdown(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
-    """Rows as a Markdown table; columns that no row has are left out, numbers are right-aligned."""
-    columns = [c for c in columns if any(row.get(c, "") != "" for row in rows)]
-    heads = [MEASURES[c][0] if c in MEASURES else c for c in columns]
-    rules = ["---:" if c in MEASURES else "---" for c in columns]
-    lines = [heads, rules, *([_cell(c, row.get(c, "")) for c in columns] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _cell(column: str, value: Any) -> str:
-    if isinstance(value, (float, Estimate)):
-        form = MEASURES[column][1] if column in MEASURES else ".3f"
-        return "–" if isinstance(value, float) and math.isnan(value) else format(value, form)
-    return str(value).replace("|", "\\|").replace("\n", " ")
-
-
-# --- contact sheets -------------------------------------------------------------------------------
-
-GAP = 4  # px between pictures
-
-
-def contact_sheet(
-    images: Sequence[Sequence[Image.Image | None]],
-    rows: Sequence[str],
-    columns: Sequence[str],
-    *,
-    size: int = 128,
-) -> Image.Image:
-    """Pictures in a grid with a label for each row and each column, as one RGB image.
-
-    Args:
-        images: a list of rows of pictures; None leaves an empty cell. Each is scaled to fit its
-            cell.
-        rows, columns: the labels, left and above; broken into lines where they are long.
-        size: side of a cell, pixels, at least 32.
-
-    Raises:
-        ValueError: no pictures, or not as many labels as rows and columns.
-    """
-    if not images or not columns:
-        raise ValueError("there are no pictures to show")
-    if len(rows) != len(images) or any(len(row) != len(columns) for row in images):
-        raise ValueError(
-            f"labels for {len(rows)} rows of {len(columns)}, but pictures in rows of "
-            f"{[len(row) for row in images]}"
-        )
-    if size < 32:
-        raise ValueError(f"size is the side of a picture in pixels, at least 32, got {size}")
-    font = _font(max(10, size // 10))
-    heads = [_wrapped(label, font, size) for label in columns]
-    sides = [_wrapped(label, font, size) for label in rows]
-    left = max(_extent(text, font)[0] for text in sides) + 2 * GAP
-    top = max(_extent(text, font)[1] for text in heads) + 2 * GAP
-    step = size + GAP
-    sheet = Image.new("RGB", (left + len(columns) * step, top + len(rows) * step), "white")
-    pen = ImageDraw.Draw(sheet)
-    for i, text in enumerate(heads):
-        low = top - GAP - _extent(text, font)[1]
-        pen.multiline_text((left + i * step, low), text, fill="black", font=font, spacing=1)
-    for j, text in enumerate(sides):
-        middle = top + j * step + (size - _extent(text, font)[1]) // 2
-        pen.multiline_text((GAP, middle), text, fill="black", font=font, spacing=1)
-        for i, image in enumerate(images[j]):
-            x, y = left + i * step, top + j * step
-            if image is None:
-                pen.rectangle((x, y, x + size - 1, y + size - 1), outline="#bbbbbb")
-                continue
-            scale = size / max(image.size)
-            small = tuple(max(1, round(side * scale)) for side in image.size)
-            if small != image.size:
-                image = image.resize(small, Image.Resampling.LANCZOS)
-            sheet.paste(image, (x + (size - small[0]) // 2, y + (size - small[1]) // 2))
-    return sheet
-
-
-@lru_cache
-def _font(height: int) -> ImageFont.FreeTypeFont:
-    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
-    return ImageFont.truetype(str(path), height)
-
-
-def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and font.getlength(longer) > width:
-            lines.append(word)
-        else:
-            lines[-1] = longer
-    return "\n".join(lines)
-
-
-def _extent(text: str, font: ImageFont.FreeTypeFont) -> tuple[int, int]:
-    pen = ImageDraw.Draw(Image.new("L", (1, 1)))
-    _, _, right, bottom = pen.multiline_textbbox((0, 0), text, font=font, spacing=1)
-    return math.ceil(right), math.ceil(bottom)
