@@ -268,6 +268,13 @@ def test_markdown_has_a_cell_for_each_number(result):
     assert "error" not in full[0]
 
 
+def test_rows_are_saved(result, tmp_path):
+    result.save(tmp_path / "rows.csv")
+    lines = (tmp_path / "rows.csv").read_text("utf-8-sig").splitlines()
+    assert len(lines) == 1 + len(result.rows)
+    assert lines[0].split(",") == list(result.rows[0])
+
+
 def test_sheet_of_some_prompts_and_several_seeds(result):
     all_columns = result.sheet(size=32)
     some = result.sheet(columns=PROMPTS[:1], size=32)

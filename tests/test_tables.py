@@ -1,12 +1,16 @@
 """Tables and sheets: means that do not pretend, cells that hold what they should."""
 
+import csv
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from dreamlab.figures.sheet import contact_sheet
-from dreamlab.measure.tables import markdown, summarize
+from dreamlab.measure.tables import markdown, summarize, write_rows
 
 # --- summaries and tables ---------------------------------------------------------------------
 
@@ -39,6 +43,49 @@ def test_more_seeds_of_the_same_prompts_do_not_narrow_the_interval():
 def test_markdown_cells_cannot_break_the_table():
     text = markdown([{"recipe": "a|b\nc", "slope": float("nan")}], ["recipe", "slope"])
     assert text.split("\n")[-1] == "| a\\|b c | – |"
+
+
+# --- files ------------------------------------------------------------------------------------
+
+
+def test_rows_are_written_as_csv(tmp_path):
+    path = tmp_path / "rows.csv"
+    write_rows(path, [{"prompt": "ein schöner ❤", "rank": 0}, {"prompt": "-x", "slope": -2.5}])
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf")
+    assert path.read_text("utf-8-sig").splitlines() == [
+        "prompt,rank,slope",
+        "ein schöner ❤,0,",
+        "'-x,,-2.5",
+    ]
+
+
+@pytest.mark.parametrize("value", ["=1+1", "+1", "-x", "@SUM(A1)", "\tx", "\rx"])
+def test_no_cell_is_a_formula(tmp_path, value):
+    path = write_rows(tmp_path / "rows.csv", [{"prompt": value}])
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        assert [row["prompt"] for row in csv.DictReader(file)] == [f"'{value}"]
+
+
+def test_rows_are_written_as_parquet_by_the_pandas_that_is_there(tmp_path, monkeypatch):
+    class DataFrame:
+        def __init__(self, rows):
+            self.rows = rows
+
+        def to_parquet(self, index):
+            return repr((self.rows, index)).encode()
+
+    monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(DataFrame=DataFrame))
+    path = write_rows(tmp_path / "rows.parquet", [{"rank": 0}])
+    assert path.read_text() == "([{'rank': 0}], False)"
+
+
+def test_without_pandas_there_is_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match=r"Parquet needs pandas and pyarrow .*; \.csv needs"):
+        write_rows(tmp_path / "rows.parquet", [{"rank": 0}])
+    with pytest.raises(ValueError, match=r"\.csv or \.parquet, not as 'rows\.xls'"):
+        write_rows(tmp_path / "rows.xls", [{"rank": 0}])
+    assert not list(tmp_path.iterdir())
 
 
 # --- contact sheets ---------------------------------------------------------------------------

@@ -7,6 +7,7 @@ that were turned while it ran.
 
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,14 +49,20 @@ def save_png(dream: "Dream", path: str | Path, index: int | None = None) -> Path
         for index in range(1, len(dream.seeds)):
             save_png(dream, path.with_stem(f"{path.stem}-{index + 1}"), index)
         index = 0
-    made = settings(dream, index)
+    return write_atomically(path, encode_png(dream, index))
+
+
+def encode_png(dream: "Dream", index: int, notes: Mapping[str, str] | None = None) -> bytes:
+    """What `save_png` writes into the file of this picture, and further `notes` by name."""
     text = PngInfo()
     text.add_itxt("Title", _printable(joined([dream.prompts[index]])))
     text.add_itxt("Software", f"dreamlab {__version__}")
-    text.add_itxt(KEY, json.dumps(made))
+    text.add_itxt(KEY, json.dumps(settings(dream, index)))
+    for name, note in (notes or {}).items():
+        text.add_itxt(name, note)
     buffer = io.BytesIO()
     dream.images[index].save(buffer, "png", pnginfo=text)
-    return write_atomically(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def _printable(text: str) -> str:

@@ -10,13 +10,15 @@ name, once, and sends back finished pictures and numbers.
     print(result.markdown())
 """
 
+import json
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from numbers import Integral
-from typing import Any
+from os import PathLike
+from typing import Any, NamedTuple
 
 import torch
 from PIL import Image
@@ -24,9 +26,11 @@ from tqdm import tqdm
 
 from dreamlab.clip import Clip, load_clip
 from dreamlab.dream import Dream
+from dreamlab.figures.saving import encode_png
 from dreamlab.figures.sheet import contact_sheet
+from dreamlab.measure.folder import ROW, Folder, Key, plain
 from dreamlab.measure.judge import Judge, Level, measure
-from dreamlab.measure.tables import MEASURES, markdown, summarize
+from dreamlab.measure.tables import MEASURES, markdown, summarize, write_rows
 from dreamlab.measure.workers import Flight
 from dreamlab.prompts import checked_seeds
 from dreamlab.recipe import Recipe
@@ -49,6 +53,7 @@ class Job:
     distractors: tuple[str, ...]
     options: dict[str, Any]  # further arguments of Dream
     threads: int | None = None  # that a worker computes with; None leaves it to the worker
+    encoded: bool = False  # whether the pictures are wanted as files as well
 
     @property
     def cost(self) -> int:
@@ -59,10 +64,14 @@ class Job:
         """(recipe, prompt, seed) of each picture."""
         return [(self.name, p, s) for p, s in zip(self.prompts, self.seeds, strict=True)]
 
+    def of(self, keys: Sequence["Key"]) -> "Job":
+        """Only some of its pictures."""
+        _, prompts, seeds = zip(*keys, strict=True)
+        return replace(self, prompts=prompts, seeds=seeds)
+
     def alone(self) -> list["Job"]:
         """The same, one picture at a time."""
-        pairs = zip(self.prompts, self.seeds, strict=True)
-        return [replace(self, prompts=(prompt,), seeds=(seed,)) for prompt, seed in pairs]
+        return [self.of([key]) for key in self.pictures()]
 
 
 @dataclass(frozen=True)
@@ -130,6 +139,10 @@ class Sweep:
             size=size,
         )
 
+    def save(self, path: str | PathLike) -> None:
+        """Write the rows as ``.csv``, or ``.parquet`` if pandas and pyarrow are installed."""
+        write_rows(path, self.rows)
+
     def markdown(self, by: str | None = "recipe") -> str:
         """The summary in Markdown, the judge's levels below; `by=None` is every row."""
         if by is None:
@@ -149,6 +162,7 @@ def sweep(
     device: str | None = None,
     batch: int = 8,
     executor: Executor | int | None = None,
+    folder: str | PathLike | None = None,
     progress: bool = False,
     **options: Any,
 ) -> Sweep:
@@ -165,6 +179,10 @@ def sweep(
         batch: pictures in one run; more are quicker and need more memory.
         executor: the workers: an `Executor`, or so many processes of this computer, of which each
             that dies is replaced. None dreams here, one run after the other.
+        folder: where each dream is kept as soon as it is finished (see `dreamlab.measure.folder`).
+            Called again with the same arguments, after an interrupt, a crash or a full disk, the
+            sweep does only what is missing. `executor`, `batch`, `device` and `progress` may
+            differ.
         progress: show a bar with the time left on standard error.
         options: of `Dream`, the same for all: `negative_prompt`, `start`.
 
@@ -174,8 +192,10 @@ def sweep(
         done, and so do workers that are gone; the rows of the rest then say so.
 
     Raises:
-        TypeError, ValueError: an argument is unusable, before anything is dreamt.
+        TypeError, ValueError: an argument is unusable, or the folder holds another sweep; before
+            anything is dreamt.
         RuntimeError: every dream failed; says how the first did.
+        OSError: the folder cannot be written, or no longer. What was finished before is kept there.
     """
     prompts = _some("prompts", _sentences("prompts", prompts))
     seeds = _some("seeds", _whole_numbers("seeds", seeds))
@@ -188,26 +208,41 @@ def sweep(
             f"sweep has no argument {min(unknown)!r}; of Dream's it takes {' and '.join(OPTIONS)}"
         )
     _check_executor(executor)
+    arguments = {
+        "prompts": prompts,
+        "recipes": {name: asdict(recipe) for name, recipe in named.items()},
+        "seeds": seeds,
+        "clip": _name(clip),
+        "judge": _name(judge),
+        "distractors": distractors,
+        **plain(options),
+    }
     if executor is None:
         # What cannot be loaded is known before anything is dreamt.
         clip, judge = load(clip, device), load_judge(judge, device)
     elif not isinstance(clip, str | tuple) or not isinstance(judge, str | tuple | None):
         raise TypeError("workers load the CLIPs themselves: give clip and judge by name")
     pairs = [(prompt, seed) for prompt in prompts for seed in seeds]
+    keys = [(name, *pair) for name in named for pair in pairs]
+    kept = None if folder is None else Folder(folder, arguments, keys)
     captions = tuple(dict.fromkeys([*prompts, *distractors]))
     # Processes of one computer share its cores.
     threads = max(1, torch.get_num_threads() // executor) if isinstance(executor, int) else None
+    shared = (clip, judge, device, captions, options, threads, kept is not None)
     jobs = [
-        Job(name, recipe, *zip(*part, strict=True), clip, judge, device, captions, options, threads)
+        Job(name, recipe, *zip(*part, strict=True), *shared)
         for name, recipe in named.items()
         for part in (pairs[i : i + batch] for i in range(0, len(pairs), batch))
     ]
-    results = run_jobs(jobs, executor, progress=progress)
-    rows, images = zip(*(results[key] for job in jobs for key in job.pictures()), strict=True)
+    results = run_jobs(jobs, executor, kept, progress=progress)
+    rows = [results[key].row for key in keys]
+    images = [results[key].image for key in keys]
+    if kept is not None:
+        kept.write_table(rows)
     asked = any("object_rank" in row for row in rows)
     # Asked here, where the device of distant workers may not exist.
     levels = load_judge(judge, device if executor is None else None).levels if asked else ()
-    return Sweep(list(rows), list(images), levels)
+    return Sweep(rows, images, levels)
 
 
 OPTIONS = ("negative_prompt", "start")
@@ -226,56 +261,84 @@ def _check_executor(executor: Any) -> None:
         raise ValueError(f"executor as a number of processes is at least 1, got {executor}")
 
 
-Key = tuple[str, str, int]
-Result = tuple[dict[str, Any], Image.Image | None]
+class Dreamt(NamedTuple):
+    """What came of one dream: its row, and its picture unless it failed, also as a file."""
+
+    row: dict[str, Any]
+    image: Image.Image | None = None
+    png: bytes | None = None
+
+
+Results = dict[Key, Dreamt]
 
 
 def run_jobs(
-    jobs: Sequence[Job], executor: Executor | int | None = None, *, progress: bool = False
-) -> dict[Key, Result]:
-    """Run the jobs, in any order, and collect (row, picture) by (recipe, prompt, seed)."""
-    results: dict[Key, Result] = {}
-    # From the whole run so far, not the last second: the jobs of many workers end in bursts.
+    jobs: Sequence[Job],
+    executor: Executor | int | None = None,
+    folder: Folder | None = None,
+    *,
+    progress: bool = False,
+) -> Results:
+    """Run the jobs, in any order, except for what the folder has already."""
+    results: Results = {}
+    if folder is not None:
+        results |= {key: Dreamt(*found) for key, found in folder.finished().items()}
+    missing = [[key for key in job.pictures() if key not in results] for job in jobs]
+    left = [job.of(keys) for job, keys in zip(jobs, missing, strict=True) if keys]
+    total = sum(job.cost for job in jobs)
     bar = tqdm(
-        total=sum(job.cost for job in jobs),
         desc="dreaming",
+        total=total,
+        initial=total - sum(job.cost for job in left),
         unit="view",
         unit_scale=True,
-        smoothing=0,
+        smoothing=0,  # by the whole run so far: the jobs of many workers end in bursts
         disable=not progress,
     )
 
-    def land(job: Job, done: dict[Key, Result]) -> None:
-        results.update(done)
+    def land(job: Job, done: Results) -> None:
+        for key, dreamt in done.items():
+            if folder is not None and dreamt.png is not None:
+                folder.keep(key, dreamt.row, dreamt.png)
+            results[key] = dreamt._replace(png=None)
+
+    def count(job: Job, done: Results) -> None:
+        land(job, done)
         bar.update(job.cost)
 
-    flight, lost, reason = Flight(run_job, land, Job.alone), [], "interrupted"
+    flight, lost, reason = Flight(run_job, count, Job.alone), [], "interrupted"
     with bar:
         try:
             if executor is None:
-                for job in jobs:
-                    results |= run_job(job, tick=bar.update)
+                for job in left:
+                    land(job, run_job(job, tick=bar.update))
             else:
-                lost = flight.through(executor, jobs)
+                lost = flight.through(executor, left)
         except KeyboardInterrupt:
             flight.stop()
+        except BaseException:
+            flight.cancel()
+            raise
         for job, error in lost:
             if isinstance(error, BrokenExecutor):
                 reason = f"the workers are gone ({_text(error)})"
             else:
-                land(job, _failed(job, error))
-    failed = [row for row, _ in results.values() if row["error"]]
+                count(job, _failed(job, error))
+    failed = [dreamt.row for dreamt in results.values() if dreamt.row["error"]]
     if failed and len(failed) == len(results):
         raise RuntimeError(f"no dream succeeded; the first, {_say(failed[0])}")
     for row in failed:
         warnings.warn(f"a dream failed: {_say(row)}", stacklevel=3)
-    missing = [key for job in jobs for key in job.pictures() if key not in results]
+    missing = [key for job in left for key in job.pictures() if key not in results]
     if missing:
-        warnings.warn(f"{reason}: {len(missing)} dreams were not dreamt", stacklevel=3)
-    return results | {key: (_row(key, reason), None) for key in missing}
+        go_on = "the same call goes on" if folder else 'with folder="…" the same call would go on'
+        warnings.warn(
+            f"{reason}: {len(missing)} dreams were not dreamt; {go_on} from here", stacklevel=3
+        )
+    return results | {key: Dreamt(_row(key, reason)) for key in missing}
 
 
-def run_job(job: Job, tick: Callable[[int], Any] = lambda views: None) -> dict[Key, Result]:
+def run_job(job: Job, tick: Callable[[int], Any] = lambda views: None) -> Results:
     """Dream one job and measure it. Errors become rows; only interrupts come through.
 
     `tick` is told after each step how many views were looked at.
@@ -292,23 +355,24 @@ def run_job(job: Job, tick: Callable[[int], Any] = lambda views: None) -> dict[K
         if len(job.prompts) == 1:
             return _failed(job, error)
     # One of several is to blame. Alone, the others succeed.
-    results: dict[Key, Result] = {}
+    results: Results = {}
     for part in job.alone():
         results |= run_job(part)
     return results
 
 
-def _dream(
-    job: Job, clip: Clip, judge: Judge | None, tick: Callable[[int], Any]
-) -> dict[Key, Result]:
+def _dream(job: Job, clip: Clip, judge: Judge | None, tick: Callable[[int], Any]) -> Results:
     dream = Dream(clip, list(job.prompts), seed=list(job.seeds), recipe=job.recipe, **job.options)
     for _ in dream:
         tick(job.recipe.views * len(job.prompts))
     numbers = measure(dream, job.prompts, clip=clip, judge=judge, distractors=job.distractors)
-    return {
-        key: (_row(key) | row, image)
-        for key, row, image in zip(job.pictures(), numbers, dream.images, strict=True)
-    }
+    rows = [_row(key) | row for key, row in zip(job.pictures(), numbers, strict=True)]
+    images = dream.images
+    files = [
+        encode_png(dream, index, {ROW: json.dumps(row)}) if job.encoded else None
+        for index, row in enumerate(rows)
+    ]
+    return dict(zip(job.pictures(), map(Dreamt, rows, images, files), strict=True))
 
 
 def load(clip: Loadable | Clip, device: str | None = None) -> Clip:
@@ -321,6 +385,12 @@ def load_judge(judge: Loadable | Clip | Judge | None, device: str | None = None)
     if isinstance(judge, str | tuple):
         return _load_judge(judge, device)
     return judge if judge is None or isinstance(judge, Judge) else Judge(judge)
+
+
+def _name(clip: Loadable | Clip | Judge | None) -> str | None:
+    if clip is None or isinstance(clip, str):
+        return clip
+    return ":".join(clip) if isinstance(clip, tuple) else getattr(clip, "clip", clip).name
 
 
 @lru_cache(maxsize=4)
@@ -337,8 +407,8 @@ def _row(key: Key, error: str = "") -> dict[str, Any]:
     return dict(zip(("recipe", "prompt", "seed"), key, strict=True)) | {"error": error}
 
 
-def _failed(job: Job, error: BaseException) -> dict[Key, Result]:
-    return {key: (_row(key, _text(error)), None) for key in job.pictures()}
+def _failed(job: Job, error: BaseException) -> Results:
+    return {key: Dreamt(_row(key, _text(error))) for key in job.pictures()}
 
 
 def _text(error: BaseException) -> str:

@@ -1,9 +1,15 @@
-"""Rows of numbers as tables: means with their intervals, Markdown."""
+"""Rows of numbers as tables: means with their intervals, Markdown, files."""
 
+import csv
+import io
 import math
 from collections.abc import Mapping, Sequence
+from importlib import import_module
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
+from dreamlab.files import user_path, write_atomically
 from dreamlab.measure.judge import Estimate, mean, share
 
 MEASURES: dict[str, tuple[str, str]] = {
@@ -76,3 +82,44 @@ def _cell(column: str, value: Any) -> str:
         form = MEASURES[column][1] if column in MEASURES else ".3f"
         return "–" if isinstance(value, float) and math.isnan(value) else format(value, form)
     return str(value).replace("|", "\\|").replace("\n", " ")
+
+
+def write_rows(path: str | PathLike, rows: Sequence[Mapping[str, Any]]) -> Path:
+    """Write rows into a file, whole or not at all; returns the path.
+
+    Args:
+        path: ends in ``.csv``, or in ``.parquet`` if pandas and pyarrow are installed.
+        rows: a column for each key, in the order in which they come up.
+
+    Raises:
+        ValueError: another kind of file.
+        ImportError: what Parquet needs is not installed.
+    """
+    path = user_path(path)
+    if path.suffix.lower() == ".csv":
+        # The signature tells spreadsheets that the file is UTF-8.
+        return write_atomically(path, _csv(rows).encode("utf-8-sig"))
+    if path.suffix.lower() != ".parquet":
+        raise ValueError(f"rows are written as .csv or .parquet, not as {path.name!r}")
+    try:
+        pandas = import_module("pandas")  # used where somebody has it, and not asked for
+        content = pandas.DataFrame(list(rows)).to_parquet(index=False)
+    except ImportError as error:
+        raise ImportError(
+            f"Parquet needs pandas and pyarrow ({error}); .csv needs neither"
+        ) from error
+    return write_atomically(path, content)
+
+
+def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)))
+    writer.writeheader()
+    writer.writerows({key: _harmless(value) for key, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def _harmless(value: Any) -> Any:
+    """A text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{value}" if formula else value

@@ -67,12 +67,16 @@ class Flight(Generic[J]):
 
     def stop(self) -> None:
         """Cancel what still waits, and land what has ended meanwhile."""
-        for future in self._aloft:
-            future.cancel()
+        self.cancel()
         for future in list(self._aloft):
             if future.done() and _error(future) is None:
                 self._land(future)
         self._aloft.clear()
+
+    def cancel(self) -> None:
+        """Let what still waits not begin."""
+        for future in self._aloft:
+            future.cancel()
 
     def _send(self, executor: Executor, jobs: Sequence[J]) -> list[tuple[J, BaseException]]:
         refusal, flight = None, secrets.token_hex(8)

@@ -1,0 +1,343 @@
+"""A sweep in a folder: whatever ends it, what is finished is there, and only the rest is done."""
+
+import csv
+import errno
+import json
+import os
+import subprocess
+import sys
+import time
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import dreamlab.dream
+from dreamlab.clip import load_clip
+from dreamlab.figures.saving import load_dream, read_settings
+from dreamlab.measure.folder import RECORD, TABLE
+from dreamlab.measure.sweep import Sweep, sweep
+from dreamlab.recipe import Recipe
+
+MODULE = sys.modules["dreamlab.measure.sweep"]
+TINY = Recipe(size=32, steps=3, octaves=(1.0,), views=2)
+COUNT = 8  # dreams
+ASKS = TINY.steps + 1  # until a dream is finished
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """As a worker has: a sum in two parts differs in its last bit."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def arguments(tiny_clip_dir, tiny_resnet_dir):
+    return {
+        "prompts": ["=a red heart", "two stars, at night"],
+        "recipes": {"plain": replace(TINY, tv_weight=0.0), "full": TINY},
+        "seeds": (3, 4),
+        "clip": f"local-dir:{tiny_clip_dir}",
+        "judge": f"local-dir:{tiny_resnet_dir}",
+        "device": "cpu",
+        "batch": 1,
+    }
+
+
+@pytest.fixture(scope="module")
+def whole(arguments) -> Sweep:
+    """What an uninterrupted sweep gives."""
+    return sweep(**arguments)
+
+
+@pytest.fixture
+def dreamt(monkeypatch) -> list:
+    """The (prompts, seeds) of each run that is begun."""
+    begun = []
+
+    class Counting(dreamlab.dream.Dream):
+        def __init__(self, clip, prompt, **options):
+            begun.append((prompt, options["seed"]))
+            super().__init__(clip, prompt, **options)
+
+    monkeypatch.setattr(MODULE, "Dream", Counting)
+    return begun
+
+
+def pictures(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.png"))
+
+
+def equal(one: Sweep, two: Sweep) -> bool:
+    return one.rows == two.rows and all(
+        np.array_equal(np.asarray(mine), np.asarray(theirs))
+        for mine, theirs in zip(one.images, two.images, strict=True)
+    )
+
+
+def stopping(monkeypatch, error: BaseException, at: int) -> None:
+    """Raise when a step is asked for the `at`th time. Each dream of a sweep asks once too often."""
+    steps = []
+
+    class Stopping(dreamlab.dream.Dream):
+        def __next__(self):
+            steps.append(self)
+            if len(steps) == at:
+                raise error
+            return super().__next__()
+
+    monkeypatch.setattr(MODULE, "Dream", Stopping)
+
+
+# --- what is in it ----------------------------------------------------------------------------
+
+
+def test_each_dream_has_a_file_with_its_settings_and_a_row(arguments, whole, tmp_path):
+    folder = tmp_path / "deep" / "sweep"
+    result = sweep(**arguments, folder=folder)
+    assert equal(result, whole)
+    files = pictures(folder)
+    assert [file.name for file in files] == [f"dream-{n:03d}.png" for n in range(1, COUNT + 1)]
+    for file, row, image in zip(files, result.rows, result.images, strict=True):
+        assert np.array_equal(np.asarray(Image.open(file)), np.asarray(image))
+        made = read_settings(file)
+        assert made["recipe"]["tv_weight"] == (0.0 if row["recipe"] == "plain" else TINY.tv_weight)
+        index = made.get("index", 0)
+        assert (made["prompts"][index], made["seeds"][index]) == (row["prompt"], row["seed"])
+    again = load_dream(files[-1], load_clip(arguments["clip"], device="cpu")).run()
+    again = again[-1] if isinstance(again, list) else again
+    assert np.array_equal(np.asarray(again), np.asarray(result.images[-1]))
+    assert sorted(os.listdir(folder)) == sorted([*(file.name for file in files), RECORD, TABLE])
+
+
+def test_the_table_opens_in_a_spreadsheet(arguments, tmp_path):
+    result = sweep(**arguments, folder=tmp_path)
+    text = (tmp_path / TABLE).read_text("utf-8-sig")
+    rows = list(csv.DictReader(text.splitlines()))
+    assert [row["file"] for row in rows] == [file.name for file in pictures(tmp_path)]
+    for read, row in zip(rows, result.rows, strict=True):
+        assert read["prompt"] == row["prompt"].replace("=", "'=")  # no formula
+        assert float(read["judge"]) == row["judge"]
+        assert set(read) == {"file", *row}
+
+
+# --- going on ---------------------------------------------------------------------------------
+
+
+def test_a_finished_sweep_is_read_and_not_dreamt(arguments, whole, tmp_path, dreamt, capsys):
+    sweep(**arguments, folder=tmp_path)
+    dreamt.clear()
+    how = {"batch": 4, "executor": None, "progress": True}  # how it is done may change
+    assert equal(sweep(**arguments | how, folder=str(tmp_path)), whole)
+    assert dreamt == []
+    assert "100%" in capsys.readouterr().err
+
+
+def spoil_nothing(file: Path) -> None:
+    file.unlink()
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-40])
+
+
+def empty(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def resave(file: Path) -> None:
+    Image.open(file).save(file)  # loses the row
+
+
+def swap(file: Path) -> None:
+    file.write_bytes(file.with_name("dream-001.png").read_bytes())
+
+
+@pytest.mark.parametrize("spoil", [spoil_nothing, cut, empty, resave, swap])
+def test_only_what_is_missing_or_damaged_is_dreamt(arguments, whole, tmp_path, dreamt, spoil):
+    sweep(**arguments, folder=tmp_path)
+    for number in (2, 7):
+        spoil(tmp_path / f"dream-{number:03d}.png")
+    dreamt.clear()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = sweep(**arguments, folder=tmp_path)
+    assert equal(result, whole)
+    assert dreamt == [(["=a red heart"], [4]), (["two stars, at night"], [3])]
+    damaged = [str(w.message) for w in caught if "is damaged" in str(w.message)]
+    assert len(damaged) == (0 if spoil is spoil_nothing else 2)
+    dreamt.clear()
+    assert equal(sweep(**arguments, folder=tmp_path), whole)
+    assert dreamt == []
+
+
+def test_of_a_run_of_several_only_the_missing_are_dreamt(arguments, whole, tmp_path, dreamt):
+    arguments = arguments | {"batch": 4}
+    sweep(**arguments, folder=tmp_path)
+    (tmp_path / "dream-003.png").unlink()
+    dreamt.clear()
+    result = sweep(**arguments, folder=tmp_path)
+    assert dreamt == [(["two stars, at night"], [3])]
+    for mine, theirs in zip(result.images, whole.images, strict=True):
+        assert np.abs(np.asarray(mine, int) - np.asarray(theirs, int)).max() <= 1
+
+
+@pytest.mark.parametrize("at", [1, 2, ASKS, ASKS + 1, 5 * ASKS, COUNT * ASKS])
+def test_an_interrupt_loses_what_is_in_flight_and_no_more(
+    arguments, whole, tmp_path, monkeypatch, at
+):
+    with monkeypatch.context() as patch:
+        stopping(patch, KeyboardInterrupt(), at)
+        with pytest.warns(UserWarning, match="interrupted: .*; the same call goes on from here"):
+            part = sweep(**arguments, folder=tmp_path)
+    done = (at - 1) // ASKS
+    assert len(pictures(tmp_path)) == done
+    assert [row["error"] for row in part.rows] == [""] * done + ["interrupted"] * (COUNT - done)
+    table = (tmp_path / TABLE).read_text("utf-8-sig")
+    assert table.count("interrupted") == COUNT - done
+    assert equal(sweep(**arguments, folder=tmp_path), whole)
+    assert "interrupted" not in (tmp_path / TABLE).read_text("utf-8-sig")
+
+
+def test_a_dream_that_failed_is_tried_again(arguments, whole, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        stopping(patch, FloatingPointError("NaN"), 5)
+        with pytest.warns(UserWarning, match="a dream failed: .*NaN"):
+            part = sweep(**arguments, folder=tmp_path)
+    assert [bool(row["error"]) for row in part.rows] == [False, True] + [False] * (COUNT - 2)
+    assert len(pictures(tmp_path)) == COUNT - 1
+    assert equal(sweep(**arguments, folder=tmp_path), whole)
+
+
+def test_progress_begins_where_the_sweep_does(arguments, tmp_path, monkeypatch, capsys):
+    with monkeypatch.context() as patch, pytest.warns(UserWarning, match="interrupted"):
+        stopping(patch, KeyboardInterrupt(), 4 * ASKS + 1)
+        sweep(**arguments, folder=tmp_path)
+    sweep(**arguments, folder=tmp_path, progress=True)
+    first, *_, last = capsys.readouterr().err.replace("\r", "\n").strip().split("\n")
+    assert "50%" in first and "24.0/48.0" in first
+    assert "100%" in last
+
+
+SCRIPT = """
+import json, sys
+import torch
+from dreamlab.measure.sweep import sweep
+from dreamlab.recipe import Recipe
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    arguments = json.loads(sys.argv[1])
+    arguments["recipes"] = {name: Recipe(**r) for name, r in arguments["recipes"].items()}
+    sweep(**arguments)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", [None, 2])
+def test_a_kill_loses_what_is_in_flight_and_no_more(arguments, whole, tmp_path, executor):
+    (tmp_path / "script.py").write_text(SCRIPT, "utf-8")
+    folder = tmp_path / "sweep"
+    recipes = {name: vars(recipe) for name, recipe in arguments["recipes"].items()}
+    given = arguments | {"recipes": recipes, "folder": str(folder), "executor": executor}
+    program = subprocess.Popen([sys.executable, tmp_path / "script.py", json.dumps(given)])
+    while program.poll() is None and len(pictures(folder)) < 2:
+        time.sleep(0.01)
+    program.kill()
+    assert program.wait() != 0, "it had finished before it was killed"
+    there = {file: file.stat().st_mtime_ns for file in pictures(folder)}
+    assert len(there) >= 2
+    assert equal(sweep(**arguments, folder=folder), whole)
+    # What was finished was not touched.
+    assert {file: file.stat().st_mtime_ns for file in there} == there
+
+
+def test_a_full_disk_stops_the_sweep_and_loses_nothing(arguments, whole, tmp_path, monkeypatch):
+    calls = []
+
+    def full(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) > 5:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        with pytest.raises(OSError, match=r"No space left.*the same call goes on") as caught:
+            sweep(**arguments, folder=tmp_path)
+    assert caught.value.errno == errno.ENOSPC
+    assert 1 <= len(pictures(tmp_path)) < COUNT
+    assert not list(tmp_path.glob("*.tmp"))
+    assert equal(sweep(**arguments, folder=tmp_path), whole)
+
+
+def test_a_table_that_cannot_be_written_stops_nothing(arguments, whole, tmp_path):
+    (tmp_path / TABLE).mkdir()  # as good as a file that a spreadsheet has locked
+    with pytest.warns(UserWarning, match=r"rows\.csv .*the rows are in the pictures as well"):
+        assert equal(sweep(**arguments, folder=tmp_path), whole)
+
+
+# --- refusals ---------------------------------------------------------------------------------
+
+GREY, DARK = Image.new("RGB", (9, 9), "grey"), Image.new("RGB", (9, 9), "black")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        ({}, {"prompts": "a boat"}, r'prompts was \["=a red heart", "two.*\], is \["a boat"\]'),
+        ({}, {"prompts": ["=a red heart", "stars"]}, r'prompts\[1\] was "two.*, is "stars"'),
+        ({}, {"seeds": (3, 5)}, r"seeds\[1\] was 4, is 5"),
+        (
+            {},
+            {"recipes": {"plain": replace(TINY, tv_weight=0.1), "full": TINY}},
+            r"recipes 'plain' 'tv_weight' was 0\.0, is 0\.1",
+        ),
+        ({}, {"recipes": {"full": TINY}}, "recipes 'plain' is missing"),
+        ({}, {"clip": "picturebook"}, 'clip was "local-dir:.*, is "picturebook"'),
+        ({}, {"judge": None}, 'judge was "local-dir:.*, is null'),
+        ({}, {"distractors": ["a cat"]}, r'distractors was \[\], is \["a cat"\]'),
+        ({}, {"negative_prompt": "red"}, "negative_prompt is new"),
+        ({"negative_prompt": "red"}, {}, "negative_prompt is missing"),
+        ({"start": GREY}, {"start": DARK}, 'start.* was ".*", is ".*"'),
+        ({"start": "noise"}, {"start": "grey"}, 'start was "noise", is "grey"'),
+        ({"start": np.zeros((9, 9, 3))}, {"start": np.zeros((9, 8, 3))}, r"start 'shape'\[1\]"),
+    ],
+)
+def test_changed_arguments_are_refused_by_name(
+    arguments, tmp_path, monkeypatch, first, second, words
+):
+    with monkeypatch.context() as patch, pytest.warns(UserWarning, match="interrupted"):
+        stopping(patch, KeyboardInterrupt(), 1)
+        sweep(**arguments | first, folder=tmp_path)
+    monkeypatch.setattr(MODULE, "Dream", None)
+    with pytest.raises(ValueError, match=f"other arguments: .*{words}"):
+        sweep(**arguments | second, folder=tmp_path)
+
+
+def test_a_folder_of_something_else_is_refused(arguments, tmp_path, monkeypatch):
+    monkeypatch.setattr(MODULE, "Dream", None)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(NotADirectoryError, match="file is a file"):
+        sweep(**arguments, folder=tmp_path / "file")
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    GREY.save(mine / "dream-004.png")
+    with pytest.raises(ValueError, match=r"holds dream-004\.png, which is of no sweep"):
+        sweep(**arguments, folder=mine)
+    (tmp_path / RECORD).write_text("{")
+    with pytest.raises(ValueError, match=r"sweep\.json was damaged"):
+        sweep(**arguments, folder=tmp_path)
+
+
+def test_another_version_is_refused(arguments, tmp_path, monkeypatch):
+    sweep(**arguments, folder=tmp_path)
+    monkeypatch.setattr("dreamlab.measure.folder.__version__", "99.0")
+    with pytest.raises(ValueError, match=r'dreamlab was ".*", is "99\.0"'):
+        sweep(**arguments, folder=tmp_path)
