@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from dreamlab.clip import load_clip
-from dreamlab.dream import unit_rms
+from dreamlab.dream import Dream, unit_rms
 from dreamlab.measure import ablation
 from dreamlab.measure import ladder as ladder_module
 from dreamlab.measure.ablation import (
@@ -247,6 +247,36 @@ def test_a_missing_place_in_readme_is_found_before_any_dream(readme, monkeypatch
     readme.unlink()
     with pytest.raises(FileNotFoundError, match="clone"):
         ablation.main(["--write", "--out", str(tmp_path)])
+
+
+@pytest.mark.parametrize("at", [1, 5, 12, 28])
+def test_an_interrupt_keeps_what_is_done(names, readme, tmp_path, capsys, monkeypatch, at):
+    """In the first dream, in the second, in that of another rung, and in the last one."""
+    steps = []
+
+    class Interrupted(Dream):
+        def __next__(self):
+            steps.append(self)
+            if len(steps) == at:
+                raise KeyboardInterrupt
+            return super().__next__()
+
+    monkeypatch.setattr("dreamlab.measure.sweep.Dream", Interrupted)
+    small = ["--prompts", "1", "--steps", "3", "--size", "64", "--device", "cpu", "--workers", "1"]
+    models = ["--clip", names["clip"], "--judge", names["judge"]]
+    out, before = tmp_path / "out", readme.read_text("utf-8")
+    with pytest.raises(SystemExit) as end, pytest.warns(UserWarning, match="interrupted"):
+        ablation.main([*small, *models, "--out", str(out), "--write"])
+    done = (at - 1) // 4  # asked for a step once too often, each dream is finished
+    missing = len(LADDER) - done
+    assert f"{missing} of {len(LADDER)} dreams are missing" in end.value.code
+    assert "README.md is as it was" in end.value.code
+    assert readme.read_text("utf-8") == before
+    rows = json.loads((out / "rows.json").read_text("utf-8"))
+    assert [row["error"] for row in rows if row["recipe"] in LADDER].count("") == done
+    assert len(list(out.glob("*.png"))) == done
+    assert f"| {DRAWN} |" in capsys.readouterr().out
+    assert Image.open(out / "sheet.jpg").height > 500
 
 
 @pytest.mark.slow
