@@ -10,6 +10,7 @@ every right solution is accepted. An answer that raises an error or returns noth
 as well: a check never raises.
 """
 
+from dreamlab.course.check.beyond import break_even, finish, left_to_do
 from dreamlab.course.check.clamping import forget_momentum, project, range_penalty, to_bytes
 from dreamlab.course.check.collapse import overflow, period, step_back, worst_change
 from dreamlab.course.check.dream_lab import favourite, kept_photo, sentence_and_seed
@@ -28,6 +29,7 @@ from dreamlab.course.check.verdict import Verdict
 
 __all__ = [
     "Verdict",
+    "break_even",
     "calm_mask",
     "coherence",
     "contrast_left",
@@ -37,11 +39,13 @@ __all__ = [
     "equal_weight",
     "favourite",
     "fine_part",
+    "finish",
     "forget_momentum",
     "halved",
     "isotropic_variation",
     "kappa_for",
     "kept_photo",
+    "left_to_do",
     "octave_delta",
     "octave_of",
     "overflow",
