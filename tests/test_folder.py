@@ -300,14 +300,23 @@ GREY, DARK = Image.new("RGB", (9, 9), "grey"), Image.new("RGB", (9, 9), "black")
             r"recipes 'plain' 'tv_weight' was 0\.0, is 0\.1",
         ),
         ({}, {"recipes": {"full": TINY}}, "recipes 'plain' is missing"),
+        (
+            {},
+            {"recipes": {"full": TINY, "a": TINY}},
+            "recipes 'plain' is missing; recipes 'a' is new",
+        ),
         ({}, {"clip": "picturebook"}, 'clip was "local-dir:.*, is "picturebook"'),
         ({}, {"judge": None}, 'judge was "local-dir:.*, is null'),
         ({}, {"distractors": ["a cat"]}, r'distractors was \[\], is \["a cat"\]'),
-        ({}, {"negative_prompt": "red"}, "negative_prompt is new"),
-        ({"negative_prompt": "red"}, {}, "negative_prompt is missing"),
+        ({}, {"negative_prompt": "red"}, 'negative_prompt was "", is "red"'),
+        ({"negative_prompt": "red"}, {}, 'negative_prompt was "red", is ""'),
         ({"start": GREY}, {"start": DARK}, 'start.* was ".*", is ".*"'),
         ({"start": "noise"}, {"start": "grey"}, 'start was "noise", is "grey"'),
-        ({"start": np.zeros((9, 9, 3))}, {"start": np.zeros((9, 8, 3))}, r"start 'shape'\[1\]"),
+        (
+            {"start": np.zeros((9, 9, 3))},
+            {"start": np.zeros((9, 8, 3))},
+            r"'shape'\[3\] was 9, is 8",
+        ),
     ],
 )
 def test_changed_arguments_are_refused_by_name(

@@ -15,6 +15,7 @@ from dreamlab import Dream, Recipe, save_png
 from dreamlab.course import gallery
 from dreamlab.figures.saving import read_settings
 from dreamlab.measure.judge import Judge
+from dreamlab.measure.tables import csv_bytes
 
 QUICK = Recipe(size=32, views=2, steps=2, octaves=(1.0,))
 
@@ -217,7 +218,7 @@ def test_no_cell_is_a_formula(handed_in, judge, begin):
     forge(handed_in, f"{begin}.png".replace("\t", ""), {"prompts": [f"{begin} heart"]})
     entries, _ = gallery.collect(handed_in)
     rows = gallery.table(entries, judge)
-    cells = list(csv.DictReader(io.StringIO(gallery._table_bytes(rows).decode("utf-8-sig"))))
+    cells = list(csv.DictReader(io.StringIO(csv_bytes(rows).decode("utf-8-sig"))))
     for row, cell in zip(rows, cells, strict=True):
         for key in ("name", "prompt", "not", "clip", "recipe"):
             assert not re.match(r"\s*[=+\-@＝]", cell[key]), cell

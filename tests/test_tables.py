@@ -59,7 +59,7 @@ def test_rows_are_written_as_csv(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("value", ["=1+1", "+1", "-x", "@SUM(A1)", "\tx", "\rx"])
+@pytest.mark.parametrize("value", ["=1+1", "+1", "-x", "@SUM(A1)", " =1", "\t=1", "＝1"])
 def test_no_cell_is_a_formula(tmp_path, value):
     path = write_rows(tmp_path / "rows.csv", [{"prompt": value}])
     with path.open(encoding="utf-8-sig", newline="") as file:

@@ -13,7 +13,6 @@ anything but letters.
 """
 
 import argparse
-import csv
 import io
 import math
 import os
@@ -36,6 +35,7 @@ from dreamlab.figures.static import joined, shorten
 from dreamlab.files import user_path, write_atomically
 from dreamlab.measure.judge import Judge
 from dreamlab.measure.sweep import name_recipes
+from dreamlab.measure.tables import csv_bytes
 from dreamlab.picture import open_picture, opened
 
 MARK = ("Software", "dreamlab gallery")  # in a sheet, so that it is known again
@@ -221,20 +221,6 @@ def _sheet_bytes(plot: Plot) -> bytes:
     return buffer.getvalue()
 
 
-def _table_bytes(rows: Sequence[dict[str, Any]]) -> bytes:
-    """The table as CSV, none of whose cells a spreadsheet takes for a formula."""
-    file = io.StringIO(newline="")
-    writer = csv.DictWriter(file, fieldnames=COLUMNS)
-    writer.writeheader()
-    writer.writerows({name: _harmless(value) for name, value in row.items()} for row in rows)
-    return file.getvalue().encode("utf-8-sig")  # its signature tells spreadsheets that it is UTF-8
-
-
-def _harmless(cell: Any) -> Any:
-    formula = isinstance(cell, str) and re.match(r"\s*[=+\-@＝＋－＠]", cell)
-    return f"'{cell}" if formula else cell
-
-
 def _free_stem(out: Path) -> Path:
     """`gallery`, or `gallery-2`, …, if a file of that name is there that no gallery wrote."""
 
@@ -271,7 +257,7 @@ def main(arguments: list[str] | None = None) -> int:
         out = user_path(options.out or options.folder)
         stem = _free_stem(out)
         written = write_atomically(stem.with_suffix(".png"), _sheet_bytes(sheet(entries, rows)))
-        write_atomically(stem.with_suffix(".csv"), _table_bytes(rows))
+        write_atomically(stem.with_suffix(".csv"), csv_bytes(rows, COLUMNS))
     except OSError as error:
         parser.error(shown(str(error)))
     print(f"{len(entries)} pictures: {written} and {stem.with_suffix('.csv')}")

@@ -21,6 +21,7 @@ from PIL import Image
 
 from dreamlab.files import user_path, write_atomically
 from dreamlab.measure.tables import write_rows
+from dreamlab.picture import opened, read_picture
 from dreamlab.version import __version__
 
 RECORD, TABLE = "sweep.json", "rows.csv"
@@ -36,7 +37,7 @@ class Folder:
 
     Args:
         path: made if it is missing; `~` is the home folder.
-        arguments: what decides how the dreams come out, as plain values (see `plain`).
+        arguments: what decides how the dreams come out, as plain values.
         keys: all dreams, in the order of their files.
 
     Raises:
@@ -61,7 +62,7 @@ class Folder:
         if self.path.exists() and not self.path.is_dir():
             raise NotADirectoryError(f"folder: {self.path} is a file")
         record = self.path / RECORD
-        here = json.loads(json.dumps(arguments))  # as it will be read: tuples are lists
+        here = json.loads(json.dumps(arguments, default=float))  # as it will be read
         if not record.exists():
             if taken := [file.name for file in self._files.values() if file.exists()]:
                 raise ValueError(
@@ -133,7 +134,7 @@ def _key(row: Mapping[str, Any]) -> Key:
 
 
 def _read(file: Path, key: Key) -> tuple[dict[str, Any], Image.Image]:
-    with Image.open(file) as image:
+    with opened(file) as image:
         image.load()
         row = json.loads(image.text[ROW])
         if _key(row) != key:
@@ -162,16 +163,10 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:60]}…"
 
 
-def plain(value: Any) -> Any:
-    """A value of an argument for the record; of a picture, the fingerprint of its pixels."""
-    if value is None or isinstance(value, str | int | float):
-        return value
-    if isinstance(value, Mapping):
-        return {str(key): plain(part) for key, part in value.items()}
-    if isinstance(value, PathLike):
-        return str(value)
-    if isinstance(value, list | tuple):
-        return [plain(part) for part in value]
-    pixels = np.asarray(value.cpu() if hasattr(value, "cpu") else value)
+def plain_start(start: Any) -> Any:
+    """The start of dreams for the record: its name, or a fingerprint of its pixels."""
+    if start is None or (isinstance(start, str) and start in ("grey", "noise")):
+        return start
+    pixels = read_picture(start, "start").cpu().numpy()
     digest = hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
     return {"shape": pixels.shape, "pixels": digest[:16]}

@@ -28,7 +28,7 @@ from dreamlab.clip import Clip, load_clip
 from dreamlab.dream import Dream
 from dreamlab.figures.saving import encode_png
 from dreamlab.figures.sheet import contact_sheet
-from dreamlab.measure.folder import ROW, Folder, Key, plain
+from dreamlab.measure.folder import ROW, Folder, Key, plain_start
 from dreamlab.measure.judge import Judge, Level, measure
 from dreamlab.measure.tables import MEASURES, markdown, summarize, write_rows
 from dreamlab.measure.workers import Flight
@@ -215,7 +215,8 @@ def sweep(
         "clip": _name(clip),
         "judge": _name(judge),
         "distractors": distractors,
-        **plain(options),
+        "negative_prompt": options.get("negative_prompt", ""),
+        "start": plain_start(options.get("start")) if folder is not None else None,
     }
     if executor is None:
         # What cannot be loaded is known before anything is dreamt.

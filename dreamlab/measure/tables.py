@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import re
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from os import PathLike
@@ -97,8 +98,7 @@ def write_rows(path: str | PathLike, rows: Sequence[Mapping[str, Any]]) -> Path:
     """
     path = user_path(path)
     if path.suffix.lower() == ".csv":
-        # The signature tells spreadsheets that the file is UTF-8.
-        return write_atomically(path, _csv(rows).encode("utf-8-sig"))
+        return write_atomically(path, csv_bytes(rows))
     if path.suffix.lower() != ".parquet":
         raise ValueError(f"rows are written as .csv or .parquet, not as {path.name!r}")
     try:
@@ -111,15 +111,17 @@ def write_rows(path: str | PathLike, rows: Sequence[Mapping[str, Any]]) -> Path:
     return write_atomically(path, content)
 
 
-def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)))
+def csv_bytes(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> bytes:
+    """Rows as CSV for spreadsheets, none of whose cells they take for a formula."""
+    file = io.StringIO(newline="")
+    writer = csv.DictWriter(
+        file, columns or list(dict.fromkeys(key for row in rows for key in row))
+    )
     writer.writeheader()
     writer.writerows({key: _harmless(value) for key, value in row.items()} for row in rows)
-    return text.getvalue()
+    return file.getvalue().encode("utf-8-sig")  # its signature tells them that it is UTF-8
 
 
-def _harmless(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula gets an apostrophe in front."""
-    formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
-    return f"'{value}" if formula else value
+def _harmless(cell: Any) -> Any:
+    formula = isinstance(cell, str) and re.match(r"\s*[=+\-@＝＋－＠]", cell)
+    return f"'{cell}" if formula else cell
