@@ -16,7 +16,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms, features
+from PIL import Image, ImageCms
 
 from dreamlab.figures.static import to_array
 from dreamlab.measure.judge import as_tensors
@@ -195,12 +195,11 @@ def with_holes(mode: str) -> Image.Image:
     alpha = Image.new("L", (32, 24), 0)
     alpha.paste(255, (0, 0, 16, 24))
     if mode in ("RGBA", "RGBa", "PA"):
-        image = PHOTO.convert("RGBA")
+        image = PHOTO.quantize(4).convert("PA") if mode == "PA" else PHOTO.convert("RGBA")
         image.putalpha(alpha)
-        return image if mode == "RGBA" else image.convert(mode)
+        return image.convert(mode)
     if mode in ("LA", "La"):
-        image = Image.merge("LA", (PHOTO.convert("L"), alpha))
-        return image if mode == "LA" else image.convert(mode)
+        return Image.merge("LA", (PHOTO.convert("L"), alpha)).convert(mode)
     image = {"P": PHOTO.quantize(4), "L": PHOTO.convert("L"), "RGB": PHOTO.copy()}[mode]
     for position in ((31, 0), (31, 23)):  # the colours of the right half
         hole = image.getpixel(position)
@@ -465,8 +464,9 @@ def written(suffix: str) -> bytes:
     return buffer.getvalue()
 
 
+Image.init()
 KINDS = ["png", "jpeg", "gif", "tiff", "bmp", "webp", "ppm", "tga", "ico", "jpeg2000", "sgi", "dds"]
-WRITTEN = {kind: written(kind) for kind in KINDS + ["avif"] * features.check("avif")}
+WRITTEN = {kind: written(kind) for kind in KINDS + ["avif"] * ("AVIF" in Image.SAVE)}
 
 
 @settings(deadline=None, max_examples=150)

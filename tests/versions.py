@@ -31,6 +31,7 @@ except ModuleNotFoundError:  # Python 3.10; this runs where nothing but pip is i
 ROOT = Path(__file__).resolve().parent.parent
 ENDS = ("oldest", "newest")
 TESTS = ("test_clip.py", "test_losses.py", "test_dream.py", "test_panel.py", "test_figures.py")
+TESTS += ("test_files.py", "test_picture_reader.py", "test_untrusted.py")
 PYTEST = ("-m", "pytest", "-q", "-o", "addopts=", "-o", "required_plugins=")
 PYTEST += ("-p", "no:cacheprovider")
 DREAM = """
