@@ -242,6 +242,20 @@ def test_without_a_wrong_caption_there_is_no_rank(tiny_clip):
     assert "R-precision" not in result.markdown()
 
 
+def test_the_embedded_judge_is_asked_for_the_thing(names):
+    prompts = ["a red heart", "in the clouds"]
+    result = sweep(prompts, TINY, clip=names["clip"], judge="picturebook-judge", device="cpu")
+    heart, clouds = result.rows
+    assert heart["object_rank"] in range(25) and isinstance(heart["said"], str)
+    assert not {"object_rank", "said"} & set(clouds)
+    assert result.summary()[0]["object"].count == 1
+    lines = result.markdown().split("\n")
+    assert "object named" in lines[0]
+    labels = [line.split("|")[1].strip() for line in lines[2:]]
+    assert labels[1:] == ["drawings, whole", *(f"drawings, {n}-px tiles" for n in (16, 8, 4))]
+    assert f"| {heart['said']} |" in result.markdown(by=None)
+
+
 def test_recipes_are_named_by_what_is_special_about_them():
     names = name_recipes([Recipe(), Recipe(tv_weight=0.3, clamp=False)])
     assert list(names) == ["default", "tv_weight 0.3, clamp False"]
