@@ -289,7 +289,7 @@ BARS: dict[str, tuple[tuple[str, str, float], ...]] = {
         ("colour", "at least", 0.981),
         ("texture", "at least", 0.854),
         ("count", "at least", 0.945),
-        ("background", "at least", 0.9995),
+        ("background", "at least", 1.0),
     ),
     "dreamer": (
         ("object", "at least", 0.85),
@@ -307,8 +307,9 @@ def bars(role: str, known: dict[str, float], by_what: dict[str, float]) -> list[
     result = known | by_what
     said = []
     for key, way, bar in BARS[role]:
-        reached = result[key] >= bar if way == "at least" else result[key] <= bar
-        label = key if key in known else f"which thing, {key}:"
+        value = round(result[key], 3)  # as it is printed
+        reached = value >= bar if way == "at least" else value <= bar
+        label = f"which thing, {key}:" if f"cosine, {key}" in result else key
         said.append((f"{label} {result[key]:.1%} is {way} {100 * bar:.4g}%", reached))
     if role == "judge":
         ratio = result[f"cosine, {EIGHT}"] / result[f"cosine, {WHOLE}"]
