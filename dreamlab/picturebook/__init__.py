@@ -1,5 +1,6 @@
 """The picture-book world and the CLIPs trained on it.
 
 `world` says what a scene can hold, `draw` paints it, `train` makes the two embedded CLIPs, `score`
-measures them, also by `probe`: do they see shape? `python -m dreamlab.picturebook` draws a contact sheet.
+measures them, and `probe` has the pictures that tell an eye for shape from one for colours.
+`python -m dreamlab.picturebook` draws a contact sheet.
 """
