@@ -126,13 +126,13 @@ def _repository(source: str, pretrained: str | None) -> str | None:
         return source.removeprefix("hf-hub:")
     if _is_tag(source, pretrained):
         return open_clip.get_pretrained_cfg(source, pretrained)["hf_hub"].rstrip("/")
+    # Weights in a file may still need a tokenizer or a text tower of the transformers package.
     try:
         text = open_clip.get_model_config(source)["text_cfg"]
-    except Exception:  # broken: `_build` says how
+        tokenizer = None if source.startswith("local-dir:") else text.get("hf_tokenizer_name")
+        return tokenizer or text.get("hf_model_name")
+    except Exception:  # a broken configuration: `_build` says how
         return None
-    # Weights in a file may still need a tokenizer or a text tower of the transformers package.
-    tokenizer = None if source.startswith("local-dir:") else text.get("hf_tokenizer_name")
-    return tokenizer or text.get("hf_model_name")
 
 
 def _is_tag(model: str, pretrained: str | None) -> bool:

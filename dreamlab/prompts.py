@@ -111,13 +111,6 @@ def _checked_prompt(name: str, prompt: Any, may_be_empty: bool) -> Prompt:
 def _check_sentence(name: str, sentence: Any) -> None:
     if not isinstance(sentence, str) or not sentence.strip():
         raise ValueError(f"{name} must be a sentence that says something, got {sentence!r}")
-    try:
-        sentence.encode()
-    except UnicodeEncodeError:
-        raise ValueError(
-            f"{name} holds half a character (a lone surrogate), which no file and no figure can "
-            f"hold: {sentence!r}; type it again"
-        ) from None
 
 
 def _checked_weights(name: str, mixture: Mapping[str, Any]) -> dict[str, float]:

@@ -55,6 +55,11 @@ def test_another_plan_of_octaves_is_followed_at_once(tiny_clip):
     dream.run()
     dream.recipe.steps, dream.recipe.octaves = 8, (1.0,)
     assert next(dream).octave == 0 and dream.image.size == (32, 32)
+    dream.recipe.size = 40
+    assert next(dream).size == (40, 40)
+    other = Dream(tiny_clip, "a heart", recipe=recipe)
+    other.load_state_dict(dream.state_dict())
+    assert torch.equal(other.pixels, dream.pixels)
 
 
 def test_canvas_sizes():

@@ -42,18 +42,21 @@ class StaticFigure(Figure):
         """Draw every text as it is written: in a prompt, $ is money and no formula."""
         for text in _texts(self):
             text.set_parse_math(False)
+            text.set_text(whole_letters(text.get_text()))
         super().draw(renderer)
 
     def to_png(self) -> bytes:
         """The figure as the bytes of a PNG file."""
         buffer = io.BytesIO()
-        self.savefig(buffer, format="png", metadata={"Description": self.description})
+        words = whole_letters(self.description)
+        self.savefig(buffer, format="png", metadata={"Description": words})
         return buffer.getvalue()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """What a notebook stores: the picture, its words, and these as metadata of the picture."""
-        data = {"image/png": self.to_png(), "text/plain": self.description or repr(self)}
-        return data, {"image/png": {"alt": self.description}} if self.description else {}
+        words = whole_letters(self.description)
+        data = {"image/png": self.to_png(), "text/plain": words or repr(self)}
+        return data, {"image/png": {"alt": words}} if words else {}
 
 
 def _texts(artist: Artist) -> Iterator[Text]:
@@ -298,6 +301,11 @@ def _words(prompt: Any) -> str:
 
 def shorten(text: str, letters: int) -> str:
     return text if len(text) <= letters else text[: max(letters - 1, 1)].rstrip() + "…"
+
+
+def whole_letters(text: str) -> str:
+    """With ? for half a letter (a lone surrogate), which no font and no message can hold."""
+    return text.encode(errors="replace").decode()
 
 
 def _show(axes: Axes, picture: np.ndarray) -> None:
