@@ -19,6 +19,8 @@ The public names below are imported on first use, so that ``import dreamlab`` co
 needs no PyTorch.
 """
 
+from __future__ import annotations  # `dreamlab.course.machine` speaks to older Pythons, too
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 

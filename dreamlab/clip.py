@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from dreamlab.loading import find_model, load_model, pick_device, quoted
+from dreamlab.surroundings import undisturbed
 
 
 class Clip:
@@ -36,7 +37,12 @@ class Clip:
         self.model = model.requires_grad_(False).eval()
         self.tokenizer = tokenizer
         preprocess = model.visual.preprocess_cfg
-        self.image_size = open_clip.utils.to_2tuple(preprocess["size"])[0]
+        height, self.image_size = open_clip.utils.to_2tuple(preprocess["size"])
+        if height != self.image_size:
+            raise ValueError(
+                f"{name} looks at pictures of {height} × {self.image_size} px (height × width), "
+                "and a dream looks through square windows: load a CLIP with a square image_size"
+            )
         self._mean = torch.tensor(preprocess["mean"], device=self.device).view(3, 1, 1)
         self._std = torch.tensor(preprocess["std"], device=self.device).view(3, 1, 1)
         self._untrained = _all_zero_rows(model)
@@ -205,7 +211,8 @@ def load_clip(
         device: "cpu", "cuda", "mps" and so on; None takes the GPU if there is one.
 
     Raises:
-        ValueError: an unknown name, tag or device; weights that are corrupt or of another model.
+        ValueError: an unknown name, tag or device; weights that are corrupt or of another model;
+            a CLIP whose pictures are not square.
         FileNotFoundError: a folder, a file or a repository that is not there.
         ConnectionError: no network, and the weights are not in the cache.
         ImportError: the model needs a package that is not installed.
@@ -215,10 +222,11 @@ def load_clip(
     """
     device = pick_device(device)
     source, pretrained = find_model(name, pretrained)
-    model, tokenizer = load_model(source, pretrained)
-    if not source.startswith(("hf-hub:", "local-dir:")):
-        name = f"{source}:{pretrained}"
-    return Clip(name, model.to(device), tokenizer, device)
+    with undisturbed():
+        model, tokenizer = load_model(source, pretrained)
+        if not source.startswith(("hf-hub:", "local-dir:")):
+            name = f"{source}:{pretrained}"
+        return Clip(name, model.to(device), tokenizer, device)
 
 
 def _all_zero_rows(model: torch.nn.Module) -> set[int]:

@@ -30,6 +30,7 @@ from dreamlab.recipe import Recipe
 from dreamlab.resample import resize
 from dreamlab.start import Start, starting_picture
 from dreamlab.state import State, Step, entry, require, tensor_entry
+from dreamlab.surroundings import undisturbed
 from dreamlab.views import add_noise, draw_deviations, draw_windows, look
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Dream:
     leaves the dream as it was after the last complete step: look at `image`, or go on with `run()`.
     """
 
+    @undisturbed()
     def __init__(
         self,
         clip: "Clip",
@@ -84,6 +86,8 @@ class Dream:
         recipe: Recipe | None = None,
         seed: int | Sequence[int] = 0,
     ) -> None:
+        if not hasattr(clip, "encode_image"):
+            raise TypeError(f"clip must be a Clip, as load_clip() returns it, got {clip!r}")
         self.clip = clip
         self.recipe = Recipe() if recipe is None else recipe
         self.batched = is_list(prompt) or is_list(seed)
@@ -109,7 +113,7 @@ class Dream:
     def __iter__(self) -> Iterator[Step]:
         return self
 
-    @torch.enable_grad()
+    @undisturbed()
     def __next__(self) -> Step:
         if self.done:
             self._check()
@@ -160,7 +164,9 @@ class Dream:
     def _enter_octave(self) -> State:
         """The state with its canvas at the size that the next step needs."""
         state, recipe = self._state, self.recipe
-        octave = octave_at(state.step, recipe.steps, len(recipe.octaves))
+        octaves = len(recipe.octaves)
+        # Never back to a smaller canvas, when steps are added to a dream that has left it.
+        octave = max(octave_at(state.step, recipe.steps, octaves), min(state.octave, octaves - 1))
         size = canvas_size(recipe.canvas, recipe.octaves[octave])
         if size == tuple(state.pixels.shape[-2:]):
             return replace(state, octave=octave)
@@ -197,8 +203,12 @@ class Dream:
 
         def encode(part: slice) -> tuple[Tensor, Tensor]:
             seen = flat[part].requires_grad_()
+            try:
+                features = self.clip.encode_image(seen)
+            except StopIteration as error:  # would pass for the end of the dream
+                raise RuntimeError("StopIteration came out of the CLIP, in its forward") from error
             losses = clip_loss(
-                self.clip.encode_image(seen)[:, None],
+                features[:, None],
                 attractors[part],
                 negative_features=repellors[part],
                 negative_weight=negative_weight,
@@ -350,6 +360,7 @@ class Dream:
             "history": [step.to_dict() for step in self.history[: state.step]],
         }
 
+    @undisturbed()
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Take over a state, recipe included, from `state_dict` of a dream of the same prompts.
 

@@ -110,13 +110,29 @@ def _check_folder(folder: Path, asked: str) -> Path:
 
 def load_model(source: str, pretrained: str | None) -> tuple[torch.nn.Module, Callable]:
     """Return the model, on the CPU, and its tokenizer; what is not here is downloaded first."""
-    if not source.startswith("hf-hub:") and not _is_tag(source, pretrained):
+    repository = _repository(source, pretrained)
+    if repository is None:
         return _build(source, pretrained)
-    with _hub() as online:
+    with _hub(repository) as online:
         try:
             return _build(source, pretrained)
         except OSError as error:
-            raise _not_downloaded(source, pretrained, online, error) from error
+            raise _not_downloaded(source, pretrained, repository, online, error) from error
+
+
+def _repository(source: str, pretrained: str | None) -> str | None:
+    """The repository of the hub that loading this asks first; None if all of it is here."""
+    if source.startswith("hf-hub:"):
+        return source.removeprefix("hf-hub:")
+    if _is_tag(source, pretrained):
+        return open_clip.get_pretrained_cfg(source, pretrained)["hf_hub"].rstrip("/")
+    # Weights in a file may still need a tokenizer or a text tower of the transformers package.
+    try:
+        text = open_clip.get_model_config(source)["text_cfg"]
+        tokenizer = None if source.startswith("local-dir:") else text.get("hf_tokenizer_name")
+        return tokenizer or text.get("hf_model_name")
+    except Exception:  # a broken configuration: `_build` says how
+        return None
 
 
 def _is_tag(model: str, pretrained: str | None) -> bool:
@@ -145,6 +161,8 @@ def _build(source: str, pretrained: str | None) -> tuple[torch.nn.Module, Callab
         signs = ("loading state_dict", "no attribute 'ndim'", "width changed")
         if "trust_remote_code" in str(error):
             problem = "it brings program code of its own, which is never run here"
+        elif "tokenizer" in str(error):
+            problem = "its tokenizer's files (tokenizer.json and its like) are missing or broken"
         elif any(sign in str(error) for sign in signs):
             problem = "its weights are of another architecture than its configuration"
         else:
@@ -220,18 +238,19 @@ def _nothing_run() -> Iterator[None]:
 
 
 @contextmanager
-def _hub() -> Iterator[bool]:
+def _hub(repository: str) -> Iterator[bool]:
     """Ask the Hugging Face hub once whether it answers; if not, only its cache is used inside.
 
     Left alone, its client asks for each file six times, most of a minute, before it looks into its
-    cache or gives up.
+    cache or gives up; and where the hub takes the question but never answers it, for many minutes.
     """
     constants, utils = huggingface_hub.constants, huggingface_hub.utils
     # Before version 1 a session remembers the mode in which it was opened.
     forget_sessions = getattr(utils, "reset_sessions", lambda: None)
     before = constants.HF_HUB_OFFLINE
+    file = f"{constants.ENDPOINT}/{repository}/resolve/main/open_clip_config.json"
     try:
-        utils.get_session().head(constants.ENDPOINT, timeout=5)  # any answer will do, even an error
+        utils.get_session().head(file, timeout=5)  # any answer will do, even that there is none
         online = not before
     except Exception:  # the client's own class, which differs between its versions
         online = False
@@ -255,24 +274,30 @@ def _download(source: str, pretrained: str | None) -> None:
         open_clip.download_pretrained(open_clip.get_pretrained_cfg(source, pretrained))
 
 
-def _not_downloaded(source: str, pretrained: str | None, online: bool, error: OSError) -> OSError:
+def _not_downloaded(
+    source: str, pretrained: str | None, repository: str, online: bool, error: OSError
+) -> OSError:
     constants = huggingface_hub.constants
-    if pretrained:
-        repository = open_clip.get_pretrained_cfg(source, pretrained)["hf_hub"].rstrip("/")
-    else:
-        repository = source.removeprefix("hf-hub:")
     tried = f"could not get {constants.ENDPOINT}/{repository}"
-    if online:
-        return FileNotFoundError(
-            f"{tried}: the hub answers, but does not give the files ({error}); check the name, "
-            "and whether the repository is open to all and holds an open_clip model"
-        )
     call = f"load_clip({source!r}, {pretrained!r})" if pretrained else f"load_clip({source!r})"
-    return ConnectionError(
-        f"{tried}, nor is it in the cache: no answer from the hub (no network, or HF_HUB_OFFLINE "
-        "is set). The embedded model needs no network: load_clip('picturebook'). To have this one "
-        f"without a network, call {call} once where there is one: its files stay in "
+    elsewhere = (
+        "The embedded model needs no network: load_clip('picturebook'). To have this one without a "
+        f"network, call {call} once where there is one: its files stay in "
         f"{constants.HF_HUB_CACHE}, which you may also copy from another computer"
+    )
+    if not online:
+        return ConnectionError(
+            f"{tried}, nor is it in the cache: no answer from the hub (no network, or "
+            f"HF_HUB_OFFLINE is set). {elsewhere}"
+        )
+    if "timed out" in str(error):
+        return ConnectionError(
+            f"{tried}: the hub answers, but then sends nothing ({error}). Its large files come "
+            f"from other computers, which your network may block. {elsewhere}"
+        )
+    return FileNotFoundError(
+        f"{tried}: the hub answers, but does not give the files ({error}); check the name, "
+        "and whether the repository is open to all and holds an open_clip model"
     )
 
 

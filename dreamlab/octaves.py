@@ -16,8 +16,13 @@ from dreamlab.resample import resize
 
 
 def octave_at(step: int, steps: int, octaves: int) -> int:
-    """Which octave (from 0) a step (from 0) belongs to: each gets the same share of the steps."""
-    return min(step * octaves // steps, octaves - 1)
+    """Which octave (from 0) a step (from 0) belongs to: each gets the same share of the steps.
+
+    Where there are fewer steps than octaves the first ones get none: the picture is to reach its
+    full size.
+    """
+    left = steps - step
+    return min(max(step * octaves // steps, octaves - left), octaves - 1)
 
 
 def canvas_size(size: tuple[int, int], scale: float) -> tuple[int, int]:

@@ -21,7 +21,7 @@ Prompt = str | Mapping[str, float]
 
 def is_list(value: Any) -> bool:
     """Whether this is a list of prompts or seeds, and not a single one."""
-    return not isinstance(value, str | Mapping) and isinstance(value, Sequence)
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)
 
 
 def picture_count(prompt: Any, seed: Any) -> int:
@@ -39,7 +39,7 @@ def checked_prompts(
             1 nor `count` of them.
     """
     return [
-        p if p == "" and may_be_empty else _checked_prompt(name, p)
+        "" if p == "" and may_be_empty else _checked_prompt(name, p, may_be_empty)
         for p in _one_for_each(name, prompt, count)
     ]
 
@@ -59,7 +59,7 @@ def embed(clip: "Clip", prompts: Sequence[Prompt]) -> Tensor:
 
     The mean of the cosines with several prompts is the product with the mean of their rows.
     """
-    mixtures = [{p: 1.0} if isinstance(p, str) else dict(p) for p in prompts]
+    mixtures = [_shares({p: 1.0} if isinstance(p, str) else p) for p in prompts]
     # One by one: in a batch, a sentence's row may differ in the last bit from its row alone.
     rows = {s: clip.encode_text(s)[0] for mixture in mixtures for s in mixture if s}
     nothing = torch.zeros(clip.embed_dim, device=clip.device)
@@ -72,12 +72,20 @@ def embed(clip: "Clip", prompts: Sequence[Prompt]) -> Tensor:
     )
 
 
+def _shares(mixture: Mapping[str, float]) -> dict[str, float]:
+    """The same proportions with 1 as the largest: 1e300 or 1e-300 are no numbers of a float32."""
+    largest = max(mixture.values())
+    return {sentence: weight / largest for sentence, weight in mixture.items()}
+
+
 def _listed(value: Any) -> list:
     return list(value) if is_list(value) else [value]
 
 
 def _one_for_each(name: str, value: Any, count: int) -> list:
     values = _listed(value)
+    if not values:
+        raise ValueError(f"{name} is an empty list: give at least one entry, or a single {name}")
     if len(values) not in (1, count):
         raise ValueError(
             f"{name} has {len(values)} entries for {count} pictures: give 1 or {count}"
@@ -85,22 +93,40 @@ def _one_for_each(name: str, value: Any, count: int) -> list:
     return values * (count // len(values))
 
 
-def _checked_prompt(name: str, prompt: Any) -> Prompt:
-    mixture = {prompt: 1} if isinstance(prompt, str) else prompt
-    if (
-        isinstance(mixture, Mapping)
-        and all(isinstance(s, str) and s.strip() for s in mixture)
-        and all(isinstance(w, Real) and w >= 0 for w in mixture.values())
-        and 0 < sum(mixture.values()) < math.inf
-    ):
-        # Weights may come from anywhere, as numpy's numbers do; they are kept as what files hold.
-        if isinstance(prompt, str):
-            return prompt
-        return {sentence: float(weight) for sentence, weight in prompt.items()}
-    raise ValueError(
-        f"{name} must be a sentence, sentences with weights ≥ 0 such as "
-        f'{{"a castle": 1, "the night": 0.5}}, or a list of these, got {prompt!r}'
-    )
+def _checked_prompt(name: str, prompt: Any, may_be_empty: bool) -> Prompt:
+    if isinstance(prompt, str):
+        _check_sentence(name, prompt)
+        return prompt
+    if not isinstance(prompt, Mapping) or not prompt:
+        nothing = ', "" for none' if may_be_empty else ""
+        raise ValueError(
+            f"{name} must be a sentence{nothing}, sentences with weights ≥ 0 such as "
+            f'{{"a castle": 1, "the night": 0.5}}, or a list of these, got {prompt!r}'
+        )
+    for sentence in prompt:
+        _check_sentence(name, sentence)
+    return _checked_weights(name, prompt)
+
+
+def _check_sentence(name: str, sentence: Any) -> None:
+    if not isinstance(sentence, str) or not sentence.strip():
+        raise ValueError(f"{name} must be a sentence that says something, got {sentence!r}")
+
+
+def _checked_weights(name: str, mixture: Mapping[str, Any]) -> dict[str, float]:
+    """The weights as ordinary numbers: finite, none below 0, not all 0."""
+    words = f"the weights of {name} must be numbers ≥ 0, not all 0, with a finite sum, got "
+    weights = {}
+    for sentence, weight in mixture.items():
+        if not isinstance(weight, Real):
+            raise ValueError(f"{words}{weight!r} for {sentence!r}")
+        try:
+            weights[sentence] = float(weight)
+        except OverflowError:  # a whole number of more than 308 digits
+            weights[sentence] = math.inf
+    if not (min(weights.values()) >= 0 and 0 < sum(weights.values()) < math.inf):
+        raise ValueError(f"{words}{weights}")
+    return weights
 
 
 def _checked_seed(seed: Any) -> int:

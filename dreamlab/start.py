@@ -7,12 +7,14 @@ from torch import Tensor
 
 from dreamlab.picture import Picture, read_picture
 from dreamlab.resample import resize
+from dreamlab.surroundings import undisturbed
 
 Start = Picture | None
 
 NOISE = 0.1  # standard deviation around grey
 
 
+@undisturbed()
 def starting_picture(
     start: Start,
     canvas: tuple[int, int],

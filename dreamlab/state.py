@@ -157,7 +157,7 @@ class State:
         require(bool(((base >= 0) & (base <= 1)).all()), "base")
         deltas = entry(saved, "deltas", list)
         deltas = [tensor_entry({"deltas": d}, "deltas", (images, 3, None, None)) for d in deltas]
-        require(len(deltas) <= octave, "deltas")
+        require(len(deltas) <= step, "deltas")  # the canvas changes before a step, if at all
         pixels = tensor_entry(saved, "pixels", (images, 3, None, None))
         adam = entry(saved, "adam", dict)
         mean, square = (

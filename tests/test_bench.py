@@ -119,10 +119,24 @@ def test_one_command_prints_all_three_results(tiny_clip_dir, tiny_resnet_dir, ca
     assert "among 61 captions" in printed
 
 
-def test_threads_are_checked(capsys):
-    with pytest.raises(SystemExit):
-        bench.main(["--threads", "0"])
-    assert "--threads must be at least 1, got 0" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--threads", "0"], "--threads: a whole number of at least 1 is wanted, got '0'"),
+        (["--pairs", "0"], "--pairs: a whole number of at least 1 is wanted"),
+        (["--prompts", "-1"], "--prompts: a whole number of at least 0 is wanted"),
+        (["--clip", "picturebok"], "unknown model 'picturebok'; nearest names: 'picturebook'"),
+        (["--judge", "local-dir:nowhere"], "there is no folder nowhere"),
+        (["--device", "abacus"], "device 'abacus' cannot be used"),
+        (["--prompts", "0", "--created", "ViT-X"], "unknown model 'ViT-X'"),
+    ],
+    ids=" ".join,
+)
+def test_what_is_mistyped_is_answered_in_a_sentence(options, words, capsys, monkeypatch):
+    monkeypatch.setattr(bench, "measure_step", lambda *a, **k: bench.Cost((1.0,), (1.0,)))
+    with pytest.raises(SystemExit) as end:
+        bench.main(options)
+    assert end.value.code != 0 and words in capsys.readouterr().err
 
 
 def test_threads_are_set(tiny_clip_dir, monkeypatch):

@@ -578,7 +578,7 @@ def hub(tiny_clip_dir, monkeypatch):
 
     class Session:
         def head(self, url, timeout):
-            assert timeout <= 10
+            assert timeout <= 10 and "/someone/" in url
 
     def download(repo_id, filename, **_):
         asked.append((repo_id, filename))
@@ -645,13 +645,17 @@ def test_every_tag_trained_with_quick_gelu_has_a_model_with_it():
 # No network -----------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["no network", "HF_HUB_OFFLINE"])
+@pytest.fixture(params=["no network", "HF_HUB_OFFLINE", "silent"])
 def no_hub(request, monkeypatch, tmp_path):
     """A machine that reaches no hub and has nothing in its cache."""
     offline = request.param == "HF_HUB_OFFLINE"
 
     class Session:
         def head(self, url, timeout):
+            if request.param == "silent":  # the address answers, and then no more
+                if url.rstrip("/") == huggingface_hub.constants.ENDPOINT:
+                    return
+                raise TimeoutError("timed out")
             raise OSError("Name or service not known")
 
     def download(repo_id, filename, **_):
@@ -681,6 +685,42 @@ def test_without_a_network(no_hub, arguments, repository):
     assert "load_clip('picturebook')" in says  # what works
     assert f"load_clip({', '.join(map(repr, arguments))})" in says  # how to download it before
     assert str(huggingface_hub.constants.HF_HUB_CACHE) in says
+
+
+@pytest.mark.parametrize("setting", ["hf_tokenizer_name", "hf_model_name"])
+def test_weights_in_a_file_may_still_need_the_hub(
+    no_hub, monkeypatch, registered, tiny_clip_dir, setting
+):
+    """SigLIP's tokenizer comes from there. Its client alone would ask for 47 seconds."""
+
+    def get_tokenizer(name):
+        assert huggingface_hub.constants.HF_HUB_OFFLINE, "would retry for most of a minute"
+        raise OSError("We couldn't connect")
+
+    model = open_clip.get_model_config(registered)
+    model["text_cfg"][setting] = "someone/words"
+    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, registered, model)
+    monkeypatch.setattr(open_clip, "get_tokenizer", get_tokenizer)
+    with pytest.raises(ConnectionError, match=r"someone/words, nor is it in the cache.*Tiny-8'"):
+        load_clip(registered, str(tiny_clip_dir / WEIGHTS))
+
+
+def test_a_folder_without_the_tokenizer_that_it_names(monkeypatch, tiny_clip_dir):
+    def get_tokenizer(name):
+        raise ValueError("Couldn't instantiate the backend tokenizer")
+
+    monkeypatch.setattr(open_clip, "get_tokenizer", get_tokenizer)
+    with pytest.raises(ValueError, match=r"its tokenizer's files .* are missing or broken"):
+        load_clip(f"local-dir:{tiny_clip_dir}")
+
+
+def test_a_hub_that_answers_and_then_sends_nothing(hub, monkeypatch):
+    def download(repo_id, filename, **_):
+        raise OSError(f"Failed to download file ({filename}). Last error: timed out")
+
+    monkeypatch.setattr(open_clip.pretrained, "hf_hub_download", download)
+    with pytest.raises(ConnectionError, match=r"then sends nothing .*load_clip\('picturebook'\)"):
+        load_clip("hf-hub:someone/tiny-clip")
 
 
 def test_without_a_network_the_cache_is_used(monkeypatch, tiny_clip_dir, tmp_path):

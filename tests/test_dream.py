@@ -210,35 +210,6 @@ def test_shapes_of_a_batch(tiny_clip):
     assert len(Dream(tiny_clip, [PROMPT], recipe=quick).run()) == 1
 
 
-@pytest.mark.parametrize(
-    ("arguments", "error", "message"),
-    [
-        ({"prompt": ["a", "b"], "seed": [1, 2, 3]}, ValueError, "prompt has 2 entries for 3 pic"),
-        ({"prompt": "a", "negative_prompt": ["b", "c"]}, ValueError, "negative_prompt has 2 entr"),
-        ({"prompt": []}, ValueError, "prompt has 0 entries"),
-        ({"prompt": ""}, ValueError, "prompt must be a sentence"),
-        ({"prompt": ["a", " "]}, ValueError, "prompt must be a sentence"),
-        ({"prompt": {"a": -1}}, ValueError, "weights ≥ 0"),
-        ({"prompt": {"a": 0}}, ValueError, "weights ≥ 0"),
-        ({"prompt": {}}, ValueError, "prompt must be a sentence"),
-        ({"prompt": 3}, ValueError, "prompt must be a sentence"),
-        ({"prompt": "a", "negative_prompt": {"b": -1}}, ValueError, "negative_prompt must be"),
-        ({"prompt": "a", "seed": 1.5}, TypeError, "seed must be a whole number"),
-        (
-            {"prompt": "a", "seed": -1},
-            ValueError,
-            r"seed must be a whole number from 0 to 2\*\*32 − 1, got -1",
-        ),
-        ({"prompt": "a", "seed": []}, ValueError, "seed has 0 entries"),
-        ({"prompt": "a", "recipe": {"steps": 3}}, TypeError, "recipe must be a Recipe"),
-        ({"prompt": "a", "start": "nosuch.png"}, FileNotFoundError, "start='nosuch.png'"),
-    ],
-)
-def test_bad_arguments_fail_at_once(tiny_clip, arguments, error, message):
-    with pytest.raises(error, match=message):
-        Dream(tiny_clip, arguments.pop("prompt"), **arguments)
-
-
 # Starts -------------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,8 @@
 """The check of the machine: a sentence for everything that can be wrong, and never an error."""
 
 import ast
+import collections
+import io
 import os
 import re
 import shutil
@@ -12,7 +14,8 @@ import pytest
 import torch
 from test_project import load_pyproject
 
-from dreamlab import loading
+import dreamlab
+from dreamlab import console, loading
 from dreamlab.course import machine
 from dreamlab.course.machine import Item, Report, Trouble, check_machine, look_at
 
@@ -110,10 +113,11 @@ def test_python_versions():
         machine.check_python((3, 9, 7))
 
 
-def test_an_older_python_can_read_the_module():
+@pytest.mark.parametrize("module", [machine, console, dreamlab])
+def test_an_older_python_can_read_the_module(module):
     """Else it answers with a SyntaxError in place of the sentence."""
-    ast.parse(source(), feature_version=(3, 8))
-    first = next(n for n in ast.parse(source()).body if isinstance(n, ast.ImportFrom))
+    tree = ast.parse(Path(module.__file__).read_text("utf-8"), feature_version=(3, 8))
+    first = next(n for n in tree.body if isinstance(n, ast.ImportFrom))
     assert first.module == "__future__"
 
 
@@ -268,6 +272,20 @@ def test_saving_into_a_folder_that_is_still_to_be_made(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_drive_that_is_not_there(monkeypatch):
+    """On Windows, Z:\\ may be missing, and is its own parent."""
+    asked = []
+
+    def is_dir(path: Path) -> bool:
+        asked.append(path)
+        assert len(asked) < 100, "asks for ever"
+        return False
+
+    monkeypatch.setattr(Path, "is_dir", is_dir)
+    with pytest.raises(Trouble, match=r"there is no / on this computer.*give a folder"):
+        machine.check_saving("/a/b")
+
+
 def test_nothing_can_be_written(tmp_path, monkeypatch):
     def forbidden(**options: object) -> None:
         raise PermissionError(13, "Permission denied")
@@ -294,6 +312,33 @@ def test_a_slow_machine_is_told_what_helps(monkeypatch):
 )
 def test_times_in_words(duration, words):
     assert machine.seconds(duration) == words
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp437", "utf-8"])
+def test_a_console_that_lacks_letters(monkeypatch, encoding):
+    """Not one of them may end the report, and what was meant can still be read."""
+    text = "Kernel → Shut Down, 0 to 2**32 − 1, 3 × 4, λ, “a b”, 夢, \udcff"
+    monkeypatch.setattr(machine, "check_machine", lambda folder: Report((Item("a", True, text),)))
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding))
+    assert machine.main([]) == 0
+    sys.stdout.flush()
+    printed = written.getvalue().decode(encoding)
+    if encoding == "utf-8":
+        assert text.replace("\udcff", "?") in printed
+    else:
+        assert "Kernel -> Shut Down, 0 to 2**32 - 1, 3 " in printed
+        assert printed.rstrip().endswith("?, ?")
+
+
+def test_every_letter_that_the_project_prints_has_a_similar_one():
+    """Those of texts and comments, but for formulas and the marks of exercises."""
+    sources = "".join(
+        path.read_text("utf-8") for path in Path(machine.__file__).parents[1].rglob("*.py")
+    )
+    counts = collections.Counter(letter for letter in sources if not letter.isascii())
+    often = {letter for letter, count in counts.items() if count > 10}
+    assert often - set("κ₁₂") <= set(console.SIMILAR), often
 
 
 def test_command_line(capsys, monkeypatch):

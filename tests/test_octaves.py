@@ -1,10 +1,13 @@
 """Octaves: sizes, the sum Î = I₀ + Σ Δ_k, and what Adam remembers from one to the next."""
 
+import itertools
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dreamlab import Dream, Recipe
 from dreamlab.adam import BETAS, Adam
 from dreamlab.octaves import canvas_size, compose, octave_at
 from dreamlab.resample import resize
@@ -14,11 +17,49 @@ from dreamlab.resample import resize
 @given(steps=st.integers(1, 400), octaves=st.integers(1, 6))
 def test_octaves_come_in_order_and_share_the_steps(steps, octaves):
     order = [octave_at(step, steps, octaves) for step in range(steps)]
-    assert order == sorted(order) and order[0] == 0
+    assert order == sorted(order)
+    assert order[-1] == octaves - 1, "the picture reaches its full size"
+    shares = [order.count(k) for k in range(octaves)]
+    assert max(shares) - min(shares) <= 1
     if steps >= octaves:
-        shares = [order.count(k) for k in range(octaves)]
-        assert max(shares) - min(shares) <= 1
-        assert order[-1] == octaves - 1
+        assert order[0] == 0
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4])
+@pytest.mark.parametrize("octaves", [(1.0,), (0.5, 1.0), (0.25, 0.5, 1.0)])
+def test_a_dream_of_very_few_steps_has_the_full_size(tiny_clip, steps, octaves):
+    recipe = Recipe(size=(40, 32), steps=steps, octaves=octaves, views=1)
+    dream = Dream(tiny_clip, "a heart", start=torch.rand(3, 40, 32), recipe=recipe)
+    assert dream.run().size == (32, 40)
+    assert len(dream.history) == steps
+    total = compose(dream.start, dream.deltas, (40, 32))
+    assert torch.allclose(total, dream.pixels, atol=1e-5)
+
+
+@pytest.mark.parametrize("done", [2, 5, 6])
+@pytest.mark.parametrize("more", [7, 12, 60, 1000])
+def test_more_steps_never_shrink_the_picture(tiny_clip, done, more):
+    recipe = Recipe(size=32, steps=6, octaves=(0.25, 0.5, 1.0), views=1)
+    dream = Dream(tiny_clip, "a heart", recipe=recipe)
+    for _ in range(done):
+        size = next(dream).size
+    dream.recipe.steps = more
+    for step in itertools.islice(dream, 3):
+        assert step.size >= size
+        size = step.size
+
+
+def test_another_plan_of_octaves_is_followed_at_once(tiny_clip):
+    recipe = Recipe(size=32, steps=6, octaves=(0.25, 0.5, 1.0), views=1)
+    dream = Dream(tiny_clip, "a heart", recipe=recipe)
+    dream.run()
+    dream.recipe.steps, dream.recipe.octaves = 8, (1.0,)
+    assert next(dream).octave == 0 and dream.image.size == (32, 32)
+    dream.recipe.size = 40
+    assert next(dream).size == (40, 40)
+    other = Dream(tiny_clip, "a heart", recipe=recipe)
+    other.load_state_dict(dream.state_dict())
+    assert torch.equal(other.pixels, dream.pixels)
 
 
 def test_canvas_sizes():

@@ -374,7 +374,7 @@ DAMAGED = {
     "deltas": [DROP, None, {}, lambda x: [*x] * 9],
     "adam": [DROP, None, [], {}],
     "step": [*COUNTS, 2, 4],
-    "octave": [*COUNTS, 0],
+    "octave": COUNTS,
     "recipe": [DROP, None, [], {"wobble": 1}, {"steps": 0}, {3: 4}, {"size": torch.zeros(2)}],
     "history": [DROP, None, {}, [], lambda x: x[:2], lambda x: x[::-1], [None] * 3, [3] * 3],
     "history.1.step": COUNTS,

@@ -33,6 +33,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from dreamlab.console import print_plainly
+
 PYTHON = (3, 10)
 WIDGETS = (7, 7)  # the ipywidgets that the panel needs; Colab has 7.7
 LIVE = (7, 4)  # the ipykernel from which on a slider acts while a cell awaits
@@ -323,6 +325,11 @@ def check_saving(folder: str | Path = ".") -> str:
 
     here = Path(folder).expanduser().absolute()
     while not here.is_dir():  # Save makes the folders that are missing
+        if here == here.parent:
+            raise Trouble(
+                f"there is no {here} on this computer (a drive that was taken out, a network that "
+                "is away): give a folder that is there"
+            )
         here = here.parent
     try:
         with tempfile.TemporaryDirectory(prefix=".dreamlab-", dir=here) as inside:
@@ -407,6 +414,7 @@ def _quiet() -> Iterator[None]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line: prints the report; 0 if there is nothing to do."""
+    print_plainly()
     folder = (sys.argv[1:] if arguments is None else list(arguments))[:1] or ["."]
     report = check_machine(folder[0])
     print(report)

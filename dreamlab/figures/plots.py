@@ -132,7 +132,8 @@ def matrices(
         axes = plot.add_axes((*corner, cell * columns / width, cell * rows / height))
         _draw_matrix(axes, numbers)
         axes.set_title(title, fontsize=10)
-        axes.set_xticks(range(columns), captions, rotation=35, ha="right", rotation_mode="anchor")
+        style = {"rotation": 35, "ha": "right", "rotation_mode": "anchor", "parse_math": False}
+        axes.set_xticks(range(columns), captions, **style)
         axes.set_yticks([])
         axes.tick_params(length=0, labelsize=9)
         for row, image in enumerate(images):

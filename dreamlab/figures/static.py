@@ -7,13 +7,16 @@ nbconvert and a reopened notebook show as well).
 
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from dreamlab.figures import curve
 from dreamlab.picture import Picture, read_picture
@@ -35,16 +38,36 @@ class StaticFigure(Figure):
         FigureCanvasAgg(self)
         self.description = description
 
+    def draw(self, renderer: Any) -> None:
+        """Draw every text as it is written: in a prompt, $ is money and no formula."""
+        for text in _texts(self):
+            text.set_parse_math(False)
+            text.set_text(whole_letters(text.get_text()))
+        super().draw(renderer)
+
     def to_png(self) -> bytes:
         """The figure as the bytes of a PNG file."""
         buffer = io.BytesIO()
-        self.savefig(buffer, format="png", metadata={"Description": self.description})
+        words = whole_letters(self.description)
+        self.savefig(buffer, format="png", metadata={"Description": words})
         return buffer.getvalue()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """What a notebook stores: the picture, its words, and these as metadata of the picture."""
-        data = {"image/png": self.to_png(), "text/plain": self.description or repr(self)}
-        return data, {"image/png": {"alt": self.description}} if self.description else {}
+        words = whole_letters(self.description)
+        data = {"image/png": self.to_png(), "text/plain": words or repr(self)}
+        return data, {"image/png": {"alt": words}} if words else {}
+
+
+def _texts(artist: Artist) -> Iterator[Text]:
+    """All texts below an artist but numbers on axes, which matplotlib writes as formulas."""
+    for child in artist.get_children():
+        if isinstance(child, Text):
+            yield child
+        elif isinstance(child, Axis):
+            yield child.label
+        else:
+            yield from _texts(child)
 
 
 def to_array(image: Picture) -> np.ndarray:
@@ -278,6 +301,11 @@ def _words(prompt: Any) -> str:
 
 def shorten(text: str, letters: int) -> str:
     return text if len(text) <= letters else text[: max(letters - 1, 1)].rstrip() + "…"
+
+
+def whole_letters(text: str) -> str:
+    """With ? for half a letter (a lone surrogate), which no font and no message can hold."""
+    return text.encode(errors="replace").decode()
 
 
 def _show(axes: Axes, picture: np.ndarray) -> None:

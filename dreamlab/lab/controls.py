@@ -13,7 +13,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from dreamlab.figures.settings import start_of
-from dreamlab.figures.static import shorten
+from dreamlab.figures.static import shorten, whole_letters
 from dreamlab.loading import EMBEDDED
 from dreamlab.picture import open_picture
 
@@ -291,7 +291,9 @@ class Controls:
 
     def _make_prompt(self, name: str) -> Any:
         text = widgets.Text(
-            value=self._dream.prompts[0], placeholder="what you want to see", continuous_update=True
+            value=whole_letters(self._dream.prompts[0]),
+            placeholder="what you want to see",
+            continuous_update=True,
         )
         self._dressed(text, name, width="auto")
         text.observe(lambda _: self._post(self.check_words), "value")
@@ -302,7 +304,7 @@ class Controls:
 
     def _make_negative(self, name: str) -> Any:
         text = widgets.Text(
-            value=self._dream.negative_prompts[0],
+            value=whole_letters(self._dream.negative_prompts[0]),
             placeholder="what you do not want to see",
             continuous_update=True,
         )

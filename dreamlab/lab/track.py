@@ -32,7 +32,8 @@ class Track:
 
     def __init__(self, dream: Any, fixed: dict[str, Any], *, compared: bool) -> None:
         self.dream, self.fixed = dream, fixed
-        self.title = ", ".join(f"{label_of(name)} {said(value)}" for name, value in fixed.items())
+        title = ", ".join(f"{label_of(name)} {said(value)}" for name, value in fixed.items())
+        self.title = static.whole_letters(title)
         height, width = dream.recipe.canvas
         scale = PICTURE / max(height, width)
         self.picture = widgets.Image(

@@ -19,6 +19,7 @@ import open_clip
 import torch
 
 from dreamlab.clip import Clip, load_clip
+from dreamlab.console import print_plainly, said_in_a_sentence, whole
 from dreamlab.dream import Dream
 from dreamlab.measure.ablation import DISTRACTORS, scenes
 from dreamlab.measure.judge import Judge
@@ -143,7 +144,13 @@ def time_to_top1(
 
 
 def created_clip(name: str = CREATED, *, device: str | torch.device = "cpu") -> Clip:
-    """An open_clip model with random weights: it costs what the trained one costs, no download."""
+    """An open_clip model with random weights: it costs what the trained one costs, no download.
+
+    Raises:
+        ValueError: open_clip knows no model of that name.
+    """
+    if name not in open_clip.list_models():
+        raise ValueError(f"unknown model {name!r} (all: open_clip.list_models())")
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that the weights are random
         torch.manual_seed(0)
@@ -203,25 +210,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--device", help="cpu, cuda, mps …; the best there is unless given")
     parser.add_argument(
-        "--threads", type=int, help="of PyTorch on a CPU; its own choice if not given"
+        "--threads", type=whole(1), help="of PyTorch on a CPU; its own choice if not given"
     )
-    parser.add_argument("--pairs", type=int, default=30, help="steps to time (%(default)s)")
-    parser.add_argument("--prompts", type=int, default=8, help="to dream to top-1 (%(default)s)")
+    parser.add_argument("--pairs", type=whole(1), default=30, help="steps to time (%(default)s)")
+    parser.add_argument(
+        "--prompts", type=whole(0), default=8, help="to dream to top-1 (%(default)s)"
+    )
+    print_plainly()
     options = parser.parse_args(arguments)
     if options.threads is not None:
-        if options.threads < 1:
-            parser.error(f"--threads must be at least 1, got {options.threads}")
         torch.set_num_threads(options.threads)
 
-    clip = load_clip(options.clip, device=options.device)
-    judge = Judge(load_clip(options.judge, device=options.device)) if options.prompts > 0 else None
+    judge = None
+    with said_in_a_sentence(parser):
+        clip = load_clip(options.clip, device=options.device)
+        if options.prompts > 0:
+            judge = Judge(load_clip(options.judge, device=options.device))
     where = str(clip.device)
     if where == "cpu":
         where += f" with {torch.get_num_threads()} threads"
     print(f"On {where}, PyTorch {torch.__version__}:\n\n{STEP_HEAD}", flush=True)
     models = [(clip, Recipe())]
     for name in options.created:
-        created = created_clip(name, device=clip.device)
+        with said_in_a_sentence(parser):
+            created = created_clip(name, device=clip.device)
         models.append((created, Recipe(size=max(Recipe().size, created.image_size))))
     for model, recipe in models:
         cost = measure_step(model, recipe, pairs=options.pairs)

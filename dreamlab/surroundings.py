@@ -1,0 +1,42 @@
+"""What the program around us has set in PyTorch, kept away from a dream.
+
+PyTorch has settings that hold for a whole program: a default dtype, a default device, inference
+mode, autocast. Whoever set them had other work in mind. A dream is in float32, on the device of its
+CLIP and with gradients, or its seed would not give its picture.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import torch
+
+KINDS = ("cpu", "cuda", "mps", "xpu")  # of device, with an autocast each
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Within this, PyTorch is set as in a fresh program; afterwards, as it was before.
+
+    Tensors that were made elsewhere in inference mode can be read here, but a gradient cannot go
+    through them.
+    """
+    dtype = torch.get_default_dtype()
+    with ExitStack() as stack:
+        if torch.is_inference_mode_enabled():
+            stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        for kind in filter(_rounds, KINDS):
+            stack.enter_context(torch.autocast(kind, enabled=False))
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        if dtype != torch.float32:
+            torch.set_default_dtype(torch.float32)
+            stack.callback(torch.set_default_dtype, dtype)
+        yield
+
+
+def _rounds(kind: str) -> bool:
+    try:
+        return torch.is_autocast_enabled(kind)
+    except RuntimeError:  # this version of PyTorch has no autocast for it
+        return False

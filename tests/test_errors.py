@@ -1,0 +1,361 @@
+"""Every error speaks: odd arguments, odd surroundings, odd words, each a table of cases.
+
+What is refused is refused at once, in a sentence; what is accepted works.
+"""
+
+import contextlib
+import json
+import math
+import random
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from conftest import TINY_VIT, create_clip_folder
+from matplotlib.backends.backend_agg import RendererAgg
+from PIL import Image
+
+from dreamlab import Dream, Judge, Recipe, detail_mask, load_clip
+from dreamlab.figures import plots, static
+from dreamlab.prompts import embed
+from dreamlab.resample import blur
+from dreamlab.surroundings import undisturbed
+
+RECIPE = Recipe(size=32, steps=3, octaves=(0.5, 1.0), views=2)
+
+
+# Arguments ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"prompt": ["a", "b"], "seed": [1, 2, 3]}, ValueError, "prompt has 2 entries for 3 pic"),
+        ({"negative_prompt": ["a", "b"]}, ValueError, "negative_prompt has 2 entries for 1 pic"),
+        ({"prompt": ""}, ValueError, "prompt must be a sentence that says something"),
+        ({"prompt": ["a", " "]}, ValueError, "prompt must be a sentence that says something"),
+        ({"prompt": {}}, ValueError, "prompt must be a sentence"),
+        ({"prompt": []}, ValueError, "prompt is an empty list"),
+        ({"prompt": [], "seed": []}, ValueError, "prompt is an empty list"),
+        ({"seed": []}, ValueError, "seed is an empty list"),
+        ({"seed": ()}, ValueError, "seed is an empty list"),
+        ({"negative_prompt": []}, ValueError, "negative_prompt is an empty list"),
+        ({"negative_prompt": None}, ValueError, 'negative_prompt must be a sentence, "" for none'),
+        ({"negative_prompt": [None]}, ValueError, '"" for none'),
+        ({"negative_prompt": {}}, ValueError, '"" for none'),
+        ({"negative_prompt": {"": 1}}, ValueError, "negative_prompt must be a sentence that says"),
+        ({"negative_prompt": " "}, ValueError, "negative_prompt must be a sentence that says"),
+        ({"prompt": None}, ValueError, "prompt must be a sentence"),
+        ({"prompt": b"a heart"}, ValueError, "prompt must be a sentence"),
+        ({"prompt": {"a heart"}}, ValueError, "prompt must be a sentence"),
+        ({"prompt": [["a heart"]]}, ValueError, "prompt must be a sentence"),
+        ({"prompt": (p for p in ["a heart"])}, ValueError, "prompt must be a sentence"),
+        ({"prompt": {3: 1}}, ValueError, "prompt must be a sentence"),
+        ({"prompt": {"a heart": math.nan}}, ValueError, "the weights of prompt must be numbers"),
+        ({"prompt": {"a heart": 1, "a boat": math.nan}}, ValueError, "the weights of prompt"),
+        ({"prompt": {"a heart": math.inf}}, ValueError, "the weights of prompt"),
+        ({"prompt": {"a heart": 1e308, "a boat": 1e308}}, ValueError, "a finite sum"),
+        ({"prompt": {"a heart": 10**400}}, ValueError, "a finite sum"),
+        ({"prompt": {"a heart": "1"}}, ValueError, "got '1' for 'a heart'"),
+        ({"prompt": {"a heart": None}}, ValueError, "got None for 'a heart'"),
+        ({"prompt": {"a heart": 1j}}, ValueError, "got 1j for 'a heart'"),
+        ({"prompt": {"a heart": Decimal(1)}}, ValueError, "for 'a heart'"),
+        ({"prompt": {"a heart": -1}}, ValueError, "the weights of prompt must be numbers ≥ 0"),
+        ({"prompt": {"a heart": 0}}, ValueError, "not all 0"),
+        ({"negative_prompt": {"a heart": -1}}, ValueError, "the weights of negative_prompt"),
+        ({"seed": "12"}, TypeError, "seed must be a whole number"),
+        ({"seed": b"12"}, TypeError, "seed must be a whole number"),
+        ({"seed": 1.0}, TypeError, "seed must be a whole number"),
+        ({"seed": None}, TypeError, "seed must be a whole number"),
+        ({"seed": np.array([1, 2])}, TypeError, "a whole number or a list of them"),
+        ({"seed": [1, -1]}, ValueError, "seed must be a whole number from 0 to 2**32 − 1, got -1"),
+        ({"seed": 2**32}, ValueError, "seed must be a whole number from 0"),
+        ({"clip": "picturebook"}, TypeError, "clip must be a Clip, as load_clip"),
+        ({"clip": None}, TypeError, "clip must be a Clip, as load_clip"),
+        ({"recipe": {"steps": 3}}, TypeError, "recipe must be a Recipe"),
+        ({"recipe": Recipe}, TypeError, "recipe must be a Recipe"),
+        ({"start": "nosuch.png"}, FileNotFoundError, "start='nosuch.png'"),
+    ],
+    ids=str,
+)
+def test_arguments_that_are_refused(tiny_clip, arguments, error, words):
+    with pytest.raises(error) as caught:
+        Dream(**{"clip": tiny_clip, "prompt": "a heart", "recipe": RECIPE} | arguments)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"prompt": ("a heart", "a boat")},
+        {"seed": range(2)},
+        {"seed": np.int64(3)},
+        {"seed": [np.uint32(3)]},
+        {"prompt": "a\0heart"},
+        {"prompt": "half a letter \ud83d"},
+        {"prompt": "!!!"},
+        {"prompt": "心 ❤️ \u202eевы"},
+        {"prompt": "word " * 500},
+        {"prompt": {"a heart": True}},
+        {"prompt": {"a heart": np.float32(1)}},
+        {"prompt": {"a heart": Fraction(1, 3)}},
+        {"negative_prompt": {"a boat": np.int8(1)}},
+    ],
+    ids=str,
+)
+@pytest.mark.filterwarnings("ignore:the prompt is too long")
+def test_arguments_that_are_taken(tiny_clip, arguments):
+    dream = Dream(**{"clip": tiny_clip, "prompt": "a heart", "recipe": RECIPE} | arguments)
+    dream.run()
+    assert dream.pixels.isfinite().all()
+    for prompt in dream.prompts + dream.negative_prompts:
+        assert isinstance(prompt, str) or {type(w) for w in prompt.values()} == {float}
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e39, 3.0, 1e-46, 1e-300])
+def test_only_the_proportions_of_weights_count(tiny_clip, scale):
+    plain = embed(tiny_clip, [{"a heart": 1, "a boat": 0.25}])
+    scaled = Dream(tiny_clip, {"a heart": scale, "a boat": scale / 4})
+    assert torch.allclose(scaled._attractors, plain, atol=1e-6)
+
+
+def test_the_smallest_weight_there_is(tiny_clip):
+    dream = Dream(tiny_clip, {"a heart": 5e-324, "a boat": 0})
+    assert torch.allclose(dream._attractors, tiny_clip.encode_text("a heart"))
+
+
+# Surroundings ---------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def default_dtype(dtype):
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@contextlib.contextmanager
+def default_device(device):
+    torch.set_default_device(device)
+    try:
+        yield
+    finally:
+        torch.set_default_device(None)
+
+
+# The device "meta" has no numbers: whatever is made there by mistake, fails.
+SURROUNDINGS = {
+    "inference mode": torch.inference_mode,
+    "no grad": torch.no_grad,
+    "float64": lambda: default_dtype(torch.float64),
+    "float16": lambda: default_dtype(torch.float16),
+    "bfloat16": lambda: default_dtype(torch.bfloat16),
+    "another device": lambda: default_device("meta"),
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "autocast to half": lambda: torch.autocast("cpu", torch.float16),
+}
+
+
+@pytest.fixture(scope="module")
+def usual(tiny_clip):
+    """A dream in ordinary surroundings, of all that draws random numbers."""
+    dream = make(tiny_clip)
+    dream.run()
+    return dream
+
+
+def make(clip, start="noise"):
+    prompt = {"a heart": 2, "a boat": 1}
+    return Dream(clip, prompt, negative_prompt="a cow", start=start, recipe=RECIPE, seed=7)
+
+
+@pytest.mark.parametrize("inside", ["made", "run", "both"])
+@pytest.mark.parametrize("name", SURROUNDINGS)
+def test_a_dream_does_not_feel_what_is_around_it(tiny_clip, usual, name, inside):
+    nothing = contextlib.nullcontext
+    with SURROUNDINGS[name]() if inside != "run" else nothing():
+        dream = make(tiny_clip)
+    with SURROUNDINGS[name]() if inside != "made" else nothing():
+        dream.run()
+    assert torch.equal(dream.pixels, usual.pixels)
+    assert dream.pixels.dtype == torch.float32 and not dream.pixels.requires_grad
+    assert [step.loss for step in dream.history] == [step.loss for step in usual.history]
+
+
+@pytest.mark.parametrize("name", SURROUNDINGS)
+def test_a_clip_is_loaded_as_ever(tiny_clip_dir, usual, name):
+    with SURROUNDINGS[name]():
+        clip = load_clip(f"local-dir:{tiny_clip_dir}", device="cpu")
+    dream = make(clip)
+    dream.run()
+    assert torch.equal(dream.pixels, usual.pixels)
+
+
+@pytest.mark.parametrize("name", SURROUNDINGS)
+def test_a_state_is_taken_over_and_a_start_read_as_ever(tiny_clip, usual, name):
+    half = make(tiny_clip)
+    next(half)
+    with SURROUNDINGS[name]():
+        resumed = make(tiny_clip)
+        resumed.load_state_dict(half.state_dict())
+        from_photo = make(tiny_clip, Image.new("RGB", (40, 20), "teal"))
+    resumed.run()
+    assert torch.equal(resumed.pixels, usual.pixels)
+    expected = make(tiny_clip, Image.new("RGB", (40, 20), "teal"))
+    assert torch.equal(from_photo.start, expected.start)
+
+
+def test_what_is_around_is_left_as_it_was():
+    with (
+        default_dtype(torch.float64),
+        default_device("meta"),
+        torch.autocast("cpu", torch.bfloat16),
+        torch.inference_mode(),
+    ):
+        with contextlib.suppress(KeyboardInterrupt), undisturbed():
+            assert torch.ones(1).dtype == torch.float32 and torch.is_grad_enabled()
+            raise KeyboardInterrupt
+        assert torch.get_default_dtype() == torch.float64
+        assert torch.ones(1).device.type == "meta"
+        assert torch.is_inference_mode_enabled() and torch.is_autocast_enabled("cpu")
+
+
+def test_what_is_kept_for_later_has_no_mode(tiny_clip):
+    """Matrices are cached; the first who asks for one may be in inference mode."""
+    size = random.randrange(300, 400)  # that nobody asked for yet
+    with torch.inference_mode():
+        detail_mask(torch.rand(3, size, size))
+        tiny_clip.encode_image(torch.rand(1, 3, size, size))
+    pixels = torch.rand(1, 3, size, size, requires_grad=True)
+    blur(pixels, 1.5).sum().backward()
+    tiny_clip.encode_image(pixels).sum().backward()
+    assert pixels.grad.isfinite().all()
+
+
+# Models ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [(32, 64), (64, 32)])
+def test_a_clip_that_is_not_square_is_refused_when_loaded(tmp_path, size):
+    vision = TINY_VIT["vision_cfg"] | {"image_size": list(size)}
+    folder = create_clip_folder(tmp_path / "wide", TINY_VIT | {"vision_cfg": vision})
+    with pytest.raises(ValueError, match=f"pictures of {size[0]} × {size[1]} px.*square"):
+        load_clip(f"local-dir:{folder}", device="cpu")
+
+
+class Raising:
+    """A Clip whose `encode_image` raises at its second call."""
+
+    def __init__(self, clip, error):
+        self.clip, self.error, self.calls = clip, error, 0
+
+    def __getattr__(self, name):
+        return getattr(self.clip, name)
+
+    def encode_image(self, images):
+        self.calls += 1
+        if self.calls == 2:
+            raise self.error
+        return self.clip.encode_image(images)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        KeyError("mine"),
+        StopAsyncIteration("mine"),
+        GeneratorExit("mine"),
+        KeyboardInterrupt("mine"),
+        SystemExit("mine"),
+        RuntimeError("mine"),
+    ],
+    ids=repr,
+)
+def test_an_exception_of_the_user_passes_through(tiny_clip, error):
+    dream = Dream(Raising(tiny_clip, error), "a heart", recipe=RECIPE)
+    with pytest.raises(type(error)) as caught:
+        dream.run()
+    assert caught.value is error
+    assert len(dream.history) == 1
+    dream.run()
+    assert dream.done
+
+
+def test_even_stop_iteration_is_not_taken_for_the_end(tiny_clip):
+    """Python's own generators make a RuntimeError of it as well (PEP 479)."""
+    error = StopIteration("mine")
+    dream = Dream(Raising(tiny_clip, error), "a heart", recipe=RECIPE)
+    with pytest.raises(RuntimeError, match="StopIteration came out of the CLIP") as caught:
+        dream.run()
+    assert caught.value.__cause__ is error and len(dream.history) == 1
+
+
+# Words in figures -----------------------------------------------------------------------------
+
+IMAGE = Image.new("RGB", (16, 16), "teal")
+FIGURES = {
+    "pictures": lambda w: plots.pictures([IMAGE], [w], alt="x"),
+    "matrix": lambda w: plots.matrix([[1.0]], [IMAGE], [w], alt="x", title=w),
+    "curves": lambda w: plots.curves(
+        {w: [1, 2], "b": [1, 3]}, title=w, xlabel=w, ylabel=w, alt="x", levels={w: 1}
+    ),
+    "histograms": lambda w: plots.histograms({w: torch.rand(3, 8, 8)}, alt="x"),
+    "contact sheet": lambda w: static.contact_sheet([IMAGE], [w], captions=[w]),
+    "strip": lambda w: static.strip([IMAGE], [w]),
+}
+
+
+HALF = "half a letter \ud83d"
+MONEY = r"$x^$ for \$"  # to matplotlib a formula, and a broken one
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_words_are_drawn_as_they_are_written(figure, monkeypatch):
+    drawn = []
+    for name in ("draw_text", "draw_mathtext"):
+        method = getattr(RendererAgg, name)
+
+        def spy(self, gc, x, y, s, *rest, _name=name, _method=method, **more):
+            drawn.append((_name, s))
+            return _method(self, gc, x, y, s, *rest, **more)
+
+        monkeypatch.setattr(RendererAgg, name, spy)
+    FIGURES[figure](MONEY).to_png()
+    assert ("draw_text", MONEY) in drawn
+    assert ("draw_mathtext", MONEY) not in drawn
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_half_a_letter_is_drawn_as_a_question_mark(figure):
+    if figure != "matrix":  # whose captions are ticks, drawn by matplotlib as they are
+        FIGURES[figure](HALF).to_png()
+
+
+@pytest.mark.parametrize(
+    "words", ["$x^$ for $5, not $\\frac{$", HALF, "a\0b", "a \x1b[31m heart", "夢 👩\u200d👧"]
+)
+@pytest.mark.filterwarnings("ignore:Glyph")
+def test_the_last_figure_of_a_dream_takes_any_prompt(tiny_clip, words):
+    dream = Dream(tiny_clip, words, negative_prompt=words, recipe=RECIPE)
+    dream.run()
+    figure = static.dream_figure(dream, judged=[(1, 0.5)], changes=[(1, "tv_weight", 0.1)])
+    data, metadata = figure._repr_mimebundle_()
+    assert data["image/png"].startswith(b"\x89PNG")
+    json.dumps([data["text/plain"], metadata], ensure_ascii=False).encode()
+
+
+# The judge ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [name for name in SURROUNDINGS if "autocast" not in name])
+def test_a_judge_says_the_same_whatever_is_around_it(tiny_clip, usual, name):
+    judge = Judge(tiny_clip)
+    expected = judge.similarity(usual.pixels, ["a heart", "a boat"])
+    with SURROUNDINGS[name]():
+        said = judge.similarity(usual.pixels, ["a heart", "a boat"])
+    assert torch.allclose(said, expected, atol=1e-6)
