@@ -111,7 +111,7 @@ def _encoded(start: str | Tensor) -> str | list[str]:
     warnings.warn(
         f"the start picture is too large to be saved with the dream ({len(text) >> 20} MB): keep "
         "it, it will be needed to make the dream again",
-        stacklevel=4,
+        stacklevel=5,
     )
     return TOO_LARGE
 
