@@ -1,61 +1,101 @@
-"""The benchmark: what a step costs beyond CLIP itself, and how soon a picture shows its prompt.
+"""The benchmark: what dreams cost, beside the least that they could cost and beside other loops.
 
-    python -m dreamlab.measure.bench
+    python -m dreamlab.measure.bench                     # tables; JSON, plot in outputs/bench
+    python -m dreamlab.measure.bench --only step peers   # some parts of it
+    python -m dreamlab.measure.bench --only worth        # fewer views, and what they are worth
+    python -m dreamlab.measure.bench --write             # the ratios and the plot into README.md
 
-Times depend on the machine, and on what else it does. The first table compares a step with its
-unavoidable part (CLIP forward, and back to the pixels of the same views), in pairs measured right
-after each other, so that what slows one slows the other.
+Seconds belong to a machine, and to what else it does. So everything is a ratio of two jobs, done in
+turns: what slows one slows the other. With one thread on a CPU, its own computing time counts.
 """
 
 import argparse
-import statistics
-import time
-import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from itertools import islice
+from pathlib import Path
+from typing import Any
 
-import open_clip
 import torch
 
 from dreamlab.clip import Clip, load_clip
+<<<<<<< HEAD
 from dreamlab.console import print_plainly, said_in_a_sentence, whole
 from dreamlab.dream import Dream
+=======
+from dreamlab.files import write_atomically
+>>>>>>> 4a905e7 (Benchmark in parts: step, arithmetic, batches, canvases, other loops, worth; JSON, a plot, README)
 from dreamlab.measure.ablation import DISTRACTORS, scenes
+from dreamlab.measure.costs import (
+    against_peers,
+    arithmetic,
+    batches,
+    canvas_cost,
+    created_clip,
+    fastest,
+    step_cost,
+)
 from dreamlab.measure.judge import Judge
+from dreamlab.measure.report import (
+    PANELS,
+    README,
+    TABLES,
+    Results,
+    as_json,
+    check_readme,
+    plot,
+    say_machine,
+    write_readme,
+)
+from dreamlab.measure.timing import machine
+from dreamlab.measure.worth import say_top1, time_to_top1, worth
 from dreamlab.picturebook.world import caption
 from dreamlab.recipe import Recipe
-from dreamlab.views import draw_windows, look
 
-CREATED = "ViT-B-32"
-WARM_UP = 3  # pairs that are not counted: allocators and caches fill
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Seconds of each pair: a whole step, and CLIP alone on as many views."""
-
-    steps: tuple[float, ...]
-    bare: tuple[float, ...]
-
-    @property
-    def ratio(self) -> float:
-        """The median over the pairs of step / bare."""
-        return statistics.median(self.ratios)
-
-    @property
-    def ratios(self) -> list[float]:
-        return [step / bare for step, bare in zip(self.steps, self.bare, strict=True)]
-
-    @property
-    def quartiles(self) -> tuple[float, float]:
-        """Between these lies the middle half of the ratios."""
-        if len(self.steps) == 1:
-            return self.ratio, self.ratio
-        low, _, high = statistics.quantiles(self.ratios, n=4, method="inclusive")
-        return low, high
+PARTS = ("step", "arithmetic", "batches", "canvases", "peers", "top1", "worth")
+USUAL = PARTS[:-1]  # worth dreams hundreds of pictures
+CREATED = ("ViT-B-32", "ViT-L-14")
+CANVASES = ("1024x768", "4096x4096")
 
 
+def measured(options: argparse.Namespace, say: Callable[[str], object]) -> Results:
+    """All parts that were asked for; each is said as soon as it is there."""
+    clip = load_clip(options.clip, device=options.device)
+    judge = Judge(load_clip(options.judge, device=options.device))
+    limits = {"most": options.seconds}
+    results: Results = {"machine": machine(clip.device)}
+    say(say_machine(results["machine"]))
+
+    def part(name: str, rows: Iterable[dict[str, Any]]) -> None:
+        results[name] = list(rows)
+        say(TABLES[name](results[name]))
+
+    if "step" in options.only:
+        part("step", _step_rows(clip, options, limits))
+    if "arithmetic" in options.only:
+        results["chosen"] = fastest(clip, views=Recipe().views)
+        part("arithmetic", arithmetic(clip, compiled=options.compile, **limits))
+        say(f"Half a second of measuring would choose {results['chosen']}.")
+    if "batches" in options.only:
+        part("batches", batches(clip, pairs=min(8, options.pairs), **limits))
+    if "canvases" in options.only:
+        sizes = (tuple(map(int, text.split("x"))) for text in options.canvases)
+        part("canvases", (canvas_cost(options.clip, s, device=options.device) for s in sizes))
+    if "peers" in options.only:
+        part("peers", against_peers(clip, pairs=options.pairs, **limits))
+    if "top1" in options.only:
+        captions = [caption(s) for s in islice(scenes(), options.prompts + DISTRACTORS)]
+        prompts, others = captions[: options.prompts], captions[options.prompts :]
+        found = time_to_top1(clip, judge, prompts, others)
+        results["top1"] = [asdict(f) for f in found]
+        say(say_top1(found, len(captions)))
+    if "worth" in options.only:
+        part("worth", worth(clip, judge, prompts=options.prompts))
+    return results
+
+
+<<<<<<< HEAD
 def measure_step(clip: Clip, recipe: Recipe | None = None, *, pairs: int = 30) -> Cost:
     """Time the steps of a whole dream, all octaves, each beside the bare passes through CLIP.
 
@@ -192,6 +232,14 @@ def report_top1(found: Sequence[Found], captions: int) -> str:
     seconds = statistics.median(f.seconds for f in reached)
     step = statistics.median(f.step for f in reached)
     return f"{text}; of these, half are there within {seconds:.1f} s ({step:.0f} steps)."
+=======
+def _step_rows(clip: Clip, options: argparse.Namespace, limits: dict) -> Iterable[dict[str, Any]]:
+    yield step_cost(clip, Recipe(), pairs=options.pairs, **limits)
+    for name in options.created:
+        created = created_clip(name, device=clip.device)
+        recipe = Recipe(size=max(Recipe().size, created.image_size))
+        yield step_cost(created, recipe, pairs=options.pairs, **limits)
+>>>>>>> 4a905e7 (Benchmark in parts: step, arithmetic, batches, canvases, other loops, worth; JSON, a plot, README)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -199,15 +247,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m dreamlab.measure.bench", description=__doc__.split("\n")[0]
     )
-    parser.add_argument("--clip", default="picturebook", help="who dreams (%(default)s)")
-    parser.add_argument("--judge", default="picturebook-judge", help="who judges (%(default)s)")
-    parser.add_argument(
+    add = parser.add_argument
+    add("--only", nargs="+", choices=PARTS, default=USUAL, help=f"parts ({' '.join(USUAL)})")
+    add("--clip", default="picturebook", help="who dreams (%(default)s)")
+    add("--judge", default="picturebook-judge", help="who judges (%(default)s)")
+    add(
         "--created",
         nargs="*",
-        default=[CREATED],
+        default=CREATED,
         metavar="MODEL",
-        help=f"open_clip models to time with random weights ({CREATED})",
+        help=f"open_clip models to time with random weights ({' '.join(CREATED)})",
     )
+<<<<<<< HEAD
     parser.add_argument("--device", help="cpu, cuda, mps …; the best there is unless given")
     parser.add_argument(
         "--threads", type=whole(1), help="of PyTorch on a CPU; its own choice if not given"
@@ -217,10 +268,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--prompts", type=whole(0), default=8, help="to dream to top-1 (%(default)s)"
     )
     print_plainly()
+=======
+    add(
+        "--canvases",
+        nargs="*",
+        default=CANVASES,
+        metavar="HxW",
+        help=f"large canvases ({' '.join(CANVASES)})",
+    )
+    add("--device", help="cpu, cuda, mps …; the best there is unless given")
+    add("--threads", type=int, help="of PyTorch on a CPU; its own choice if not given")
+    add("--pairs", type=int, default=30, help="how often to time (%(default)s)")
+    add("--seconds", type=float, default=60, help="about the most for one ratio (%(default)s)")
+    add("--prompts", type=int, default=8, help="to dream for top1 and worth (%(default)s)")
+    add("--compile", action="store_true", help="try torch.compile too: minutes, and a C++ compiler")
+    add("--out", type=Path, default=Path("outputs/bench"), help="JSON and plot (%(default)s)")
+    add("--write", action="store_true", help="put the ratios and the plot into README.md")
+>>>>>>> 4a905e7 (Benchmark in parts: step, arithmetic, batches, canvases, other loops, worth; JSON, a plot, README)
     options = parser.parse_args(arguments)
+    for name in ("threads", "pairs", "prompts"):
+        if getattr(options, name) is not None and getattr(options, name) < 1:
+            parser.error(f"--{name} must be at least 1, got {getattr(options, name)}")
+    for text in options.canvases:
+        if not re.fullmatch(r"\d+x\d+", text):
+            parser.error(f"--canvases must be like 1024x768, got {text}")
     if options.threads is not None:
         torch.set_num_threads(options.threads)
+    if options.write:
+        check_readme(README)
 
+<<<<<<< HEAD
     judge = None
     with said_in_a_sentence(parser):
         clip = load_clip(options.clip, device=options.device)
@@ -243,6 +320,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prompts, others = captions[: options.prompts], captions[options.prompts :]
         found = time_to_top1(clip, judge, prompts, others)
         print("\n" + report_top1(found, len(captions)))
+=======
+    results = measured(options, lambda text: print(text + "\n", flush=True))
+    write_atomically(options.out / "bench.json", as_json(results))
+    if any(results.get(name) for name in PANELS):
+        write_atomically(options.out / "bench.png", plot(results).to_png())
+    print(f"kept in {options.out}")
+    if options.write:
+        write_readme(results, README)
+        print(f"written to {README}")
+>>>>>>> 4a905e7 (Benchmark in parts: step, arithmetic, batches, canvases, other loops, worth; JSON, a plot, README)
 
 
 if __name__ == "__main__":
