@@ -96,6 +96,17 @@ def ask_number(answer: Callable, *values: Any) -> float:
     return found.item()
 
 
+def ask_list(answer: Callable, *values: Any, of: str) -> list:
+    """The things that an answer returns, whatever holds them; `of` what, for the sentence."""
+    result = ask(answer, *values)
+    try:
+        if isinstance(result, str | bytes | Mapping):
+            raise TypeError("a whole")
+        return list(islice(result, MANY))
+    except Exception:
+        raise NotYet(f"a list of {of} is wanted, and this is {what(result)}") from None
+
+
 def ask_tensor(
     answer: Callable,
     *values: Any,
