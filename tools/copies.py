@@ -2,22 +2,31 @@
 
     python tools/copies.py                 into copies/student and copies/teacher
     python tools/copies.py --into FOLDER   into FOLDER/student and FOLDER/teacher
+    python tools/copies.py --force         over copies that somebody has worked in, too
 
 Students get the exercises without solutions and notes, and nothing that was computed: they predict
 first. Teachers get solutions in place of the stubs, unfolded, the stored pictures and notes. The
 chapters in `notebooks/` stay the only source: which cell goes where is in its tags.
+
+A copy that was changed or run since it was made is somebody's work: it is named and left alone.
 """
 
 import argparse
+import hashlib
+import json
+import os
 import sys
 from pathlib import Path
 
+import nbformat
 from nbconvert import NotebookExporter
 from nbconvert.preprocessors import Preprocessor
+from nbformat import NotebookNode
 from traitlets.config import Config
 
 ROOT = Path(__file__).resolve().parent.parent
-REMOVED = {"student": {"solution", "teacher"}, "teacher": {"exercise"}}
+# "chapter" is on what is true in the chapter alone, such as that solutions are folded away there.
+REMOVED = {"student": {"solution", "teacher", "chapter"}, "teacher": {"exercise", "chapter"}}
 
 
 class Unfold(Preprocessor):
@@ -37,18 +46,53 @@ def exporter(kind: str) -> NotebookExporter:
     return NotebookExporter(config=config, preprocessors=[Unfold] if kind == "teacher" else [])
 
 
-def main(arguments: list[str] | None = None) -> None:
+def fingerprint(nb: NotebookNode) -> str:
+    """Of all that somebody can write or compute in a notebook; opening and saving keep it."""
+    cells = [{k: v for k, v in cell.items() if k not in {"id", "metadata"}} for cell in nb.cells]
+    return hashlib.sha256(json.dumps(cells, sort_keys=True).encode()).hexdigest()
+
+
+def is_untouched(path: Path) -> bool:
+    """Whether this is a copy as this program made it: it carries the fingerprint it had then."""
+    try:
+        nb = nbformat.read(path, as_version=4)
+        return nb.metadata.dreamlab.fingerprint == fingerprint(nb)
+    except Exception:  # not a notebook, or not one of ours
+        return False
+
+
+def write(path: Path, nb: NotebookNode) -> None:
+    """Whole or not at all, over what is there."""
+    nb.metadata.dreamlab = {"fingerprint": fingerprint(nb)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(path.name + ".new")
+    new.write_text(nbformat.writes(nb) + "\n", encoding="utf-8")
+    os.replace(new, path)
+
+
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--into", type=Path, default=ROOT / "copies", help="folder (copies)")
-    folder = parser.parse_args(arguments).into
+    parser.add_argument("--force", action="store_true", help="also over what somebody worked in")
+    options = parser.parse_args(arguments)
     chapters = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    worked_in = []
     for kind in REMOVED:
-        (folder / kind).mkdir(parents=True, exist_ok=True)
         convert = exporter(kind).from_filename
         for chapter in chapters:
+            path = options.into / kind / chapter.name
+            if path.exists() and not (options.force or is_untouched(path)):
+                worked_in.append(path)
+                continue
             text, _ = convert(str(chapter))
-            (folder / kind / chapter.name).write_text(text + "\n", encoding="utf-8")
-    print(f"{len(chapters)} chapters in {folder / 'student'} and {folder / 'teacher'}")
+            write(path, nbformat.reads(text, as_version=4))
+    written = len(REMOVED) * len(chapters) - len(worked_in)
+    print(f"{written} copies in {options.into / 'student'} and {options.into / 'teacher'}")
+    for path in worked_in:
+        print(f"left alone: {path} was changed or run since it was made", file=sys.stderr)
+    if worked_in:
+        print("--into another folder makes new ones there; --force overwrites", file=sys.stderr)
+    return int(bool(worked_in))
 
 
 if __name__ == "__main__":
