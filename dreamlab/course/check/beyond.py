@@ -127,7 +127,9 @@ def left_to_do(answer: Callable) -> str:
             raise NotYet("a dream that failed has a row, with an error; it is to be done again")
         if sorted(map(repr, listed)) == sorted(map(repr, right)):
             raise NotYet("all are there; keep them in the order in which they are wanted")
-        raise NotYet(f"with {len(finished)} of 6 finished it says {listed}, and {right} are left")
+        raise NotYet(
+            f"with {len(finished)} of 6 finished it says {shown(listed)}, and {right} are left"
+        )
     return "what is on the disk is not dreamt again, and what failed is."
 
 
