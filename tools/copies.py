@@ -4,8 +4,9 @@
     python tools/copies.py --into FOLDER   into FOLDER/student and FOLDER/teacher
     python tools/copies.py --force         over copies that somebody has worked in, too
 
-Students get the exercises without solutions and notes, and nothing that was computed: they predict
-first. Teachers get solutions in place of the stubs, unfolded, the stored pictures and notes. The
+Students get the exercises without solutions and notes, without the asserts that only hold the text,
+and without anything that was computed: they predict first. Teachers get solutions in place of the
+stubs, unfolded, the stored pictures and notes. The
 chapters in `notebooks/` stay the only source: which cell goes where is in its tags.
 
 A copy that was changed or run since it was made is somebody's work: it is named and left alone.
@@ -26,14 +27,18 @@ from traitlets.config import Config
 
 ROOT = Path(__file__).resolve().parent.parent
 # "chapter" is on what is true in the chapter alone, such as that solutions are folded away there.
-REMOVED = {"student": {"solution", "teacher", "chapter"}, "teacher": {"exercise", "chapter"}}
+REMOVED = {
+    "student": {"solution", "teacher", "chapter", "claim"},
+    "teacher": {"exercise", "chapter"},
+}
 
 
 class Unfold(Preprocessor):
     """Solutions are folded in the chapters, so that they are not seen by accident."""
 
     def preprocess_cell(self, cell, resources, index):
-        cell.metadata.pop("jupyter", None)
+        if "solution" in cell.metadata.get("tags", []):
+            cell.metadata.pop("jupyter", None)
         return cell, resources
 
 
