@@ -1,5 +1,4 @@
-"""Chapter 9: its functions do what they say, it runs without Dask, and its checks accept every right
-solution.
+"""Chapter 9: its functions are right, it runs without Dask, its checks accept every right solution.
 
 Each wrong solution stands for a mistake that students make, with words its sentence must hold.
 """
