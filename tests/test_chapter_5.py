@@ -8,289 +8,292 @@ import pytest
 import torch
 from chapters import functions
 
-from dreamlab import Dream, Judge, Recipe
-from dreamlab.adam import Adam
+from dreamlab import detail_mask, masked_total_variation, total_variation
 from dreamlab.course import check
-from dreamlab.dream import to_pil
-
-SENTENCES = ["a red heart", "two stars at night"]
-RAW = Recipe.raw(size=64, steps=8)
+from dreamlab.resample import blur
 
 # --- the functions that it defines ----------------------------------------------------------------
 
 
-@pytest.fixture
-def define(tiny_clip):
-    return functions(
-        "05_clamping",
-        clip=tiny_clip,
-        judge=Judge(tiny_clip),
-        captions=SENTENCES,
-        texts=tiny_clip.encode_text(SENTENCES),
-        sentence=SENTENCES[0],
-    )
+@pytest.fixture(scope="module")
+def define():
+    return functions("05_masked_tv")
 
 
 @pytest.fixture
-def wide():
-    """A picture with values on both sides of both walls."""
-    return 0.5 + torch.randn(3, 9, 7, generator=torch.Generator().manual_seed(1))
+def images():
+    return torch.rand(2, 3, 20, 24, generator=torch.Generator().manual_seed(1))
 
 
-def test_bytes_are_those_of_the_packages_pictures(define, wide):
-    ours = define["cut_off"](wide).movedim(0, -1).numpy()
-    assert np.array_equal(ours, np.asarray(to_pil(wide)))
-    inside = wide.clamp(0, 1)
-    assert torch.equal(define["wrapped"](inside), define["cut_off"](inside))
+def test_mask_is_the_packages(define, images):
+    assert torch.allclose(define["my_mask"](images), detail_mask(images), atol=1e-5)
+    for knobs in ({"alpha": 0.5, "kappa": 0.03}, {"alpha": 0.0, "kappa": 0.1}):
+        ours = define["my_mask"](images[0], **knobs)
+        assert torch.allclose(ours, detail_mask(images[0], **knobs), atol=1e-5)
 
 
-def test_wrapping_is_what_a_byte_does(define):
-    whole = torch.arange(-600, 900)
-    expected = torch.tensor([n % 256 for n in whole.tolist()])
-    assert torch.equal(define["wrapped"](whole / 255).long(), expected)
+def test_its_mask_has_a_gradient_and_the_packages_has_none(define, images):
+    images.requires_grad_()
+    (gradient,) = torch.autograd.grad(define["my_mask"](images).sum(), images)
+    assert gradient.abs().max() > 0 and gradient.isfinite().all()
+    assert not detail_mask(images).requires_grad
 
 
-def test_the_worst_value_is_named_with_its_place(define):
-    image = torch.rand(3, 9, 7, generator=torch.Generator().manual_seed(2))
-    image[1, 4, 2], image[2, 8, 0] = 1.5, -0.75
-    assert define["worst"](image) == "row 8, column 0, blue: -0.75"
-    image[1, 4, 2] = 2.0
-    assert define["worst"](image) == "row 4, column 2, green: 2.00"
+def test_masked_variation_is_the_packages(define, images):
+    mask = torch.rand(2, 1, 20, 24)
+    right, down = torch.zeros_like(images), torch.zeros_like(images)
+    right[..., :-1], down[..., :-1, :] = images.diff(dim=-1), images.diff(dim=-2)
+    ours = define["my_masked_tv"](right, down, mask)
+    assert torch.isclose(ours, masked_total_variation(images, mask))
 
 
-def test_beyond_is_the_distance_to_the_range(define, wide):
-    distance = torch.maximum(wide - 1, -wide).clamp(min=0)
-    assert torch.allclose(define["beyond"](wide), distance)
-    assert torch.isclose(define["penalty"](wide), distance.square().sum())
+def test_eigenvalues(define):
+    slopes = torch.randn(2, 5, 3, 4, dtype=torch.float64)
+    xx, yy, xy = slopes[0].square().mean(0), slopes[1].square().mean(0), slopes.prod(0).mean(0)
+    first, second = define["eigenvalues"](xx, yy, xy)
+    assert (first >= second).all()
+    assert torch.allclose(first + second, xx + yy)
+    assert torch.allclose(first * second, xx * yy - xy**2)
 
 
-def test_loop_is_the_packages(define, tiny_clip):
-    ours = define["dream"](SENTENCES, steps=8)
-    packed = Dream(tiny_clip, SENTENCES, recipe=Recipe.raw(size=64, steps=8, clamp=True))
-    packed.run()
-    assert (ours - packed.pixels).abs().mean() < 2e-3
-    free = Dream(tiny_clip, SENTENCES, recipe=RAW)
-    free.run()
-    assert (define["dream"](SENTENCES, "never", steps=8) - free.pixels).abs().mean() < 2e-3
+def test_equal_mean_weight(define):
+    edge = torch.full((1, 16, 16), 0.2)
+    edge[..., 8:] = 0.8
+    mask = detail_mask(edge)
+    assert mask.mean() < 0.99
+    shared = define["masked"](edge)
+    assert torch.isclose(shared, masked_total_variation(edge, mask) / mask.mean())
+    ones = define["masked"](edge, lambda image: torch.full_like(image, 0.3))
+    assert torch.isclose(ones, total_variation(edge, "squared"))
 
 
-def test_only_the_clamp_after_the_update_ends_inside(define):
-    inside = define["dream"](SENTENCES, steps=30)
-    assert inside.min() == 0 and inside.max() == 1
-    for clamp in ("before", "never"):
-        ended = define["dream"](SENTENCES, clamp, steps=30)
-        assert ended.min() < 0 and ended.max() > 1
+def test_descend_goes_downhill(define, images):
+    moved = define["descend"](images, define["squared"], 0.05, steps=3)
+    assert define["squared"](moved) < define["squared"](images) / 2
+    assert not moved.requires_grad
+    same = images
+    for _ in range(3):
+        same = define["descend"](same, define["squared"], 0.05)
+    assert torch.equal(moved, same)
 
 
-def test_the_free_loop_without_a_penalty_is_the_packages(define, tiny_clip):
-    free = Dream(tiny_clip, SENTENCES, recipe=RAW)
-    free.run()
-    ours = define["dream_free"](SENTENCES, torch.clone, start=0.5, rate=0.05, steps=8)
-    assert (ours - free.pixels).abs().mean() < 2e-3
+def test_without_detach_edges_are_invented(define):
+    """With another patch of noise than the chapter's."""
+    noise = 0.5 + 0.25 * torch.randn(1, 48, 48, generator=torch.Generator().manual_seed(9))
+    mask = define["my_mask"]
+    honest, _ = define["smooth"](noise, lambda image: mask(image).detach(), steps=80)
+    cheating, losses = define["smooth"](noise, mask, steps=80)
+    assert losses[-1] < losses[0] / 10
+    assert mask(cheating).mean() < 0.7 < 0.9 < mask(honest).mean()
+    assert define["squared"](cheating) > 5 * define["squared"](honest)
 
 
-def test_sigmoid_and_penalty_hold_the_values(define):
-    sigmoid = define["dream_free"](SENTENCES, steps=30)
-    assert sigmoid.min() > 0 and sigmoid.max() < 1
-    free, held = (
-        define["dream_free"](SENTENCES, torch.clone, 0.5, 0.05, weight, steps=30)
-        for weight in (0.0, 10.0)
-    )
-    assert define["beyond"](held).sum() < define["beyond"](free).sum() / 2
+def test_outlines(define):
+    flat, noise = torch.full((1, 3, 40, 40), 0.3), torch.rand(1, 3, 40, 40)
+    square = flat.clone()
+    square[..., 15:25, 15:25] = 0.9
+    outlines = define["outlines"]
+    assert outlines(square).item() > 0.75 > 0.35 > outlines(noise).item() > 0.1
+    # It does not depend on how strong a picture is.
+    assert torch.isclose(outlines(0.5 * square), outlines(square), atol=1e-3)
 
 
-@pytest.mark.parametrize(("push", "strength"), [(1, 1), (5, 1), (50, 1), (7, 3), (50, 10)])
-def test_one_pixel_leaves_the_wall_when_adam_says_so(define, push, strength):
-    x, adam = torch.ones(1), Adam.zeros_like(torch.ones(1))
-    for _ in range(push):
-        adam = adam.update(torch.tensor([-float(strength)]))
-        x = (x - 0.05 * adam.direction()).clamp(0, 1)
-        assert x == 1
-    waited = 0
-    while x == 1:
-        adam = adam.update(torch.ones(1))
-        x = (x - 0.05 * adam.direction()).clamp(0, 1)
-        waited += 1
-    assert define["steps_until_it_leaves"](push, strength) == waited
+# --- the checks -----------------------------------------------------------------------------------
 
 
-def test_only_memory_holds_a_pixel_back(define):
-    by_adam, _ = define["held_back"](lambda adam, gradient: adam.direction(), 0.05, steps=40)
-    by_descent, _ = define["held_back"](lambda adam, gradient: gradient.sign(), 0.05, steps=40)
-    assert by_adam > 0.05 and by_descent == 0
+def by_library(xx, yy, xy):
+    tensors = torch.stack([torch.stack([xx, xy], -1), torch.stack([xy, yy], -1)], -2)
+    values = torch.linalg.eigvalsh(tensors)
+    return values[..., 1] - values[..., 0]
 
 
-# --- its checks -----------------------------------------------------------------------------------
-
-
-def by_sorting(x, low, high):
-    """The middle one of three numbers."""
-    walls = torch.tensor([low, high], dtype=x.dtype).expand(*x.shape, 2)
-    return torch.cat([x[..., None], walls], dim=-1).median(dim=-1).values
+def by_formula(xx, yy, xy):
+    p, q = xx + yy, xx * yy - xy**2
+    root = (p**2 / 4 - q).clamp(min=0).sqrt()
+    return (p / 2 + root) - (p / 2 - root)
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        lambda x, low, high: x.clamp(low, high),
-        lambda x, low, high: np.clip(x.numpy(), low, high),
-        lambda x, low, high: torch.where(x < low, low, torch.where(x > high, high, x)),
-        lambda x, low, high: low + torch.relu(x - low) - torch.relu(x - high),
-        lambda x, low, high: x.double().clamp(min=low).clamp(max=high),
-        by_sorting,
+        lambda xx, yy, xy: ((xx - yy) ** 2 + 4 * xy**2).sqrt(),
+        lambda xx, yy, xy: ((xx - yy).square() + (2 * xy).square()) ** 0.5,
+        lambda xx, yy, xy: torch.hypot(xx - yy, 2 * xy),
+        lambda xx, yy, xy: np.hypot((xx - yy).numpy(), 2 * xy.numpy()),
+        by_library,
+        by_formula,
     ],
 )
-def test_every_projection_is_right(answer):
-    verdict = check.project(answer)
+def test_every_coherence_is_right(answer):
+    verdict = check.coherence(answer)
     assert verdict, verdict
-
-
-def mirrored(x, low, high):
-    wave = (x - low).remainder(2 * (high - low))
-    return low + torch.minimum(wave, 2 * (high - low) - wave)
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (lambda x, low, high: x.clamp(0, 1), "no effect"),
-        (lambda x, low, high: x, "stay where they are"),
-        (lambda x, low, high: x.clamp(max=high), "one wall is missing"),
-        (lambda x, low, high: x.clamp(min=low), "one wall is missing"),
-        (
-            lambda x, low, high: low + (high - low) * (x - x.min()) / (x.max() - x.min()),
-            "squeezes",
-        ),
-        (lambda x, low, high: low + (x - low).remainder(high - low), "wraps round"),
-        (mirrored, "reflects"),
-        (lambda x, low, high: low + (high - low) * x.sigmoid(), "sigmoid"),
-        (lambda x, low, high: x / x.abs().max(), "already inside"),
-        (lambda x, low, high: torch.where((x < low) | (x > high), low, x), "nearest allowed"),
-        (lambda x, low, high: x.clamp(low, high).sum(), "a single number"),
-        (lambda x, low, high: "clamped", "and this is a str"),
+        (lambda xx, yy, xy: -torch.hypot(xx - yy, 2 * xy), "wrong way round"),
+        (lambda xx, yy, xy: (xx - yy) ** 2 + 4 * xy**2, "take the root"),
+        (lambda xx, yy, xy: torch.hypot(xx - yy, 2 * xy) / 2, "half"),
+        (lambda xx, yy, xy: (xx + yy + torch.hypot(xx - yy, 2 * xy)) / 2, "λ₁ alone"),
+        (lambda xx, yy, xy: (xx + yy - torch.hypot(xx - yy, 2 * xy)) / 2, "λ₂ alone"),
+        (lambda xx, yy, xy: xx + yy, "λ₁ + λ₂"),
+        (lambda xx, yy, xy: xx * yy - xy**2, "λ₁ · λ₂"),
+        (lambda xx, yy, xy: (xx - yy).abs(), "diagonal"),
+        (lambda xx, yy, xy: xx - yy, "has a sign"),
+        (lambda xx, yy, xy: torch.hypot(xx - yy, xy), "four times"),
+        (lambda xx, yy, xy: ((xx - yy) ** 2 + 2 * xy**2).sqrt(), "not twice"),
+        (lambda xx, yy, xy: torch.hypot(xx - yy, 2 * xy) / (xx + yy), "difference itself"),
+        (lambda xx, yy, xy: xx * 3, "is due"),
+        (lambda xx, yy, xy: (xx - yy).mean(), "a single number"),
+        (lambda xx, yy, xy: "much", "numbers of shape (4, 5) are wanted"),
+        (lambda xx, yy, xy: ..., "returns nothing yet"),
+        (lambda xx, yy, xy: xx / 0, "infinite"),
     ],
 )
-def test_a_wrong_projection_is_told_what_is_wrong(answer, words):
-    verdict = check.project(answer)
+def test_a_wrong_coherence_is_told_what_is_wrong(answer, words):
+    verdict = check.coherence(answer)
     assert not verdict and words in verdict.sentence, verdict
 
 
+def test_a_coherence_that_breaks_where_nothing_changes():
+    def share_times_sum(xx, yy, xy):
+        return torch.hypot(xx - yy, 2 * xy) / (xx + yy) * (xx + yy)
+
+    verdict = check.coherence(share_times_sum)
+    assert not verdict and "division by zero" in verdict.sentence, verdict
+
+
+def one_by_one(masks):
+    return torch.stack([mask / mask.mean() for mask in masks])
+
+
 @pytest.mark.parametrize(
     "answer",
     [
-        lambda x: (x.clamp(0, 1) * 255).round(),
-        lambda x: (x * 255).round().clamp(0, 255).to(torch.uint8),
-        lambda x: (x.clamp(0, 1) * 255 + 0.5).long(),
-        lambda x: np.rint(np.clip(x.numpy(), 0, 1) * 255).astype(np.uint8),
-        lambda x: [[max(0, min(255, round(v * 255))) for v in row] for row in x.tolist()],
+        lambda m: m / m.mean((1, 2, 3), keepdim=True),
+        lambda m: m / m.flatten(1).mean(1).view(-1, 1, 1, 1),
+        lambda m: m * m[0].numel() / m.sum((-3, -2, -1), keepdim=True),
+        lambda m: m.numpy() / m.numpy().mean((1, 2, 3), keepdims=True),
+        one_by_one,
     ],
 )
-def test_all_bytes_are_right(answer):
-    verdict = check.to_bytes(answer)
+def test_every_equal_weight_is_right(answer):
+    verdict = check.equal_weight(answer)
     assert verdict, verdict
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (lambda x: (x * 255).round().long().to(torch.uint8), "cut off before"),
-        (lambda x: (x * 255).round(), "a byte holds 0 to 255"),
-        (lambda x: x.clamp(0, 1) * 255, "round them"),
-        (lambda x: (x.clamp(0, 1) * 255).to(torch.uint8), "cuts the fraction off"),
-        (lambda x: (x * 256).clamp(0, 255).floor(), "the factor is 255"),
-        (lambda x: x.clamp(0, 1), "scale from 0 to 1"),
-        (lambda x: (x.clamp(0, 1) * 100).round(), "is due"),
-        (lambda x: (x.clamp(0, 1) * 255).round().flatten(), "and this is (12,)"),
+        (lambda m: m / m.mean(), "not that of each"),
+        (lambda m: m / m.amax((1, 2, 3), keepdim=True), "greatest weight"),
+        (lambda m: m / m.max(), "greatest weight"),
+        (lambda m: m / m.sum((1, 2, 3), keepdim=True), "the sum is 1"),
+        (lambda m: m * m.mean((1, 2, 3), keepdim=True), "instead of divided"),
+        (lambda m: m + 1 - m.mean((1, 2, 3), keepdim=True), "by adding"),
+        (lambda m: m, "as they were"),
+        (lambda m: torch.ones_like(m), "no longer what they were"),
+        (lambda m: 2 * m / m.mean((1, 2, 3), keepdim=True), "should be 1 each"),
+        (lambda m: m.mean((1, 2, 3)), "the shape should be"),
+        (lambda m: m.div_(m.mean((1, 2, 3), keepdim=True)), "changes the tensor"),
+        (lambda m: m / m.mean((1, 2, 3)), "stopped with RuntimeError"),
     ],
 )
-def test_wrong_bytes_are_told_what_is_wrong(answer, words):
-    verdict = check.to_bytes(answer)
+def test_a_wrong_equal_weight_is_told_what_is_wrong(answer, words):
+    verdict = check.equal_weight(answer)
     assert not verdict and words in verdict.sentence, verdict
 
 
+def calm(image, kappa, sigma=1.5):
+    down, right = torch.gradient(blur(image, sigma), dim=(-2, -1))
+    return 1 / (1 + (right**2 + down**2) / kappa**2)
+
+
+def calm_by_steps(image, kappa):
+    """With steps to the next pixel instead of central differences."""
+    smooth = blur(image, 1.5)
+    right, down = torch.zeros_like(image), torch.zeros_like(image)
+    right[..., :-1], down[..., :-1, :] = smooth.diff(dim=-1), smooth.diff(dim=-2)
+    return kappa**2 / (kappa**2 + right**2 + down**2)
+
+
+def calm_by_boxes(image, kappa):
+    """With an average over squares instead of a Gaussian."""
+    pool = torch.nn.AvgPool2d(5, stride=1, padding=2, count_include_pad=False)
+    down, right = torch.gradient(pool(image), dim=(-2, -1))
+    return 1 / (1 + (right**2 + down**2) / kappa**2)
+
+
 @pytest.mark.parametrize(
     "answer",
     [
-        lambda x: (x - x.clamp(0, 1)).square().sum(),
-        lambda x: (x - x.clamp(0, 1)).square().mean(),
-        lambda x: (x - x.clamp(0, 1)).abs().sum(),
-        lambda x: (torch.relu(x - 1) + torch.relu(-x)).mean(),
-        lambda x: 100 * (x.clamp(min=1) - 1).pow(3).sum() + (-x.clamp(max=0)).sum(),
-        lambda x: torch.relu((x - 0.5).abs() - 0.5).sum(),
-        lambda x: (x - x.detach().clamp(0, 1)).square().sum(),
-        lambda x: torch.where(x > 1, x - 1, torch.where(x < 0, -x, 0 * x)).sum(),
+        calm,
+        calm_by_steps,
+        calm_by_boxes,
+        lambda image, kappa: calm(image, kappa, sigma=1.0),
+        lambda image, kappa: calm(image, kappa, sigma=2.5),
+        lambda image, kappa: calm(image, kappa).squeeze(0)[None],
+        lambda image, kappa: calm(image, kappa).numpy(),
     ],
 )
-def test_every_penalty_is_right(answer):
-    verdict = check.range_penalty(answer)
+def test_every_calm_mask_is_right(answer):
+    verdict = check.calm_mask(answer)
     assert verdict, verdict
-
-
-def clamped_first(x):
-    x = x.clamp(0, 1)
-    return (x - x.clamp(0, 1)).square().sum()
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (clamped_first, "before the image is clamped"),
-        (lambda x: -(x - x.clamp(0, 1)).square().sum(), "wrong way round"),
-        (lambda x: (x - 0.5).square().sum(), "pulls at values that are inside"),
-        (lambda x: x.square().mean(), "pulls at values that are inside"),
-        (lambda x: torch.relu(x - 1).sum(), "one wall only"),
-        (lambda x: torch.relu(x - 1.3).sum() + torch.relu(-x).sum(), "feel nothing"),
-        (lambda x: (x - x.clamp(0, 1)).sum(), "pushed further out"),
-        (lambda x: 1 + (x - x.clamp(0, 1)).square().sum(), "it should be 0"),
-        (lambda x: (x - x.clamp(0, 1)).abs(), "one number is wanted"),
-        (lambda x: (x - x.clamp(0, 1)).abs().sum().item(), "lost its gradient"),
+        (lambda image, kappa: calm(image, kappa, sigma=0.3), "blur the image before"),
+        (lambda image, kappa: 1 - calm(image, kappa), "that is the trust"),
+        (lambda image, kappa: calm(image, 0.04), "κ has no such effect"),
+        (lambda image, kappa: calm(image, kappa, sigma=9.0), "should be spared"),
+        (lambda image, kappa: calm(image, kappa**0.5), "should be spared"),
+        (lambda image, kappa: 2 * calm(image, kappa), "nothing changes there"),
+        (lambda image, kappa: 2 * calm(image, kappa) - 1, "between 0 and 1"),
+        (lambda image, kappa: calm(image, kappa)[0], "the shape should be"),
     ],
 )
-def test_a_wrong_penalty_is_told_what_is_wrong(answer, words):
-    verdict = check.range_penalty(answer)
+def test_a_wrong_calm_mask_is_told_what_is_wrong(answer, words):
+    verdict = check.calm_mask(answer)
     assert not verdict and words in verdict.sentence, verdict
 
 
+def searched(height):
+    """By halving, without a formula."""
+    card = torch.full((1, 64, 64), 0.5)
+    card[..., 32:] += height
+    low, high = 1e-4, 1.0
+    for _ in range(30):
+        middle = (low + high) / 2
+        if detail_mask(card, kappa=middle)[0, 32, 31:33].mean() < 0.5:
+            low = middle
+        else:
+            high = middle
+    return middle
+
+
 @pytest.mark.parametrize(
     "answer",
-    [
-        lambda x, m: m.masked_fill(((x == 0) & (m > 0)) | ((x == 1) & (m < 0)), 0),
-        lambda x, m: torch.where(((x <= 0) & (m > 0)) | ((x >= 1) & (m < 0)), 0.0, m),
-        # A tiny step against the mean, and what the clamp takes back of it.
-        lambda x, m: torch.where((x - 1e-3 * m).clamp(0, 1) == x, 0.0, m),
-        lambda x, m: m * ~(((x == 0) & (m > 0)) | ((x == 1) & (m < 0))),
-        lambda x, m: np.where((x - 0.001 * m > 1) & (x == 1) | (x == 0) & (m > 0), 0, m),
-        lambda x, m: torch.where(x == 0, m.clamp(max=0), torch.where(x == 1, m.clamp(min=0), m)),
-    ],
+    [searched, lambda height: searched(0.5) * height / 0.5, lambda h: torch.tensor(searched(h))],
 )
-def test_every_letting_go_is_right(answer):
-    verdict = check.forget_momentum(answer)
+def test_every_kappa_is_right(answer):
+    verdict = check.kappa_for(answer)
     assert verdict, verdict
-
-
-def black(x, m):
-    return (x == 0) & (m > 0)
-
-
-def white(x, m):
-    return (x == 1) & (m < 0)
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (lambda x, m: m, "nothing is forgotten"),
-        (lambda x, m: 0 * m, "everything is forgotten"),
-        (lambda x, m: m.masked_fill(black(x, -m) | white(x, -m), 0), "the way back instead"),
-        (lambda x, m: m.masked_fill((x == 0) | (x == 1), 0), "whatever the direction"),
-        (lambda x, m: m.masked_fill(black(x, m), 0), "at 0 only"),
-        (lambda x, m: m.masked_fill(white(x, m), 0), "at 1 only"),
-        (lambda x, m: m * (black(x, m) | white(x, m)), "exactly what should go"),
-        (lambda x, m: m.clamp(min=0), "not at a wall"),
-        (lambda x, m: torch.where((x == 0) | (x == 1), -m, m), "the rest stay"),
-        (lambda x, m: m.mean(), "a single number"),
+        (lambda height: 0.04, "too small"),
+        (lambda height: searched(0.5), "grow with the height"),
+        (lambda height: searched(0.5) * (height / 0.5) ** 0.5, "grow with the height"),
+        (lambda height: 3 * searched(height), "too large"),
+        (lambda height: -searched(height), "a slope above 0"),
+        (lambda height: ..., "returns nothing yet"),
     ],
 )
-def test_wrong_letting_go_is_told_what_is_wrong(answer, words):
-    verdict = check.forget_momentum(answer)
+def test_a_wrong_kappa_is_told_what_is_wrong(answer, words):
+    verdict = check.kappa_for(answer)
     assert not verdict and words in verdict.sentence, verdict

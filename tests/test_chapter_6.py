@@ -6,283 +6,291 @@ Each wrong solution stands for a mistake that students make, with words its sent
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from chapters import functions
 
-from dreamlab import Dream, Recipe
+from dreamlab import Dream, Judge, Recipe
+from dreamlab.adam import Adam
 from dreamlab.course import check
-from dreamlab.octaves import compose, octave_at
-from dreamlab.resample import cubic, linear, resize
+from dreamlab.dream import to_pil
+
+SENTENCES = ["a red heart", "two stars at night"]
+RAW = Recipe.raw(size=64, steps=8)
 
 # --- the functions that it defines ----------------------------------------------------------------
 
 
 @pytest.fixture
 def define(tiny_clip):
-    return functions("06_octaves", clip=tiny_clip)
-
-
-@pytest.mark.parametrize("kernel", [cubic, linear])
-@pytest.mark.parametrize("side", [5, 17, 24, 50])
-def test_matrix_is_the_packages_resize(define, kernel, side):
-    images = torch.rand(2, 3, 24, 24, generator=torch.Generator().manual_seed(1))
-    matrix = define["my_matrix"](24, side, kernel)
-    assert torch.allclose(matrix.sum(1), torch.ones(side), atol=1e-5)
-    assert torch.allclose(
-        matrix @ images @ matrix.T, resize(images, (side, side), kernel), atol=1e-5
+    return functions(
+        "06_clamping",
+        clip=tiny_clip,
+        judge=Judge(tiny_clip),
+        captions=SENTENCES,
+        texts=tiny_clip.encode_text(SENTENCES),
+        sentence=SENTENCES[0],
     )
 
 
-def test_sum_is_the_packages(define):
-    generator = torch.Generator().manual_seed(2)
-    start, *deltas = (torch.rand(1, 3, side, side, generator=generator) for side in (40, 10, 20))
-    for size in ((20, 20), (40, 40), (30, 24)):
-        ours = define["my_compose"](start, deltas, size)
-        assert torch.allclose(ours, compose(start, deltas, size), atol=1e-5)
+@pytest.fixture
+def wide():
+    """A picture with values on both sides of both walls."""
+    return 0.5 + torch.randn(3, 9, 7, generator=torch.Generator().manual_seed(1))
+
+
+def test_bytes_are_those_of_the_packages_pictures(define, wide):
+    ours = define["cut_off"](wide).movedim(0, -1).numpy()
+    assert np.array_equal(ours, np.asarray(to_pil(wide)))
+    inside = wide.clamp(0, 1)
+    assert torch.equal(define["wrapped"](inside), define["cut_off"](inside))
+
+
+def test_wrapping_is_what_a_byte_does(define):
+    whole = torch.arange(-600, 900)
+    expected = torch.tensor([n % 256 for n in whole.tolist()])
+    assert torch.equal(define["wrapped"](whole / 255).long(), expected)
+
+
+def test_the_worst_value_is_named_with_its_place(define):
+    image = torch.rand(3, 9, 7, generator=torch.Generator().manual_seed(2))
+    image[1, 4, 2], image[2, 8, 0] = 1.5, -0.75
+    assert define["worst"](image) == "row 8, column 0, blue: -0.75"
+    image[1, 4, 2] = 2.0
+    assert define["worst"](image) == "row 4, column 2, green: 2.00"
+
+
+def test_beyond_is_the_distance_to_the_range(define, wide):
+    distance = torch.maximum(wide - 1, -wide).clamp(min=0)
+    assert torch.allclose(define["beyond"](wide), distance)
+    assert torch.isclose(define["penalty"](wide), distance.square().sum())
 
 
 def test_loop_is_the_packages(define, tiny_clip):
-    sentences = ["a red heart", "two stars at night"]
-    image, deltas, losses = define["dream_octaves"](sentences, (16, 32, 64), steps=9)
-    recipe = Recipe.raw(size=64, octaves=(0.25, 0.5, 1.0), steps=9)
-    dream = Dream(tiny_clip, sentences, recipe=recipe)
-    dream.run()
-    assert [step.clip_loss for step in dream.history] == pytest.approx(losses, abs=3e-3)
-    assert (image - dream.pixels).abs().mean() < 5e-3
-    for ours, theirs in zip(deltas, dream.deltas, strict=True):
-        assert ours.shape == theirs.shape and (ours - theirs).abs().mean() < 5e-3
-    assert (compose(dream.start, deltas, (64, 64)) - image).abs().max() < 1e-4
+    ours = define["dream"](SENTENCES, steps=8)
+    packed = Dream(tiny_clip, SENTENCES, recipe=Recipe.raw(size=64, steps=8, clamp=True))
+    packed.run()
+    assert (ours - packed.pixels).abs().mean() < 2e-3
+    free = Dream(tiny_clip, SENTENCES, recipe=RAW)
+    free.run()
+    assert (define["dream"](SENTENCES, "never", steps=8) - free.pixels).abs().mean() < 2e-3
 
 
-def test_a_loop_that_forgets_is_another(define):
-    kept, lost = (
-        define["dream_octaves"](["a red heart"], (16, 32), steps=8, carry=carry)[2]
-        for carry in (True, False)
+def test_only_the_clamp_after_the_update_ends_inside(define):
+    inside = define["dream"](SENTENCES, steps=30)
+    assert inside.min() == 0 and inside.max() == 1
+    for clamp in ("before", "never"):
+        ended = define["dream"](SENTENCES, clamp, steps=30)
+        assert ended.min() < 0 and ended.max() > 1
+
+
+def test_the_free_loop_without_a_penalty_is_the_packages(define, tiny_clip):
+    free = Dream(tiny_clip, SENTENCES, recipe=RAW)
+    free.run()
+    ours = define["dream_free"](SENTENCES, torch.clone, start=0.5, rate=0.05, steps=8)
+    assert (ours - free.pixels).abs().mean() < 2e-3
+
+
+def test_sigmoid_and_penalty_hold_the_values(define):
+    sigmoid = define["dream_free"](SENTENCES, steps=30)
+    assert sigmoid.min() > 0 and sigmoid.max() < 1
+    free, held = (
+        define["dream_free"](SENTENCES, torch.clone, 0.5, 0.05, weight, steps=30)
+        for weight in (0.0, 10.0)
     )
-    assert kept[:5] == pytest.approx(lost[:5], abs=1e-4), "the first octave is the same"
-    assert kept[5:] != pytest.approx(lost[5:], abs=1e-4)
+    assert define["beyond"](held).sum() < define["beyond"](free).sum() / 2
 
 
-def test_spectrum_finds_the_wave(define):
-    place = (torch.arange(64) + 0.5) / 64
-    for waves in (5, 12, 20):
-        picture = torch.cos(2 * torch.pi * waves * place).expand(2, 3, 64, 64)
-        assert define["spectrum"](picture).argmax() == waves - 1
+@pytest.mark.parametrize(("push", "strength"), [(1, 1), (5, 1), (50, 1), (7, 3), (50, 10)])
+def test_one_pixel_leaves_the_wall_when_adam_says_so(define, push, strength):
+    x, adam = torch.ones(1), Adam.zeros_like(torch.ones(1))
+    for _ in range(push):
+        adam = adam.update(torch.tensor([-float(strength)]))
+        x = (x - 0.05 * adam.direction()).clamp(0, 1)
+        assert x == 1
+    waited = 0
+    while x == 1:
+        adam = adam.update(torch.ones(1))
+        x = (x - 0.05 * adam.direction()).clamp(0, 1)
+        waited += 1
+    assert define["steps_until_it_leaves"](push, strength) == waited
 
 
-def test_layers_of_all_sizes_give_a_picture(define):
-    layers = [torch.full((1, 3, side, side), 0.1) for side in (1, 5, 9)]
-    picture = define["stacked"](layers)
-    assert picture.shape == (1, 3, 128, 128)
-    assert torch.allclose(picture, torch.full_like(picture, 0.5 + 0.5 * np.tanh(0.3)), atol=1e-4)
-    assert define["stacked"]([30 * layer for layer in layers]).max() <= 1
-
-
-def test_all_sizes_at_once_learn(define):
-    sentences = ["a red heart", "two stars at night"]
-    images = define["direct_ascent"](sentences, rate=0.01, steps=2)
-    assert images.shape == (2, 3, 128, 128)
-    assert images.min() >= 0 and images.max() <= 1
-    assert not torch.allclose(images[0], images[1], atol=1e-3), "each follows its own sentence"
+def test_only_memory_holds_a_pixel_back(define):
+    by_adam, _ = define["held_back"](lambda adam, gradient: adam.direction(), 0.05, steps=40)
+    by_descent, _ = define["held_back"](lambda adam, gradient: gradient.sign(), 0.05, steps=40)
+    assert by_adam > 0.05 and by_descent == 0
 
 
 # --- its checks -----------------------------------------------------------------------------------
 
 
+def by_sorting(x, low, high):
+    """The middle one of three numbers."""
+    walls = torch.tensor([low, high], dtype=x.dtype).expand(*x.shape, 2)
+    return torch.cat([x[..., None], walls], dim=-1).median(dim=-1).values
+
+
 @pytest.mark.parametrize(
     "answer",
     [
-        lambda steps, octaves: steps * octaves // len(steps),
-        lambda steps, octaves: [octave_at(int(s), len(steps), octaves) for s in steps],
-        lambda steps, octaves: (steps.numpy() / len(steps) * octaves + 1e-9).astype(int),
-        lambda steps, octaves: torch.div(steps * octaves, len(steps), rounding_mode="floor"),
-        lambda steps, octaves: torch.cat(
-            [torch.full_like(x, k) for k, x in enumerate(steps.tensor_split(octaves))]
-        ),
-        lambda steps, octaves: [
-            k for k, x in enumerate(np.array_split(steps, octaves)) for _ in range(len(x))
-        ],
-        lambda steps, octaves: ((steps + 0.5) / len(steps) * octaves).floor(),
+        lambda x, low, high: x.clamp(low, high),
+        lambda x, low, high: np.clip(x.numpy(), low, high),
+        lambda x, low, high: torch.where(x < low, low, torch.where(x > high, high, x)),
+        lambda x, low, high: low + torch.relu(x - low) - torch.relu(x - high),
+        lambda x, low, high: x.double().clamp(min=low).clamp(max=high),
+        by_sorting,
     ],
 )
-def test_every_octave_is_right(answer):
-    verdict = check.octave_of(answer)
+def test_every_projection_is_right(answer):
+    verdict = check.project(answer)
     assert verdict, verdict
+
+
+def mirrored(x, low, high):
+    wave = (x - low).remainder(2 * (high - low))
+    return low + torch.minimum(wave, 2 * (high - low) - wave)
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (lambda steps, octaves: steps * octaves // len(steps) + 1, "counted from 0"),
-        (lambda steps, octaves: steps // (len(steps) // octaves), "there is none"),
-        (lambda steps, octaves: 0 * steps, "all into octave 0"),
-        (lambda steps, octaves: steps % octaves, "goes back to octave 0"),
-        (lambda steps, octaves: (steps > 9) * (octaves - 1), "equal shares"),
-        (lambda steps, octaves: octaves - 1 - steps * octaves // len(steps), "goes back"),
-        (lambda steps, octaves: steps * octaves / len(steps), "whole number"),
-        (lambda steps, octaves: (steps * octaves // len(steps))[1:], "and this is (149,)"),
-        (lambda steps, octaves: 1, "a single number"),
+        (lambda x, low, high: x.clamp(0, 1), "no effect"),
+        (lambda x, low, high: x, "stay where they are"),
+        (lambda x, low, high: x.clamp(max=high), "one wall is missing"),
+        (lambda x, low, high: x.clamp(min=low), "one wall is missing"),
+        (
+            lambda x, low, high: low + (high - low) * (x - x.min()) / (x.max() - x.min()),
+            "squeezes",
+        ),
+        (lambda x, low, high: low + (x - low).remainder(high - low), "wraps round"),
+        (mirrored, "reflects"),
+        (lambda x, low, high: low + (high - low) * x.sigmoid(), "sigmoid"),
+        (lambda x, low, high: x / x.abs().max(), "already inside"),
+        (lambda x, low, high: torch.where((x < low) | (x > high), low, x), "nearest allowed"),
+        (lambda x, low, high: x.clamp(low, high).sum(), "a single number"),
+        (lambda x, low, high: "clamped", "and this is a str"),
     ],
 )
-def test_a_wrong_octave_is_told_what_is_wrong(answer, words):
-    verdict = check.octave_of(answer)
+def test_a_wrong_projection_is_told_what_is_wrong(answer, words):
+    verdict = check.project(answer)
     assert not verdict and words in verdict.sentence, verdict
 
 
-def half(images):
-    return images.shape[-2] // 2, images.shape[-1] // 2
-
-
 @pytest.mark.parametrize(
     "answer",
     [
-        lambda x: F.avg_pool2d(x, 2),
-        lambda x: F.avg_pool2d(x, 2).numpy(),
-        lambda x: F.interpolate(x, scale_factor=0.5, mode="bilinear"),
-        lambda x: x.unflatten(-1, (-1, 2)).mean(-1).unflatten(-2, (-1, 2)).mean(-2),
-        lambda x: (
-            (x[..., ::2, ::2] + x[..., 1::2, ::2] + x[..., ::2, 1::2] + x[..., 1::2, 1::2]) / 4
-        ),
-        lambda x: resize(x, half(x)),
-        lambda x: resize(x, half(x), linear),
-        lambda x: F.interpolate(x, half(x), mode="area"),
-        lambda x: F.interpolate(x, half(x), mode="bicubic", antialias=True),
-        lambda x: F.interpolate(x, scale_factor=0.5, mode="bilinear", antialias=True),
+        lambda x: (x.clamp(0, 1) * 255).round(),
+        lambda x: (x * 255).round().clamp(0, 255).to(torch.uint8),
+        lambda x: (x.clamp(0, 1) * 255 + 0.5).long(),
+        lambda x: np.rint(np.clip(x.numpy(), 0, 1) * 255).astype(np.uint8),
+        lambda x: [[max(0, min(255, round(v * 255))) for v in row] for row in x.tolist()],
     ],
 )
-def test_every_half_is_right(answer):
-    verdict = check.halved(answer)
+def test_all_bytes_are_right(answer):
+    verdict = check.to_bytes(answer)
     assert verdict, verdict
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (lambda x: x[..., ::2, ::2], "became black"),
-        (lambda x: x[..., ::2, 1::2], "became white"),
-        (lambda x: F.interpolate(x, half(x), mode="nearest"), "became black"),
-        (lambda x: F.max_pool2d(x, 2), "became white"),
-        (lambda x: 0.75 * x[..., ::2, ::2] + 0.25 * x[..., ::2, 1::2], "even grey"),
-        (
-            lambda x: 0 * F.avg_pool2d(x, 2) + 0.5,
-            "a flat colour of .25 became 0.50",
-        ),
-        (lambda x: F.avg_pool2d(x, 2).roll(1, -2), "grows down"),
-        (lambda x: F.avg_pool2d(x, 2).flip(-1), "grows right"),
-        (lambda x: F.avg_pool2d(x, 2, stride=1), "the shape should be"),
+        (lambda x: (x * 255).round().long().to(torch.uint8), "cut off before"),
+        (lambda x: (x * 255).round(), "a byte holds 0 to 255"),
+        (lambda x: x.clamp(0, 1) * 255, "round them"),
+        (lambda x: (x.clamp(0, 1) * 255).to(torch.uint8), "cuts the fraction off"),
+        (lambda x: (x * 256).clamp(0, 255).floor(), "the factor is 255"),
+        (lambda x: x.clamp(0, 1), "scale from 0 to 1"),
+        (lambda x: (x.clamp(0, 1) * 100).round(), "is due"),
+        (lambda x: (x.clamp(0, 1) * 255).round().flatten(), "and this is (12,)"),
     ],
 )
-def test_a_wrong_half_is_told_what_is_wrong(answer, words):
-    verdict = check.halved(answer)
+def test_wrong_bytes_are_told_what_is_wrong(answer, words):
+    verdict = check.to_bytes(answer)
     assert not verdict and words in verdict.sentence, verdict
 
 
-def size_of(images):
-    return tuple(images.shape[-2:])
-
-
 @pytest.mark.parametrize(
     "answer",
     [
-        lambda start, deltas, pixels: pixels - compose(start, deltas, size_of(pixels)),
-        lambda start, deltas, pixels: (
-            pixels
-            - resize(start, size_of(pixels))
-            - sum(resize(delta, size_of(pixels)) for delta in deltas)
-        ),
-        lambda start, deltas, pixels: (
-            pixels - torch.stack([resize(x, size_of(pixels)) for x in [start, *deltas]]).sum(0)
-        ),
+        lambda x: (x - x.clamp(0, 1)).square().sum(),
+        lambda x: (x - x.clamp(0, 1)).square().mean(),
+        lambda x: (x - x.clamp(0, 1)).abs().sum(),
+        lambda x: (torch.relu(x - 1) + torch.relu(-x)).mean(),
+        lambda x: 100 * (x.clamp(min=1) - 1).pow(3).sum() + (-x.clamp(max=0)).sum(),
+        lambda x: torch.relu((x - 0.5).abs() - 0.5).sum(),
+        lambda x: (x - x.detach().clamp(0, 1)).square().sum(),
+        lambda x: torch.where(x > 1, x - 1, torch.where(x < 0, -x, 0 * x)).sum(),
     ],
 )
-def test_every_delta_is_right(answer):
-    verdict = check.octave_delta(answer)
+def test_every_penalty_is_right(answer):
+    verdict = check.range_penalty(answer)
     assert verdict, verdict
 
 
-def chained(start, deltas, pixels):
-    picture = start
-    for delta in deltas:
-        picture = resize(picture, size_of(delta)) + delta
-    return pixels - resize(picture, size_of(pixels))
+def clamped_first(x):
+    x = x.clamp(0, 1)
+    return (x - x.clamp(0, 1)).square().sum()
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (lambda s, d, x: compose(s, d, size_of(x)) - x, "sign"),
-        (lambda s, d, x: x - resize(s, size_of(x)), "earlier deltas"),
-        (lambda s, d, x: x - sum(resize(y, size_of(x)) for y in d), "the start is still"),
-        (lambda s, d, x: x - compose(s, d[-1:], size_of(x)), "only the last delta"),
-        (lambda s, d, x: x - compose(s, d[:1], size_of(x)), "only the first delta"),
-        (chained, "each term is resized once"),
-        (lambda s, d, x: x, "it is not what was added"),
-        (lambda s, d, x: resize(x, size_of(s)) - s, "the shape should be"),
-        (lambda s, d, x: 1.0, "a single number"),
+        (clamped_first, "before the image is clamped"),
+        (lambda x: -(x - x.clamp(0, 1)).square().sum(), "wrong way round"),
+        (lambda x: (x - 0.5).square().sum(), "pulls at values that are inside"),
+        (lambda x: x.square().mean(), "pulls at values that are inside"),
+        (lambda x: torch.relu(x - 1).sum(), "one wall only"),
+        (lambda x: torch.relu(x - 1.3).sum() + torch.relu(-x).sum(), "feel nothing"),
+        (lambda x: (x - x.clamp(0, 1)).sum(), "pushed further out"),
+        (lambda x: 1 + (x - x.clamp(0, 1)).square().sum(), "it should be 0"),
+        (lambda x: (x - x.clamp(0, 1)).abs(), "one number is wanted"),
+        (lambda x: (x - x.clamp(0, 1)).abs().sum().item(), "lost its gradient"),
     ],
 )
-def test_a_wrong_delta_is_told_what_is_wrong(answer, words):
-    verdict = check.octave_delta(answer)
+def test_a_wrong_penalty_is_told_what_is_wrong(answer, words):
+    verdict = check.range_penalty(answer)
     assert not verdict and words in verdict.sentence, verdict
 
 
-def through(images, side, mode):
-    small = F.interpolate(images, (side, side), mode=mode, antialias=True)
-    return F.interpolate(small, size_of(images), mode=mode)
-
-
 @pytest.mark.parametrize(
     "answer",
     [
-        lambda x, side: x - resize(resize(x, (side, side)), size_of(x)),
-        lambda x, side: x - through(x, side, "bicubic"),
-        lambda x, side: x - through(x, side, "bilinear"),
-        lambda x, side: x - F.interpolate(F.adaptive_avg_pool2d(x, side), size_of(x)),
+        lambda x, m: m.masked_fill(((x == 0) & (m > 0)) | ((x == 1) & (m < 0)), 0),
+        lambda x, m: torch.where(((x <= 0) & (m > 0)) | ((x >= 1) & (m < 0)), 0.0, m),
+        # A tiny step against the mean, and what the clamp takes back of it.
+        lambda x, m: torch.where((x - 1e-3 * m).clamp(0, 1) == x, 0.0, m),
+        lambda x, m: m * ~(((x == 0) & (m > 0)) | ((x == 1) & (m < 0))),
+        lambda x, m: np.where((x - 0.001 * m > 1) & (x == 1) | (x == 0) & (m > 0), 0, m),
+        lambda x, m: torch.where(x == 0, m.clamp(max=0), torch.where(x == 1, m.clamp(min=0), m)),
     ],
 )
-def test_every_fine_part_is_right(answer):
-    verdict = check.fine_part(answer)
+def test_every_letting_go_is_right(answer):
+    verdict = check.forget_momentum(answer)
     assert verdict, verdict
+
+
+def black(x, m):
+    return (x == 0) & (m > 0)
+
+
+def white(x, m):
+    return (x == 1) & (m < 0)
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (lambda x, side: resize(resize(x, (side, side)), size_of(x)) - x, "sign"),
-        (lambda x, side: resize(resize(x, (side, side)), size_of(x)), "coarse part"),
-        (lambda x, side: x.clone(), "unchanged"),
-        (lambda x, side: x - resize(resize(x, (8, 8)), size_of(x)), "use its side"),
-        (lambda x, side: x - resize(resize(x, (32, 32)), size_of(x)), "use its side"),
-        (lambda x, side: resize(x, (side, side)), "the shape should be"),
-        (lambda x, side: 0 * x, "a checker of pixels is too fine"),
-        (
-            lambda x, side: x - F.interpolate(F.interpolate(x, (side, side)), size_of(x)),
-            "a checker of pixels became something else",
-        ),
-        (
-            lambda x, side: (
-                x
-                - F.interpolate(
-                    F.interpolate(x, (side, side), mode="bilinear"), size_of(x), mode="bilinear"
-                )
-            ),
-            "a wave of 8 pixels became something else",
-        ),
-        (
-            lambda x, side: (
-                x
-                - F.interpolate(
-                    F.interpolate(
-                        x, (side, side), mode="bilinear", antialias=True, align_corners=True
-                    ),
-                    size_of(x),
-                    mode="bilinear",
-                )
-            ),
-            "does the visit move it",
-        ),
+        (lambda x, m: m, "nothing is forgotten"),
+        (lambda x, m: 0 * m, "everything is forgotten"),
+        (lambda x, m: m.masked_fill(black(x, -m) | white(x, -m), 0), "the way back instead"),
+        (lambda x, m: m.masked_fill((x == 0) | (x == 1), 0), "whatever the direction"),
+        (lambda x, m: m.masked_fill(black(x, m), 0), "at 0 only"),
+        (lambda x, m: m.masked_fill(white(x, m), 0), "at 1 only"),
+        (lambda x, m: m * (black(x, m) | white(x, m)), "exactly what should go"),
+        (lambda x, m: m.clamp(min=0), "not at a wall"),
+        (lambda x, m: torch.where((x == 0) | (x == 1), -m, m), "the rest stay"),
+        (lambda x, m: m.mean(), "a single number"),
     ],
 )
-def test_a_wrong_fine_part_is_told_what_is_wrong(answer, words):
-    verdict = check.fine_part(answer)
+def test_wrong_letting_go_is_told_what_is_wrong(answer, words):
+    verdict = check.forget_momentum(answer)
     assert not verdict and words in verdict.sentence, verdict

@@ -92,7 +92,7 @@ def test_per_image_numbers_are_those_of_single_images(b, c, h, w, kind):
 
 
 def test_a_step_costs_by_its_height_or_by_its_sharpness():
-    """What chapter 3 shows: only the square prefers ten small steps to one large one."""
+    """What chapter 4 shows: only the square prefers ten small steps to one large one."""
     sharp = torch.zeros(1, 1, 20)
     sharp[..., 10:] = 1
     soft = torch.linspace(0, 1, 11).repeat(1, 1, 1)

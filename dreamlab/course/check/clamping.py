@@ -1,4 +1,4 @@
-"""Checks of chapter 5: the projection, bytes, a range penalty that is felt, a momentum let go."""
+"""Checks of chapter 6: the projection, bytes, a range penalty that is felt, a momentum let go."""
 
 from collections.abc import Callable
 

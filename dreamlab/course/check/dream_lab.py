@@ -1,4 +1,4 @@
-"""Checks of chapter 8: what a file tells of its dream, the judge's favourite, a photo kept."""
+"""Checks of chapter 9: what a file tells of its dream, the judge's favourite, a photo kept."""
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence

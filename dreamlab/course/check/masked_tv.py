@@ -1,4 +1,4 @@
-"""Checks of chapter 4: how much more one direction counts, equal mean weight, a calmer slope, κ."""
+"""Checks of chapter 5: how much more one direction counts, equal mean weight, a calmer slope, κ."""
 
 from collections.abc import Callable
 

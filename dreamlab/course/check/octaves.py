@@ -1,4 +1,4 @@
-"""Checks of chapter 6: whose step it is, halving, what an octave added, the fine part."""
+"""Checks of chapter 7: whose step it is, halving, what an octave added, the fine part."""
 
 from collections.abc import Callable
 

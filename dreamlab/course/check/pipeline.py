@@ -1,4 +1,4 @@
-"""Checks of chapter 7: strata, cutouts, gradients of one size, a schedule that starts afresh."""
+"""Checks of chapter 8: strata, cutouts, gradients of one size, a schedule that starts afresh."""
 
 from collections.abc import Callable
 

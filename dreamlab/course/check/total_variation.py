@@ -1,4 +1,4 @@
-"""Checks of chapter 3: squared steps, total variation's slope, a root at 0, eroded contrast."""
+"""Checks of chapter 4: squared steps, total variation's slope, a root at 0, eroded contrast."""
 
 from collections.abc import Callable
 
