@@ -1,4 +1,4 @@
-"""Write two copies of every chapter: one for students, one for teachers.
+"""Write two copies of every chapter and appendix: one for students, one for teachers.
 
     python tools/copies.py                 into copies/student and copies/teacher
     python tools/copies.py --into FOLDER   into FOLDER/student and FOLDER/teacher
@@ -80,7 +80,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--into", type=Path, default=ROOT / "copies", help="folder (copies)")
     parser.add_argument("--force", action="store_true", help="also over what somebody worked in")
     options = parser.parse_args(arguments)
-    chapters = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    folder = ROOT / "notebooks"
+    chapters = [*folder.glob("[0-9][0-9]_*.ipynb"), *folder.glob("[A-Z]_*.ipynb")]
     worked_in = []
     for kind in REMOVED:
         convert = exporter(kind).from_filename
