@@ -224,7 +224,7 @@ def root(x, small=0.0):
         lambda x: root(x, torch.finfo(x.dtype).tiny).mean(),
         lambda x: total_variation(x[None], "isotropic"),
         lambda x: torch.hypot(pad_steps(x)[0] + 1e-9, pad_steps(x)[1] + 1e-9).mean(),
-        lambda x: torch.stack(pad_steps(x)).norm(dim=0).mean(),  # torch's norm has the gradient 0 at 0
+        lambda x: torch.stack(pad_steps(x)).norm(dim=0).mean(),  # torch's has gradient 0 at 0
         lambda x: sum((r**2 + d**2).clamp(min=1e-12) ** 0.5 for r, d in [pad_steps(x)]).mean(),
     ],
 )

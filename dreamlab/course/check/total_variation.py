@@ -144,8 +144,8 @@ def isotropic_variation(answer: Callable) -> str:
     for image, what in ((torch.full((4, 4), 0.5), "a flat image"), (torch.eye(4), "flat parts")):
         if not ask_loss(answer, image, finite=False)[1].isfinite().all():
             raise NotYet(
-                f"the value is right, but on {what} the gradient is NaN: the derivative of a root at 0 "
-                "is infinite; add a very small number under it"
+                f"the value is right, but on {what} the gradient is NaN: the derivative of a root "
+                "at 0 is infinite; add a very small number under it"
             )
     return "every direction costs the same, and a flat image does not break the gradient."
 
