@@ -48,7 +48,7 @@ def break_even(answer: Callable) -> str:
 JOBS = (
     ((3.0, 3.0), 2),
     ((5.0, 1.0, 1.0, 1.0, 1.0), 2),  # whoever deals them out in turn takes 7
-    ((2.0, 2.0, 2.0, 6.0), 2),  # whoever divides the sum by two gets 6
+    ((2.0, 2.0, 3.0, 6.0), 2),  # 8; half of the sum is 6.5, the longest first would take 7
     ((4.0,), 3),
     ((1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0), 3),
     ((2.0, 1.0, 4.0), 1),
@@ -120,7 +120,7 @@ def left_to_do(answer: Callable) -> str:
         listed = [_key(key) for key in found]
         if listed == right:
             continue
-        if listed == [key for key in WANTED if key in finished]:
+        if listed and listed == [key for key in WANTED if key in finished]:
             raise NotYet("that is what is finished; the others are asked for")
         there = {(row["recipe"], row["seed"]) for row in rows}
         if listed == [key for key in WANTED if key not in there]:
