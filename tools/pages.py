@@ -8,13 +8,12 @@ nothing: `pip install sphinx myst-nb`. Solutions and claims stay folded; a click
 """
 
 import argparse
-import shutil
+import re
 import sys
 import tempfile
 from pathlib import Path
 
 import nbformat
-from sphinx.cmd.build import build_main
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLD = {"solution": "hide-cell", "claim": "hide-cell"}
@@ -47,26 +46,40 @@ of the exercises, needs the [course itself]({address}).
 
 
 def readable(nb: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """A chapter as a page: what is folded in JupyterLab is folded here, too."""
+    """A chapter as a page: what is folded stays folded, and figures keep their alternative texts.
+
+    Raises:
+        ValueError: a cell shows figures with different texts; MyST-NB takes one for a cell.
+    """
     for cell in nb.cells:
         tags = cell.metadata.get("tags", [])
         cell.metadata.tags = tags + [FOLD[tag] for tag in tags if tag in FOLD]
+        alts = {o.metadata["image/png"].alt for o in cell.get("outputs", []) if shows_figure(o)}
+        if len(alts) > 1:
+            raise ValueError(f"cell {cell.id} shows figures with different texts: {sorted(alts)}")
+        if alts:
+            cell.metadata.mystnb = {"image": {"alt": alts.pop()}}
     return nb
+
+
+def shows_figure(output: nbformat.NotebookNode) -> bool:
+    return "image/png" in output.get("data", {})
 
 
 def lay_out(source: Path) -> None:
     """Write what Sphinx reads: the chapters, what they link to, an index and a configuration."""
     names = []
+    about = (ROOT / "pyproject.toml").read_text("utf-8")
+    address = re.search(r'^Repository = "(.+)"$', about, re.MULTILINE)[1]
     for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
-        nbformat.write(readable(nbformat.read(path, as_version=4)), source / path.name)
+        # Links out of the folder lead to what is no page: the repository has it.
+        text = path.read_text("utf-8").replace("](../", f"]({address}/blob/main/")
+        nb = readable(nbformat.reads(text, as_version=4))
+        (source / path.name).write_text(nbformat.writes(nb), "utf-8")
         names.append(path.stem)
-    shutil.copy(ROOT / "notebooks" / "CLASSROOM.md", source)
-    about = ROOT / "pyproject.toml"
-    (address,) = [
-        line.split('"')[1]
-        for line in about.read_text("utf-8").splitlines()
-        if line.startswith("Repository")
-    ]
+    classroom = (ROOT / "notebooks" / "CLASSROOM.md").read_text("utf-8")
+    classroom = classroom.replace("](../", f"]({address}/blob/main/")
+    (source / "CLASSROOM.md").write_text(classroom, "utf-8")
     index = INDEX.format(address=address, chapters="\n".join([*names, "CLASSROOM"]))
     (source / "index.md").write_text(index, "utf-8")
     (source / "conf.py").write_text(CONF, "utf-8")
@@ -76,6 +89,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--into", type=Path, default=ROOT / "site", help="folder (site)")
     into = parser.parse_args(arguments).into.resolve()
+    from sphinx.cmd.build import build_main  # whoever only lays out needs no Sphinx
+
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch) / "source"
         source.mkdir()
