@@ -47,6 +47,7 @@ def main(site: Path, shots: Path | None = None) -> int:
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
         page = browser.new_page(viewport={"width": 1200, "height": 1600})
+        page.set_default_timeout(120_000)  # a long page on a busy machine
         page.route("http*://**", lambda route: route.abort())  # reads without network
         for path in CHAPTERS:
             page.goto((site / f"{path.stem}.html").resolve().as_uri())
