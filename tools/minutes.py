@@ -2,13 +2,12 @@
 
     python tools/minutes.py
 
-They have two homes: an exercise says its own under its title, and the notes for teachers, at the end
-of a chapter, have those of its sections. The sums follow from them: the head of the chapter, the
-exercises in the notes, the maps in chapter 0 and README, and the table in CLASSROOM.md.
+They have two homes: an exercise says its own under its title, and the notes for teachers, at the
+end of a chapter, have those of its sections. The sums follow from them: the head of the chapter,
+the exercises in the notes, the map in chapter 0, and the table in CLASSROOM.md.
 """
 
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +16,12 @@ from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parent.parent
 EXERCISE = re.compile(r"^[●○]{3} · (\d+) minutes$", re.MULTILINE)
-SECTIONS = re.compile(r"(?<=\*\*Minutes\*\*\n\n\| section \| minutes \|\n\|---\|---\|\n)(?:\|.*\n)+")
+SECTIONS = re.compile(
+    r"(?<=\*\*Minutes\*\*\n\n\| section \| minutes \|\n\|---\|---\|\n)(?:\|.*\n)+"
+)
 ROW = re.compile(r"^\| (.+?) \| (\d+)(?: \+ \d+)*(.*) \|$", re.MULTILINE)
 TIME = re.compile(r"^\| \*\*Time\*\* \| .* \|$", re.MULTILINE)
-MAP_ROW = re.compile(r"^(\| \[?(\d) · [^|]+ \| [^|]+ \| )\d+( \|)$", re.MULTILINE)
+MAP_ROW = re.compile(r"^(\| \[?(\d+) · [^|]+ \| [^|]+ \| )\d+( \|)$", re.MULTILINE)
 TABLE = re.compile(r"(?<=<!-- minutes:begin -->\n).*(?=<!-- minutes:end -->)", re.DOTALL)
 
 
@@ -93,30 +94,27 @@ def rewritten() -> dict[Path, str]:
     notebooks, chapters = {}, {}
     for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
         nb = notebooks[path] = nbformat.read(path, as_version=4)
+        number = str(int(path.name[:2]))
         try:
-            chapters[path.name[1]] = minutes_of(nb)
+            chapters[number] = minutes_of(nb)
         except ValueError as error:
             raise ValueError(f"{path.name}: {error}") from None
-        in_chapter(nb, chapters[path.name[1]])
+        in_chapter(nb, chapters[number])
     for nb in notebooks.values():
         for cell in nb.cells:
             if cell.cell_type == "markdown" and cell.source.startswith("## The map"):
                 cell.source = in_map(cell.source, chapters)
     files = {path: nbformat.writes(nb) + "\n" for path, nb in notebooks.items()}
-    for path, rewrite in (
-        (ROOT / "README.md", in_map),
-        (ROOT / "notebooks" / "CLASSROOM.md", in_classroom),
-    ):
-        files[path] = rewrite(path.read_text("utf-8"), chapters)
-    return files
+    classroom = ROOT / "notebooks" / "CLASSROOM.md"
+    return files | {classroom: in_classroom(classroom.read_text("utf-8"), chapters)}
 
 
 def main() -> None:
     for path, text in rewritten().items():
         if text != path.read_text("utf-8"):
             path.write_text(text, "utf-8")
-            print(f"changed {path.relative_to(ROOT)}")
+            print(f"changed {path.name}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
