@@ -147,7 +147,9 @@ def check_memory(folder: Path) -> None:
     try:
         time.sleep(15)
         print(f"JupyterLab alone: {memory(family(server.pid)) / 1e9:.2f} GB")
-        for chapter in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+        notebooks = ROOT / "notebooks"
+        chapters = sorted(notebooks.glob("[0-9][0-9]_*.ipynb"))
+        for chapter in (*chapters, *sorted(notebooks.glob("[A-Z]_*.ipynb"))):
             check_chapter(chapter, folder, one_core, server.pid)
     finally:
         server.terminate()

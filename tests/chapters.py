@@ -15,6 +15,8 @@ from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+APPENDICES = sorted((ROOT / "notebooks").glob("[A-Z]_*.ipynb"))
+NOTEBOOKS = [*CHAPTERS, *APPENDICES]
 CHECK = re.compile(r"^check\.(\w+)\((\w+)\)$", re.MULTILINE)
 
 
@@ -28,6 +30,23 @@ def load_tool(name: str) -> ModuleType:
 
 def chapter(path: Path) -> NotebookNode:
     return nbformat.read(path, as_version=4)
+
+
+def number(path: Path) -> str:
+    """What a notebook is called by: "0" to "10" for a chapter, "A", "B", … for an appendix."""
+    name = path.stem.partition("_")[0]
+    return str(int(name)) if name.isdecimal() else name
+
+
+def core(nb: NotebookNode) -> list[NotebookNode]:
+    """The cells that everybody reads: up to the exercises, without claims."""
+    cells = []
+    for cell in nb.cells:
+        if cell.cell_type == "markdown" and cell.source.startswith("## Exercises"):
+            break
+        if "claim" not in tags(cell):
+            cells.append(cell)
+    return cells
 
 
 def tags(cell: NotebookNode) -> list[str]:
@@ -50,11 +69,11 @@ def without_tags(nb: NotebookNode, *unwanted: str) -> NotebookNode:
 
 
 def functions(name: str, **known) -> dict:
-    """The functions of a chapter, and what it imports, in one namespace; `known` are its globals.
+    """The functions of a notebook, and what it imports, in one namespace; `known` are its globals.
 
     Later definitions win, as they do when the notebook runs; those of solutions are left out.
     """
-    (path,) = (path for path in CHAPTERS if path.stem == name)
+    (path,) = (path for path in NOTEBOOKS if path.stem == name)
     namespace = {}
     for _, cell in cells(without_tags(chapter(path), "solution", "exercise"), "code"):
         tree = python(cell)
@@ -71,7 +90,7 @@ def answers(tag: str) -> dict[str, Callable]:
     with "exercise" the stubs. By name of the check.
     """
     found = {}
-    for path in CHAPTERS:
+    for path in NOTEBOOKS:
         for _, cell in cells(chapter(path), "code"):
             if tag in tags(cell) and (handed := CHECK.search(cell.source)):
                 *rest, _ = python(cell).body

@@ -40,7 +40,8 @@ STACKS = {
     "newest": ["ipykernel", "ipython", "ipywidgets"],
 }
 TESTS = Path(__file__).resolve().parent
-CHAPTERS = sorted((TESTS.parent / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+NOTEBOOKS = TESTS.parent / "notebooks"
+CHAPTERS = [*sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")), *sorted(NOTEBOOKS.glob("[A-Z]_*.ipynb"))]
 QUIET = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}  # a remark of the debugger that nobody asked
 
 
@@ -82,7 +83,7 @@ def leaves_alone(python: str) -> bool:
 
 
 def run_chapters(python: str) -> bool:
-    """Execute every chapter top to bottom in that Python's kernel, in the chapters' folder."""
+    """Execute every chapter and appendix in that Python's kernel, in the chapters' folder."""
     import nbformat
     from jupyter_client import KernelManager
     from jupyter_client.kernelspec import KernelSpec

@@ -7,7 +7,7 @@ import sys
 import nbformat
 import pytest
 import yaml
-from chapters import CHAPTERS, ROOT, cells, chapter, load_tool
+from chapters import NOTEBOOKS, ROOT, cells, chapter, load_tool
 from test_project import load_pyproject, project_files
 
 import dreamlab
@@ -40,14 +40,14 @@ def test_no_other_file_knows_the_address():
 def test_a_fork_is_rewritten_everywhere():
     files = tool.rewritten(FORK)
     owner = re.search(r"github\.com/([^/]+)/", ADDRESS).group(1)
-    assert len(files) == len(CHAPTERS) + 2
+    assert len(files) == len(NOTEBOOKS) + 2
     for path, text in files.items():
         assert "some-teacher/my.fork" in text, path.name
         assert owner + "/" not in text, path.name
 
 
 def test_a_rewritten_chapter_has_badges_under_its_title_and_installs_from_the_fork():
-    for path in CHAPTERS:
+    for path in NOTEBOOKS:
         name = f"notebooks/{path.name}"
         nb = nbformat.reads(tool.in_chapter(path.read_text("utf-8"), FORK, name), as_version=4)
         nbformat.validate(nb)
@@ -60,7 +60,7 @@ def test_a_rewritten_chapter_has_badges_under_its_title_and_installs_from_the_fo
 
 
 def test_rewriting_twice_changes_nothing():
-    path = CHAPTERS[0]
+    path = NOTEBOOKS[0]
     once = tool.in_chapter(path.read_text("utf-8"), FORK, "notebooks/a.ipynb")
     assert tool.in_chapter(once, FORK, "notebooks/a.ipynb") == once
 
@@ -84,7 +84,7 @@ def test_the_command_writes_what_a_fork_needs(tmp_path):
         copy.write_bytes(path.read_bytes())
     command = [sys.executable, str(tmp_path / "tools" / "address.py"), FORK + ".git"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert said.count("changed") == len(CHAPTERS) + 3
+    assert said.count("changed") == len(NOTEBOOKS) + 3
     assert f'Repository = "{FORK}"' in (tmp_path / "pyproject.toml").read_text("utf-8")
     again = subprocess.run(command[:2], capture_output=True, text=True, check=True).stdout
     assert again == "", "it is all in place"

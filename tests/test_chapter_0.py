@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from chapters import CHAPTERS, ROOT, cells, chapter
+from chapters import NOTEBOOKS, ROOT, cells, chapter, number
 
 from dreamlab.course import check
 from dreamlab.picturebook.world import Scene, compose
@@ -19,26 +19,35 @@ from dreamlab.picturebook.world import Scene, compose
 
 @pytest.fixture(scope="module")
 def rows() -> dict[str, list[str]]:
-    """The rows of the map by chapter number: name, question, minutes."""
+    """The rows of the map by number of the chapter: name, question, minutes."""
     nb = chapter(ROOT / "notebooks" / "00_start_here.ipynb")
     (table,) = (c.source for _, c in cells(nb, "markdown") if c.source.startswith("## The map"))
-    found = re.findall(r"^\| (\[?(\d) · .+?) \| (.+?) \| (.+?) \|$", table, re.MULTILINE)
-    return {number: [name, question, minutes] for name, number, question, minutes in found}
+    found = re.findall(r"^\| (\[?(\d+|[A-Z]) · .+?) \| (.+?) \| (.+?) \|$", table, re.MULTILINE)
+    return {which: [name, question, minutes] for name, which, question, minutes in found}
 
 
-@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_every_chapter_is_on_the_map_with_its_minutes(rows, path):
-    number = path.name[1]
-    name, question, minutes = rows[number]
+    name, question, minutes = rows[number(path)]
     assert question.endswith("?")
     title = chapter(path).cells[0].source
     assert re.search(r"\*\*Time\*\* \| (\d+) minutes", title).group(1) == minutes, title
-    if number != "0":
+    if number(path) != "0":
         assert f"({path.name})" in name
 
 
+def test_readme_has_the_same_names_and_questions(rows):
+    text = (ROOT / "README.md").read_text("utf-8")
+    found = re.findall(r"^\| \[(\w+) · (.+?)\]\(notebooks/(.+?)\) \| (.+?) \|$", text, re.MULTILINE)
+    assert len(found) > 5
+    for which, name, file, question in found:
+        on_the_map, asked, _ = rows[which]
+        assert question == asked
+        assert which == "0" or on_the_map == f"[{which} · {name}]({file})"
+
+
 def test_the_map_is_in_order(rows):
-    assert list(rows) == [str(number) for number in range(len(CHAPTERS))]
+    assert list(rows) == [number(path) for path in NOTEBOOKS]
 
 
 # --- its checks -----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Chapter 10: its functions are right, it runs without Dask, its checks accept every right solution.
+"""Chapter 10: its functions are right, it runs without Dask, its checks accept right solutions.
 
 Each wrong solution stands for a mistake that students make, with words its sentence must hold.
 """
@@ -48,7 +48,7 @@ def test_lines_cross_where_the_exercise_says(define):
 @pytest.mark.parametrize("name", ["dask-import", "dask"])
 def test_without_dask_it_says_what_to_install(name, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    (path,) = (path for path in CHAPTERS if path.stem.startswith("09_"))
+    (path,) = (path for path in CHAPTERS if path.stem.startswith("10_"))
     sources = {cell["id"]: cell.source for _, cell in cells(chapter(path), "code")}
     names = {}
     exec(sources["dask-import"], names)

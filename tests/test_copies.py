@@ -5,7 +5,7 @@ import shutil
 
 import nbformat
 import pytest
-from chapters import CHAPTERS, ROOT, cells, chapter, load_tool, python, tags
+from chapters import CHAPTERS, NOTEBOOKS, ROOT, cells, chapter, load_tool, python, tags
 from nbclient import NotebookClient
 
 copies = load_tool("copies")
@@ -27,10 +27,10 @@ def read(folder, kind, path):
 def test_every_chapter_has_both_copies(folder):
     for kind in ("student", "teacher"):
         names = [path.name for path in sorted((folder / kind).iterdir())]
-        assert names == [path.name for path in CHAPTERS]
+        assert names == [path.name for path in NOTEBOOKS]
 
 
-@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_students_get_everything_but_solutions_notes_and_outputs(folder, path):
     source, student = chapter(path), read(folder, "student", path)
     gone = {"solution", "teacher", "chapter", "claim"}
@@ -38,16 +38,17 @@ def test_students_get_everything_but_solutions_notes_and_outputs(folder, path):
     assert [cell.source for cell in student.cells] == [cell.source for cell in kept]
     assert len(kept) < len(source.cells)
     stubs = [cell for _, cell in cells(student, "code") if "exercise" in tags(cell)]
-    assert len(stubs) >= 3 and all("..." in cell.source for cell in stubs)
+    assert len(stubs) >= 3 or path not in CHAPTERS
+    assert all("..." in cell.source for cell in stubs)
     assert not any(cell.outputs or cell.execution_count for _, cell in cells(student, "code"))
 
 
-@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_teachers_get_the_solutions_open_with_the_pictures_and_the_notes(folder, path):
     source, teacher = chapter(path), read(folder, "teacher", path)
     kept = [cell for cell in source.cells if not {"exercise", "chapter"} & set(tags(cell))]
     assert [cell.source for cell in teacher.cells] == [cell.source for cell in kept]
-    assert {"claim"} == {
+    assert {"claim"} >= {
         tag for cell in teacher.cells if "jupyter" in cell.metadata for tag in tags(cell)
     }
     assert "teacher" in tags(teacher.cells[-1])
@@ -56,16 +57,17 @@ def test_teachers_get_the_solutions_open_with_the_pictures_and_the_notes(folder,
     assert any(outputs)
 
 
-@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_no_copy_promises_what_it_has_not(folder, path):
     promise = re.compile(r"\bsolutions? (is|are|below|above)\b|\b(un)?fold(s|ed)?\b", re.IGNORECASE)
     for kind in ("student", "teacher"):
         for _, cell in cells(read(folder, kind, path), "markdown"):
             assert not promise.search(cell.source), cell.source
-    assert any(promise.search(cell.source) for _, cell in cells(chapter(path), "markdown"))
+    if path in CHAPTERS:
+        assert any(promise.search(cell.source) for _, cell in cells(chapter(path), "markdown"))
 
 
-@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_copies_are_python_to_the_last_cell(folder, path):
     for kind in ("student", "teacher"):
         for _, cell in cells(read(folder, kind, path), "code"):
@@ -141,7 +143,7 @@ def test_a_copy_that_somebody_worked_in_is_named_and_left_alone(again, kind, wor
     status, said = run()
     assert status == 1 and path.read_bytes() == before
     assert f"left alone: {path} was changed" in said.err
-    assert said.err.count("left alone") == 1 and f"{2 * len(CHAPTERS)} copies" in said.out
+    assert said.err.count("left alone") == 1 and f"{2 * len(NOTEBOOKS)} copies" in said.out
 
     status, said = run("--force")
     assert status == 0 and not said.err

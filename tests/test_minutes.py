@@ -37,6 +37,12 @@ def test_sections_play_and_exercises_are_added_up():
     assert str(found) == "37 minutes: 7 to read and run, 10 to play, 20 for the exercises"
 
 
+def test_an_appendix_needs_no_play_and_no_exercises():
+    nb = book(NOTES.replace("| Play", "| Three"), exercises=())
+    nb.cells[0].source = nb.cells[0].source.replace("# 9", "# A")
+    assert str(minutes.minutes_of(nb)) == "17 minutes: 17 to read and run"
+
+
 def test_a_chapter_is_told_its_sum():
     nb = book()
     minutes.in_chapter(nb, minutes.minutes_of(nb))
@@ -55,9 +61,15 @@ def test_a_chapter_without_minutes_is_told_so(notes, words):
 
 
 def test_the_map_and_the_teachers_table_are_filled_in():
-    chapters = {"2": minutes.Minutes(30, 5, (5, 10)), "10": minutes.Minutes(1, 2, (3,))}
-    rows = "| [2 · A](02_a.ipynb) | Why? | 7 |\n| 10 · this one | How? | 7 |"
-    assert minutes.in_map(rows, chapters) == rows.replace("7 |", "50 |", 1).replace("7 |", "6 |")
+    chapters = {
+        "2": minutes.Minutes(30, 5, (5, 10)),
+        "10": minutes.Minutes(1, 2, (3,)),
+        "A": minutes.Minutes(20, 0, ()),
+    }
+    row = "| [2 · A](02_a.ipynb) | Why? | {} |\n| 10 · this one | How? | {} |"
+    row += "\n| [A · B](A_b.ipynb) | What? | {} |\n| [5 · C](05_c.ipynb) | Who? | 7 |"
+    assert minutes.in_map(row.format(7, 7, 7), chapters) == row.format(50, 6, 20)
     table = minutes.in_classroom("<!-- minutes:begin -->\n<!-- minutes:end -->", chapters)
-    assert "| 2 | 30 | 5 | 5 + 10 | 50 |" in table and "| all | | | | 56 |" in table
+    assert "| 2 | 30 | 5 | 5 + 10 | 50 |" in table and "| all chapters | | | | 56 |" in table
+    assert "| A | 20 | 0 |  | 20 |" in table
     assert minutes.in_classroom(table, chapters) == table

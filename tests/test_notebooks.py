@@ -1,4 +1,4 @@
-"""The chapters as texts: short cells, figures with words, exercises that can be checked.
+"""Chapters and appendices as texts: short cells, figures with words, exercises with checks.
 
 That they run is tested elsewhere (pytest collects `notebooks/`), and so are the functions that each
 of them defines (`test_chapter_1.py` …). Here are the gates of quality, as functions that list
@@ -16,14 +16,25 @@ from statistics import median
 
 import nbformat
 import pytest
-from chapters import CHAPTERS, CHECK, answers, cells, chapter, python, tags, without_tags
+from chapters import (
+    CHAPTERS,
+    CHECK,
+    NOTEBOOKS,
+    answers,
+    cells,
+    chapter,
+    core,
+    python,
+    tags,
+    without_tags,
+)
 from nbformat import NotebookNode
 from test_project import load_pyproject
 
 from dreamlab.course import check
 
 
-@pytest.fixture(params=CHAPTERS, ids=lambda path: path.stem)
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
 def path(request) -> Path:
     return request.param
 
@@ -64,8 +75,32 @@ def length_problems(nb: NotebookNode) -> Iterator[str]:
     ratio = len(cells(nb, "markdown")) / len(code)
     if not 0.6 <= ratio <= 1.7:
         yield f"{ratio:.2f} markdown cells for each code cell: about as many are wanted"
-    if not 800 <= (words := len(prose(without_tags(nb, "teacher")).split())) <= 4000:
-        yield f"{words} words: 800 to 4,000 make a chapter"
+    least = 300 if is_appendix(nb) else 800
+    if not least <= (words := len(prose(without_tags(nb, "teacher")).split())) <= 4000:
+        yield f"{words} words: {least} to 4,000 are wanted"
+
+
+def core_problems(nb: NotebookNode) -> Iterator[str]:
+    """What a class reads in its lesson: one thread, and what it does not need is in an appendix.
+
+    And it stands on what was said: what a later chapter opens is not used. What comes next is told
+    at the end.
+    """
+    if is_appendix(nb):
+        return
+    read = nbformat.from_dict(nb.copy() | {"cells": core(nb)})
+    if len(read.cells) > 60:
+        yield f"{len(read.cells)} cells before the exercises, more than 60"
+    if (words := len(prose(read).split())) > 2500:
+        yield f"{words} words before the exercises, more than 2,500"
+    own = int(re.search(r"^# (\d+) · ", nb.cells[0].source).group(1))
+    for cell in read.cells:
+        if cell.cell_type == "markdown" and not cell.source.startswith("## The map"):
+            for run in re.findall(
+                r"\b[Cc]hapters? (\d+(?:(?:, | and | to | or )\d+)*)", cell.source
+            ):
+                if max(map(int, re.findall(r"\d+", run))) > own:
+                    yield f"leans on chapter {run}, which comes later: {cell.source[:60]!r}"
 
 
 def figure_problems(nb: NotebookNode) -> Iterator[str]:
@@ -118,7 +153,7 @@ def link_problems(nb: NotebookNode, folder: Path) -> Iterator[str]:
 
 
 PARTS = (
-    r"^# \d · ",
+    r"^# \d+ · ",
     r"\*\*Time\*\*",
     r"\*\*Predict",
     r"^## Play",
@@ -128,15 +163,26 @@ PARTS = (
 )
 
 
+# What an appendix has of these; it may have the others.
+APPENDIX_PARTS = (r"^# [A-Z] · ", *(part for part in PARTS if re.search("Time|Ref|For", part)))
+
+
+def is_appendix(nb: NotebookNode) -> bool:
+    return bool(re.match(r"# [A-Z] · ", nb.cells[0].source))
+
+
 def part_problems(nb: NotebookNode) -> Iterator[str]:
+    parts = APPENDIX_PARTS if is_appendix(nb) else PARTS
     text = "\n".join(cell.source for _, cell in cells(nb, "markdown"))
-    yield from (f"no {part}" for part in PARTS if not re.search(part, text, re.MULTILINE))
+    yield from (f"no {part}" for part in parts if not re.search(part, text, re.MULTILINE))
     notes = [i for i, cell in enumerate(nb.cells) if "teacher" in tags(cell)]
     if notes != [len(nb.cells) - 1]:
         yield f"cells {notes} are tagged 'teacher': the notes for teachers should be the last cell"
         return
-    wanted = ("**Minutes**", "**Expected answers**", "**Usual mistakes**", "**Pictures differ**")
-    for part in (*wanted, "**One CPU**"):
+    wanted = ["**Minutes**", "**Usual mistakes**"]
+    if not is_appendix(nb):
+        wanted += ["**Expected answers**", "**Pictures differ**", "**One CPU**"]
+    for part in wanted:
         if part not in nb.cells[-1].source:
             yield f"the notes for teachers have no {part}"
 
@@ -145,13 +191,13 @@ EXERCISE = re.compile(r"^### \d · .+\n\n(●○○|●●○|●●●) · \d+ 
 
 
 def exercise_problems(nb: NotebookNode) -> Iterator[str]:
-    """At least three; each with difficulty, minutes and hint, then a stub, then a solution.
+    """At least three in a chapter; each with difficulty, minutes, hint, then stub, then solution.
 
     Stub and solution end in the same check. What is stored is its sentence before and after.
     """
     headings = [i for i, cell in cells(nb, "markdown") if cell.source.startswith("### ")]
     exercises = [i for i in headings if "exercise" in tags(nb.cells[i + 1])]
-    if len(exercises) < 3:
+    if len(exercises) < 3 and not is_appendix(nb):
         yield f"{len(exercises)} exercises, fewer than 3"
     for i, cell in enumerate(nb.cells):
         folded = cell.metadata.get("jupyter", {})
@@ -274,6 +320,7 @@ def test_there_is_a_chapter():
     "gate",
     [
         length_problems,
+        core_problems,
         figure_problems,
         style_problems,
         spelling_problems,
@@ -329,6 +376,7 @@ So.
 STUB = code_cell("check.cosine(mine)", "exercise", "nbval-check-output", shown="○ Not yet: …")
 SOLUTION = code_cell("check.cosine(mine)", "solution", "nbval-check-output", shown="✓ Right: …")
 ENGLISH = text_cell("word " * 900)
+TITLE = text_cell("# 1 · Title")
 LONG_LOOP = "for x in y:\n" + "    z.step()\n" * 15 + "    loss.backward()"
 
 
@@ -340,6 +388,10 @@ LONG_LOOP = "for x in y:\n" + "    z.step()\n" * 15 + "    loss.backward()"
         (length_problems, book(ENGLISH, code_cell("x"), code_cell(LONG_LOOP)), "loop of 17 lines"),
         (length_problems, book(ENGLISH, *[code_cell("x")] * 2), "0.50 markdown cells"),
         (length_problems, book(text_cell("short"), code_cell("x")), "1 words"),
+        (core_problems, book(TITLE, *[code_cell("x")] * 60), "61 cells"),
+        (core_problems, book(TITLE, text_cell("word " * 2501)), "words before"),
+        (core_problems, book(TITLE, text_cell("Chapter 2 opens it.")), "chapter 2, which"),
+        (core_problems, book(TITLE, text_cell("as in chapters 0 and 10")), "0 and 10, which"),
         (figure_problems, book(code_cell("x", image_png="abc=")), "alternative text is ''"),
         (figure_problems, book(code_cell("a.plot(x)\na.set_title(''), a.ylabel('')")), "a xlabel"),
         (figure_problems, book(text_cell("![](x.png)")), "without alternative text"),
@@ -370,6 +422,23 @@ LONG_LOOP = "for x in y:\n" + "    z.step()\n" * 15 + "    loss.backward()"
 )
 def test_a_problem_is_seen(gate, nb, complaint):
     assert complaint in "\n".join(gate(nb))
+
+
+def test_the_core_ends_at_the_exercises_and_claims_are_not_read():
+    rest = [text_cell("## Exercises"), *[code_cell("x")] * 99, text_cell("word " * 2600)]
+    claims = [code_cell("assert x", "claim")] * 99
+    nb = book(TITLE, text_cell("As chapter 0 said."), *claims, *rest, text_cell("Chapter 2"))
+    assert list(core_problems(nb)) == []
+    assert list(core_problems(book(text_cell("# A · Title"), *[code_cell("x")] * 99))) == []
+
+
+def test_an_appendix_may_leave_out_what_a_chapter_has():
+    notes = text_cell("## For teachers\n\n**Minutes**\n\n**Usual mistakes**")
+    notes.metadata["tags"] = ["teacher"]
+    table = text_cell("# A · Title\n\n**Time**"), text_cell("## References")
+    assert list(part_problems(book(*table, notes))) == []
+    assert list(part_problems(book(*table))) != []
+    assert list(exercise_problems(book(*table, notes))) == []
 
 
 def test_other_checks_and_stale_sentences_are_seen():

@@ -4,7 +4,7 @@
     python tools/address.py https://github.com/you/fork  a new one, after a fork
 
 The address has one home, `[project.urls] Repository` in pyproject.toml. README's badges and clone
-line, the badges and the first cell of every chapter, and the citation follow from it.
+line, the badges and the first cell of every chapter and appendix, and the citation follow from it.
 """
 
 import argparse
@@ -56,7 +56,8 @@ def in_citation(text: str, address: str) -> str:
 def rewritten(address: str) -> dict[Path, str]:
     """What each file that shows the address should hold."""
     files = {}
-    for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+    folder = ROOT / "notebooks"
+    for path in (*folder.glob("[0-9][0-9]_*.ipynb"), *folder.glob("[A-Z]_*.ipynb")):
         name = path.relative_to(ROOT).as_posix()
         files[path] = in_chapter(path.read_text("utf-8"), address, name)
     for name, rewrite in (("README.md", in_readme), ("CITATION.cff", in_citation)):

@@ -1,4 +1,4 @@
-"""Write two copies of every chapter, one for students and one for teachers, and one lesson.
+"""Write two copies of every chapter and appendix, for students and for teachers, and one lesson.
 
     python tools/copies.py                 into copies/student, copies/teacher and copies/lesson
     python tools/copies.py --into FOLDER   into FOLDER/student and FOLDER/teacher
@@ -122,11 +122,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--into", type=Path, default=ROOT / "copies", help="folder (copies)")
     parser.add_argument("--force", action="store_true", help="also over what somebody worked in")
     options = parser.parse_args(arguments)
-    chapters = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    folder = ROOT / "notebooks"
+    chapters = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
     copies = {
         options.into / kind / path.name: partial(copy, kind, path)
         for kind in REMOVED
-        for path in chapters
+        for path in [*chapters, *folder.glob("[A-Z]_*.ipynb")]
     }
     copies[options.into / "lesson" / LESSON] = partial(lesson, chapters)
     worked_in = []

@@ -3,8 +3,8 @@
     python tools/minutes.py
 
 They have two homes: an exercise says its own under its title, and the notes for teachers, at the
-end of a chapter, have those of its sections. The sums follow from them: the head of the chapter,
-the exercises in the notes, the map in chapter 0, and the table in CLASSROOM.md.
+end of a chapter or appendix, have those of its sections. The sums follow from them: its head, the
+exercises in the notes, the map in chapter 0, and the table in CLASSROOM.md.
 """
 
 import re
@@ -20,8 +20,9 @@ SECTIONS = re.compile(
     r"(?<=\*\*Minutes\*\*\n\n\| section \| minutes \|\n\|---\|---\|\n)(?:\|.*\n)+"
 )
 ROW = re.compile(r"^\| (.+?) \| (\d+)(?: \+ \d+)*(.*) \|$", re.MULTILINE)
+APPENDIX = re.compile(r"# [A-Z] · ")
 TIME = re.compile(r"^\| \*\*Time\*\* \| .* \|$", re.MULTILINE)
-MAP_ROW = re.compile(r"^(\| \[?(\d+) · [^|]+ \| [^|]+ \| )\d+( \|)$", re.MULTILINE)
+MAP_ROW = re.compile(r"^(\| \[?(\d+|[A-Z]) · [^|]+ \| [^|]+ \| )\d+( \|)$", re.MULTILINE)
 TABLE = re.compile(r"(?<=<!-- minutes:begin -->\n).*(?=<!-- minutes:end -->)", re.DOTALL)
 
 
@@ -38,25 +39,28 @@ class Minutes:
         return self.read + self.play + sum(self.exercises)
 
     def __str__(self) -> str:
-        return (
-            f"{self.all} minutes: {self.read} to read and run, {self.play} to play, "
-            f"{sum(self.exercises)} for the exercises"
-        )
+        parts = {
+            "to read and run": self.read,
+            "to play": self.play,
+            "for the exercises": sum(self.exercises),
+        }
+        told = ", ".join(f"{minutes} {what}" for what, minutes in parts.items() if minutes)
+        return f"{self.all} minutes: {told}"
 
 
 def minutes_of(nb: NotebookNode) -> Minutes:
     """Read where they are at home.
 
     Raises:
-        ValueError: the notes for teachers have no table of minutes, or one without Play.
+        ValueError: the notes for teachers have no table of minutes, or a chapter's has no Play.
     """
     texts = [cell.source for cell in nb.cells if cell.cell_type == "markdown"]
     if not (table := SECTIONS.search(texts[-1])):
         raise ValueError("the notes for teachers, its last cell, have no table of **Minutes**")
     rows = {name: int(first) for name, first, _ in ROW.findall(table.group())}
-    if "Play" not in rows:
+    if "Play" not in rows and not APPENDIX.match(texts[0]):
         raise ValueError(f"no row 'Play' among the minutes: {', '.join(rows)}")
-    play = rows.pop("Play")
+    play = rows.pop("Play", 0)
     read = sum(value for name, value in rows.items() if not name.startswith("Exercises"))
     return Minutes(read, play, tuple(int(n) for text in texts for n in EXERCISE.findall(text)))
 
@@ -72,8 +76,12 @@ def in_chapter(nb: NotebookNode, minutes: Minutes) -> None:
 
 
 def in_map(text: str, chapters: dict[str, Minutes]) -> str:
-    """The last column of a table of chapters."""
-    return MAP_ROW.sub(lambda row: f"{row[1]}{chapters[row[2]].all}{row[3]}", text)
+    """The last column of a table of chapters; a row that belongs to none stays as it is."""
+
+    def told(row: re.Match) -> str:
+        return f"{row[1]}{chapters[row[2]].all}{row[3]}" if row[2] in chapters else row[0]
+
+    return MAP_ROW.sub(told, text)
 
 
 def in_classroom(text: str, chapters: dict[str, Minutes]) -> str:
@@ -81,7 +89,8 @@ def in_classroom(text: str, chapters: dict[str, Minutes]) -> str:
     for number, m in chapters.items():
         each = " + ".join(map(str, m.exercises))
         lines.append(f"| {number} | {m.read} | {m.play} | {each} | {m.all} |")
-    lines.append(f"| all | | | | {sum(m.all for m in chapters.values())} |")
+    together = sum(m.all for number, m in chapters.items() if number.isdecimal())
+    lines.append(f"| all chapters | | | | {together} |")
     return TABLE.sub("\n" + "\n".join(lines) + "\n\n", text)
 
 
@@ -92,9 +101,10 @@ def rewritten() -> dict[Path, str]:
         ValueError: a chapter does not say how long its sections take.
     """
     notebooks, chapters = {}, {}
-    for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+    folder = ROOT / "notebooks"
+    for path in sorted([*folder.glob("[0-9][0-9]_*.ipynb"), *folder.glob("[A-Z]_*.ipynb")]):
         nb = notebooks[path] = nbformat.read(path, as_version=4)
-        number = str(int(path.name[:2]))
+        number = path.name.partition("_")[0].removeprefix("0")  # "10", "3", "A"
         try:
             chapters[number] = minutes_of(nb)
         except ValueError as error:
@@ -105,7 +115,7 @@ def rewritten() -> dict[Path, str]:
             if cell.cell_type == "markdown" and cell.source.startswith("## The map"):
                 cell.source = in_map(cell.source, chapters)
     files = {path: nbformat.writes(nb) + "\n" for path, nb in notebooks.items()}
-    classroom = ROOT / "notebooks" / "CLASSROOM.md"
+    classroom = folder / "CLASSROOM.md"
     return files | {classroom: in_classroom(classroom.read_text("utf-8"), chapters)}
 
 
