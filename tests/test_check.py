@@ -302,7 +302,7 @@ SPOILS = {
     "in a set": lambda result: {result},
 }
 FREE = {  # said to be free in the exercise
-    ("variation_slope", "ten per cent more"),
+    ("variation_gradient", "ten per cent more"),
     ("pull_and_push", "ten per cent more"),
     ("range_penalty", "ten per cent more"),
     ("pull_and_push", "a tenth more"),
@@ -473,7 +473,7 @@ def no_loss_without_a_value_outside(image):
 @pytest.mark.parametrize(
     ("name", "answer"),
     [
-        ("variation_slope", with_own_backward),
+        ("variation_gradient", with_own_backward),
         ("range_penalty", no_loss_without_a_value_outside),
         # Shares whose larger ones come first, last, or anywhere.
         ("octave_of", lambda steps, octaves: torch.div(steps * octaves, len(steps)).floor()),

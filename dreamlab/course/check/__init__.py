@@ -23,7 +23,7 @@ from dreamlab.course.check.total_variation import (
     contrast_left,
     isotropic_variation,
     squared_variation,
-    variation_slope,
+    variation_gradient,
 )
 from dreamlab.course.check.verdict import Verdict
 
@@ -64,6 +64,6 @@ __all__ = [
     "strata",
     "to_bytes",
     "unit_rms",
-    "variation_slope",
+    "variation_gradient",
     "worst_change",
 ]
