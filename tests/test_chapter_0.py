@@ -36,6 +36,16 @@ def test_every_chapter_is_on_the_map_with_its_minutes(rows, path):
         assert f"({path.name})" in name
 
 
+def test_readme_has_the_same_names_and_questions(rows):
+    text = (ROOT / "README.md").read_text("utf-8")
+    found = re.findall(r"^\| \[(\w+) · (.+?)\]\(notebooks/(.+?)\) \| (.+?) \|$", text, re.MULTILINE)
+    assert len(found) > 5
+    for which, name, file, question in found:
+        on_the_map, asked, _ = rows[which]
+        assert question == asked
+        assert which == "0" or on_the_map == f"[{which} · {name}]({file})"
+
+
 def test_the_map_is_in_order(rows):
     assert list(rows) == [number(path) for path in NOTEBOOKS]
 

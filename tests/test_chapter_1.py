@@ -45,9 +45,9 @@ def test_agreement_is_one_minus_the_loss(define, tiny_clip, images):
             assert torch.isclose(1 - table[i, j], clip_loss(image[None], text[None]), atol=1e-6)
 
 
-def test_slope_agrees_with_finite_differences(define, tiny_clip, images):
+def test_gradient_agrees_with_finite_differences(define, tiny_clip, images):
     image, sentence, width = images[:1], "a red heart", 0.01
-    gradient = define["slope"](image, sentence)
+    gradient = define["gradient_at"](image, sentence)
     assert gradient.shape == image.shape and not image.requires_grad
     random = torch.randn(image.shape, generator=torch.Generator().manual_seed(2))
     for direction in (gradient / gradient.norm(), gradient.sign() / gradient[0].numel() ** 0.5):

@@ -11,7 +11,6 @@ from chapters import functions
 
 from dreamlab import Dream, Recipe
 from dreamlab.course import check
-from dreamlab.measure.judge import spectrum_slope
 
 # --- the functions that it defines ----------------------------------------------------------------
 
@@ -31,31 +30,6 @@ def slow_noise(size: int, exponent: float, seed: int = 1) -> torch.Tensor:
     f = torch.hypot(f[:, None], f).clamp(min=1)
     waves = torch.fft.ifft2(torch.fft.fft2(noise(size, size, seed=seed) - 0.5) * f**exponent).real
     return (0.5 + 0.1 * waves / waves.std()).expand(3, size, size)
-
-
-# Sides that are powers of two, and ends between two waves: no wave lies on the edge of a ring,
-# where rounding would decide whether it is in.
-@pytest.mark.parametrize(("size", "finest"), [(64, 25.6), (64, 19.1), (128, 51.2), (128, 25.6)])
-@pytest.mark.parametrize("exponent", [0.0, -0.5, -1.3])
-def test_spectrum_is_the_packages(define, size, finest, exponent):
-    images = torch.stack([slow_noise(size, exponent, seed) for seed in range(8)])
-    ours = [define["my_slope"](*define["my_spectrum"](image, finest)).item() for image in images]
-    assert ours == pytest.approx(spectrum_slope(images, finest).tolist(), abs=1e-4)
-    assert sum(ours) / 8 == pytest.approx(2 * exponent, abs=0.4)
-
-
-def test_slope_is_a_straight_lines(define):
-    f = torch.tensor([4.0, 5.0, 9.0, 20.0])
-    for s in (-2.5, 0.0, 1.0):
-        assert define["my_slope"](f, 3 * f**s).item() == pytest.approx(s, abs=1e-5)
-
-
-def test_spectra_are_averaged_relative_to_their_slowest_ring(define):
-    images = torch.stack([slow_noise(64, -1.0), 0.5 + (slow_noise(64, -1.0) - 0.5) / 2])
-    frequency, power = define["mean_spectrum"](images, 25.6)
-    single = define["my_spectrum"](images[0], 25.6)
-    assert frequency == pytest.approx(single[0].tolist())
-    assert power == pytest.approx((single[1] / single[1][0]).tolist(), rel=1e-3)
 
 
 def test_film_keeps_the_frames_of_the_dream(define, tiny_clip):
