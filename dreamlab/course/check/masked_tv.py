@@ -1,4 +1,6 @@
-"""Checks of chapter 5: how much more one direction counts, equal mean weight, a calmer mask, κ."""
+"""Checks of chapter 5: how much more one direction counts, equal mean weight, a calmer mask; and of
+appendix B: κ.
+"""
 
 from collections.abc import Callable
 
