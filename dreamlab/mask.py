@@ -12,7 +12,7 @@ from torch import Tensor
 from dreamlab.resample import BELL, blur
 
 SIGMA, RHO = 1.5, 3.0  # pixels
-# So many pixels away from a place, nothing matters to its mask: two blurs, and a slope in between.
+# So many pixels away from a place, nothing matters to its mask: two blurs, and a step between.
 REACH = math.ceil(BELL * SIGMA) + 1 + math.ceil(BELL * RHO)
 
 
@@ -27,22 +27,22 @@ def detail_mask(
 ) -> Tensor:
     """The smoothing weight M of every pixel: near 1 in flat and noisy regions, low at edges.
 
-        M = 1 / (1 + ((λ₁ − λ₂) + α·λ₂) / κ²)
+        M = 1 / (1 + ((μ₁ − μ₂) + α·μ₂) / κ²)
 
-    λ₁ ≥ λ₂ are the eigenvalues of the structure tensor: how fast the image changes along the
-    steepest direction and across it (squared slopes, mean over a neighbourhood). An edge has one
-    direction, so λ₁ − λ₂ is large; noise has none, so λ₁ ≈ λ₂ and little is left. (Structure
-    tensor of a colour image: Di Zenzo 1986. M as a function of a slope: Perona and Malik 1990; of
-    the slope of a smoothed image: Catté et al. 1992; coherence λ₁ − λ₂: Weickert 1998.)
+    μ₁ ≥ μ₂ are the eigenvalues of the structure tensor: how fast the image changes along the
+    steepest direction and across it (squared rises, mean over a neighbourhood). An edge has one
+    direction, so μ₁ − μ₂ is large; noise has none, so μ₁ ≈ μ₂ and little is left. (Structure
+    tensor of a colour image: Di Zenzo 1986. M as a function of steepness: Perona and Malik 1990; of
+    a smoothed image's: Catté et al. 1992; coherence μ₁ − μ₂: Weickert 1998.)
 
     What it cannot tell: stripes count as edges, and a weak edge (a step of .1) is smoothed.
 
     Args:
         images: (c, h, w) or (b, c, h, w), made for the range [0, 1]. h, w ≥ 2.
         alpha: how much structure without a direction (a corner, a fine texture) counts.
-        kappa: the slope, in brightness per pixel, at which an edge halves M. Absolute: a
+        kappa: the steepness, in brightness per pixel, at which an edge halves M. Absolute: a
             percentile of the image would find edges in every image, pure noise included.
-        sigma: blur before slopes are taken, in pixels: the size of noise that is forgotten.
+        sigma: blur before rises are taken, in pixels: the size of noise that is forgotten.
         rho: the radius over which directions are compared, in pixels; about 2·sigma.
 
     Returns:
@@ -56,8 +56,8 @@ def detail_mask(
         (a * b).mean(-3, keepdim=True) for a, b in ((right, right), (down, down), (right, down))
     ]
     xx, yy, xy = blur(torch.stack(products), rho)
-    difference = ((xx - yy).square() + 4 * xy.square()).sqrt()  # λ₁ − λ₂
-    smaller = (xx + yy - difference) / 2  # λ₂
+    difference = ((xx - yy).square() + 4 * xy.square()).sqrt()  # μ₁ − μ₂
+    smaller = (xx + yy - difference) / 2  # μ₂
     return (1 / (1 + (difference + alpha * smaller) / kappa**2)).to(images.dtype)
 
 

@@ -114,12 +114,6 @@ def test_one_pixel_leaves_the_wall_when_adam_says_so(define, push, strength):
     assert define["steps_until_it_leaves"](push, strength) == waited
 
 
-def test_only_memory_holds_a_pixel_back(define):
-    by_adam, _ = define["held_back"](lambda adam, gradient: adam.direction(), 0.05, steps=40)
-    by_descent, _ = define["held_back"](lambda adam, gradient: gradient.sign(), 0.05, steps=40)
-    assert by_adam > 0.05 and by_descent == 0
-
-
 # --- its checks -----------------------------------------------------------------------------------
 
 

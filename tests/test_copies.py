@@ -6,6 +6,7 @@ import shutil
 import nbformat
 import pytest
 from chapters import CHAPTERS, NOTEBOOKS, ROOT, cells, chapter, load_tool, python, tags
+from nbclient import NotebookClient
 
 copies = load_tool("copies")
 
@@ -73,6 +74,33 @@ def test_copies_are_python_to_the_last_cell(folder, path):
             python(cell)
 
 
+# --- one lesson -----------------------------------------------------------------------------------
+
+
+def test_the_lesson_is_cut_from_the_chapters_in_their_order(folder):
+    nb = chapter(folder / "lesson" / copies.LESSON)
+    wanted = [
+        cell.source for path in CHAPTERS for cell in chapter(path).cells if "lesson" in tags(cell)
+    ]
+    assert [cell.source for cell in nb.cells[1:]] == list(dict.fromkeys(wanted))
+    assert not any(cell.outputs for _, cell in cells(nb, "code"))
+    assert not any({"claim", "solution", "teacher"} & set(tags(cell)) for cell in nb.cells)
+    assert "Panel(" in cells(nb, "code")[-1][1].source  # and ends in playing
+    assert 40 <= len(nb.cells) <= 90
+
+
+def test_the_lesson_runs_top_to_bottom(folder):
+    nb = chapter(folder / "lesson" / copies.LESSON)
+    NotebookClient(nb, timeout=600, kernel_name="python3").execute()
+    assert sum(bool(cell.outputs) for _, cell in cells(nb, "code")) > 10
+
+
+def test_no_lesson_is_cut_from_chapters_without_its_tag(tmp_path):
+    nbformat.write(nbformat.v4.new_notebook(), tmp_path / "00_a.ipynb")
+    with pytest.raises(ValueError, match="'lesson'"):
+        copies.lesson([tmp_path / "00_a.ipynb"])
+
+
 # --- made again -----------------------------------------------------------------------------------
 
 
@@ -115,7 +143,7 @@ def test_a_copy_that_somebody_worked_in_is_named_and_left_alone(again, kind, wor
     status, said = run()
     assert status == 1 and path.read_bytes() == before
     assert f"left alone: {path} was changed" in said.err
-    assert said.err.count("left alone") == 1 and f"{2 * len(NOTEBOOKS) - 1} copies" in said.out
+    assert said.err.count("left alone") == 1 and f"{2 * len(NOTEBOOKS)} copies" in said.out
 
     status, said = run("--force")
     assert status == 0 and not said.err

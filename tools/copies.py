@@ -1,6 +1,6 @@
-"""Write two copies of every chapter and appendix: one for students, one for teachers.
+"""Write two copies of every chapter and appendix, for students and for teachers, and one lesson.
 
-    python tools/copies.py                 into copies/student and copies/teacher
+    python tools/copies.py                 into copies/student, copies/teacher and copies/lesson
     python tools/copies.py --into FOLDER   into FOLDER/student and FOLDER/teacher
     python tools/copies.py --force         over copies that somebody has worked in, too
 
@@ -8,6 +8,9 @@ Students get the exercises without solutions and notes, without the asserts that
 and without anything that was computed: they predict first. Teachers get solutions in place of the
 stubs, unfolded, the stored pictures and notes. The
 chapters in `notebooks/` stay the only source: which cell goes where is in its tags.
+
+The lesson is one notebook of 90 minutes for a class that comes once: the cells with the tag
+`lesson`, chapter by chapter, a cell that two chapters share only once.
 
 A copy that was changed or run since it was made is somebody's work: it is named and left alone.
 """
@@ -17,6 +20,7 @@ import hashlib
 import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -31,6 +35,14 @@ REMOVED = {
     "student": {"solution", "teacher", "chapter", "claim"},
     "teacher": {"exercise", "chapter"},
 }
+LESSON = "one_lesson.ipynb"
+HEAD = """# One lesson: from a sentence to a picture
+
+*A number says how well a picture and a sentence agree. We climb it, find noise, ask why, and repair
+it. Ninety minutes, with the panel at the end.*
+
+Cut from the chapters {chapters}. What a text says of "chapters" before or after it is there.
+"""
 
 
 class Unfold(Preprocessor):
@@ -75,25 +87,56 @@ def write(path: Path, nb: NotebookNode) -> None:
     os.replace(new, path)
 
 
+def lesson(chapters: list[Path]) -> NotebookNode:
+    """The cells with the tag `lesson`, without what was computed.
+
+    Raises:
+        ValueError: no chapter has one.
+    """
+    cells, known, titles = [], set(), []
+    for path in chapters:
+        nb = nbformat.read(path, as_version=4)
+        cut = [c for c in nb.cells if "lesson" in c.metadata.get("tags", [])]
+        for cell in cut:
+            cell.id = f"{path.name[:2]}-{cell.id}"[:64]
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+        cells += [cell for cell in cut if cell.source not in known]
+        known |= {cell.source for cell in cut}
+        if cut:
+            titles.append(nb.cells[0].source.splitlines()[0].removeprefix("# "))
+    if not cells:
+        raise ValueError("no cell of any chapter has the tag 'lesson'")
+    head = nbformat.v4.new_markdown_cell(HEAD.format(chapters=", ".join(titles)), id="title")
+    return nbformat.v4.new_notebook(metadata=nb.metadata, cells=[head, *cells])
+
+
+def copy(kind: str, path: Path) -> NotebookNode:
+    """A chapter as its students or teachers get it."""
+    text, _ = exporter(kind).from_filename(str(path))
+    return nbformat.reads(text, as_version=4)
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--into", type=Path, default=ROOT / "copies", help="folder (copies)")
     parser.add_argument("--force", action="store_true", help="also over what somebody worked in")
     options = parser.parse_args(arguments)
     folder = ROOT / "notebooks"
-    chapters = [*folder.glob("[0-9][0-9]_*.ipynb"), *folder.glob("[A-Z]_*.ipynb")]
+    chapters = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
+    copies = {
+        options.into / kind / path.name: partial(copy, kind, path)
+        for kind in REMOVED
+        for path in [*chapters, *folder.glob("[A-Z]_*.ipynb")]
+    }
+    copies[options.into / "lesson" / LESSON] = partial(lesson, chapters)
     worked_in = []
-    for kind in REMOVED:
-        convert = exporter(kind).from_filename
-        for chapter in chapters:
-            path = options.into / kind / chapter.name
-            if path.exists() and not (options.force or is_untouched(path)):
-                worked_in.append(path)
-                continue
-            text, _ = convert(str(chapter))
-            write(path, nbformat.reads(text, as_version=4))
-    written = len(REMOVED) * len(chapters) - len(worked_in)
-    print(f"{written} copies in {options.into / 'student'} and {options.into / 'teacher'}")
+    for path, make in copies.items():
+        if path.exists() and not (options.force or is_untouched(path)):
+            worked_in.append(path)
+        else:
+            write(path, make())
+    print(f"{len(copies) - len(worked_in)} copies in {options.into}: student, teacher, lesson")
     for path in worked_in:
         print(f"left alone: {path} was changed or run since it was made", file=sys.stderr)
     if worked_in:

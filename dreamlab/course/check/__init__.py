@@ -15,15 +15,16 @@ from dreamlab.course.check.clamping import forget_momentum, project, range_penal
 from dreamlab.course.check.collapse import overflow, period, step_back, worst_change
 from dreamlab.course.check.dream_lab import favourite, kept_photo, sentence_and_seed
 from dreamlab.course.check.masked_tv import calm_mask, coherence, equal_weight, kappa_for
-from dreamlab.course.check.octaves import fine_part, halved, octave_delta, octave_of
+from dreamlab.course.check.octaves import fine_part, octave_delta, octave_of
 from dreamlab.course.check.pipeline import cutout, restarts, strata, unit_rms
 from dreamlab.course.check.raw_clip_loss import cosine, promise, pull_and_push, shift
+from dreamlab.course.check.resampling import halved
 from dreamlab.course.check.start_here import difference, readable, scene
 from dreamlab.course.check.total_variation import (
     contrast_left,
     isotropic_variation,
     squared_variation,
-    variation_slope,
+    variation_gradient,
 )
 from dreamlab.course.check.verdict import Verdict
 
@@ -64,6 +65,6 @@ __all__ = [
     "strata",
     "to_bytes",
     "unit_rms",
-    "variation_slope",
+    "variation_gradient",
     "worst_change",
 ]

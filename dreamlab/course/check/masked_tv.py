@@ -1,4 +1,4 @@
-"""Checks of chapter 5: how much more one direction counts, equal mean weight, a calmer slope, κ."""
+"""Checks of chapter 5: how much more one direction counts, equal mean weight, a calmer mask, κ."""
 
 from collections.abc import Callable
 
@@ -11,9 +11,8 @@ from dreamlab.mask import detail_mask
 
 @verdict
 def coherence(answer: Callable) -> str:
-    """Check `answer(xx, yy, xy)`: λ₁ − λ₂ of the matrices [[xx, xy], [xy, yy]], tensors (h, w)."""
-    slopes = torch.randn(2, 6, 4, 5, generator=torch.Generator().manual_seed(1))
-    right, down = slopes
+    """Check `answer(xx, yy, xy)`: μ₁ − μ₂ of the matrices [[xx, xy], [xy, yy]], tensors (h, w)."""
+    right, down = torch.randn(2, 6, 4, 5, generator=torch.Generator().manual_seed(1))
     xx, yy, xy = ((a * b).mean(0) for a, b in ((right, right), (down, down), (right, down)))
     found = ask_tensor(answer, xx, yy, xy, shape=xx.shape)
     root = ((xx - yy).square() + 4 * xy.square()).sqrt()
@@ -26,20 +25,20 @@ def coherence(answer: Callable) -> str:
             raise NotYet("where nothing changes at all, the difference should be 0")
         return "it is 0 where all directions are alike, and large where one stands out."
     usual = {
-        "the sign is the wrong way round: λ₁ is the greater one": -root,
+        "the sign is the wrong way round: μ₁ is the greater one": -root,
         "that is the square of the difference; take the root": root.square(),
         "that is half of the difference": root / 2,
-        "that is λ₁ alone; subtract λ₂": first,
-        "that is λ₂ alone; it should be subtracted from λ₁": second,
-        "that is the sum λ₁ + λ₂, all the change there is; the difference is wanted": xx + yy,
-        "that is λ₁ · λ₂; the difference is wanted": first * second,
+        "that is μ₁ alone; subtract μ₂": first,
+        "that is μ₂ alone; it should be subtracted from μ₁": second,
+        "that is the sum μ₁ + μ₂, all the change there is; the difference is wanted": xx + yy,
+        "that is μ₁ · μ₂; the difference is wanted": first * second,
         "that leaves out xy, so it does not see a diagonal edge": (xx - yy).abs(),
         "that leaves out xy, and has a sign: it does not see a diagonal edge": xx - yy,
         "under the root, xy² counts four times": ((xx - yy).square() + xy.square()).sqrt(),
         "under the root, xy² counts four times, not twice": (
             (xx - yy).square() + 2 * xy.square()
         ).sqrt(),
-        "that is the share (λ₁ − λ₂) / (λ₁ + λ₂); the difference itself is wanted": root
+        "that is the share (μ₁ − μ₂) / (μ₁ + μ₂); the difference itself is wanted": root
         / (xx + yy),
     }
     for sentence, value in usual.items():
@@ -110,8 +109,8 @@ def _cards() -> tuple[Tensor, Tensor, Tensor]:
 
 @verdict
 def calm_mask(answer: Callable) -> str:
-    """Check `answer(image, kappa)`: 1 / (1 + slope² / κ²), the slope being that of the *blurred*
-    image (1, h, w). Any blur and any way to take slopes are right that tell noise from an edge.
+    """Check `answer(image, kappa)`: 1 / (1 + |∇|² / κ²), the ∇ being that of the *blurred*
+    image (1, h, w). Any blur and any way to take ∇ are right that tell noise from an edge.
     """
     kappa = 0.04
     flat, noise, edge = _cards()
@@ -127,26 +126,26 @@ def calm_mask(answer: Callable) -> str:
     if on_noise.mean() < 0.4:
         raise NotYet(
             f"noise gets {on_noise.mean():.2f} on average, so it is still spared; blur the image "
-            "before you take its slopes"
+            "before you take its differences"
         )
     if at_edge > 0.5:
         raise NotYet(
-            f"the edge gets {at_edge:.2f}; it should be spared. Is the blur too wide, or the slope "
+            f"the edge gets {at_edge:.2f}; it should be spared. Is the blur too wide, or |∇| "
             "not squared, or not divided by κ²?"
         )
     wider = ask_tensor(answer, edge, 2 * kappa, shape=edge.shape)[..., 10:-10, EDGE - 4 : EDGE + 4]
     narrow = on_edge[..., EDGE - 12 : EDGE - 4]
     if not wider.mean() > narrow.mean() + 0.02:
         raise NotYet("with a greater κ the edge should be spared less; κ has no such effect here")
-    # Whatever the slope is: the same one must come out of M at either κ.
+    # Whatever |∇| is: the same one must come out of M at either κ.
     first, second = (
         k**2 * (1 / mask.clamp(min=1e-9) - 1) for k, mask in ((kappa, narrow), (2 * kappa, wider))
     )
     clear = (narrow > 0.02) & (narrow < 0.9)
     if not clear.any() or not alike(first[clear], second[clear], rtol=0.05):
         raise NotYet(
-            "it spares the edge, but by another rule than 1 / (1 + slope² / κ²); are the slope and "
-            "κ squared?"
+            "it spares the edge, but by another rule than 1 / (1 + |∇|² / κ²); are |∇| and κ "
+            "squared?"
         )
     return "noise is blurred away before it can look like an edge."
 
@@ -157,7 +156,7 @@ def kappa_for(answer: Callable) -> str:
     for height in (0.5, 0.1, 0.25, 0.8):
         kappa = ask_number(answer, height)
         if not 0 < kappa < 10:
-            raise NotYet(f"for a height of {height} it gives κ = {kappa:.3g}; κ is a slope above 0")
+            raise NotYet(f"for a height of {height} it gives κ = {kappa:.3g}; κ is above 0")
         card = torch.full((1, 64, 64), 0.5 - height / 2)
         card[..., 32:] += height
         weight = float(detail_mask(card, kappa=kappa)[0, 32, 31:33].mean())

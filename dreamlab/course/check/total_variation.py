@@ -1,4 +1,4 @@
-"""Checks of chapter 4: squared steps, total variation's slope, a root at 0, eroded contrast."""
+"""Checks of chapter 4: squared steps, total variation's gradient, a root at 0, eroded contrast."""
 
 from collections.abc import Callable
 
@@ -51,7 +51,7 @@ def squared_variation(answer: Callable) -> str:
 
 
 @verdict
-def variation_slope(answer: Callable) -> str:
+def variation_gradient(answer: Callable) -> str:
     """Check `answer(image)`: for every pixel of (h, w), how many neighbours are lower less how many
     are higher, which is the gradient of the summed total variation; a positive factor is free.
     """
@@ -59,7 +59,7 @@ def variation_slope(answer: Callable) -> str:
     speck[2, 2] = 1.0
     for image in (speck, _image(3, 6, 5), _image(4, 3, 7).round(decimals=1)):
         found = ask_tensor(answer, image, shape=image.shape, any_ones=True)
-        signs, steps = _slope(image, sign=True), _slope(image, sign=False)
+        signs, steps = _gradient(image, sign=True), _gradient(image, sign=False)
         if _along(found, signs):
             continue
         if _along(-found, signs):
@@ -86,15 +86,15 @@ def variation_slope(answer: Callable) -> str:
     return "a pixel hears how many neighbours are lower and how many higher, not by how much."
 
 
-def _slope(image: Tensor, sign: bool) -> Tensor:
+def _gradient(image: Tensor, sign: bool) -> Tensor:
     """Σ over the neighbours of (image − neighbour), or of its sign."""
     right, down = (step.sign() if sign else step for step in _steps(image.double()))
-    slope = torch.zeros(image.shape, dtype=torch.float64)
-    slope[:, :-1] -= right
-    slope[:, 1:] += right
-    slope[:-1] -= down
-    slope[1:] += down
-    return slope
+    gradient = torch.zeros(image.shape, dtype=torch.float64)
+    gradient[:, :-1] -= right
+    gradient[:, 1:] += right
+    gradient[:-1] -= down
+    gradient[1:] += down
+    return gradient
 
 
 def _along(found: Tensor, wanted: Tensor) -> bool:
@@ -114,7 +114,7 @@ def isotropic_variation(answer: Callable) -> str:
         inner = (right.square() + down.square())[:-1, :-1].sqrt()
         wanted = float((right.square() + down.square()).sqrt().mean())
         value, gradient = ask_loss(answer, image)
-        # A small number under the root, against its infinite slope at 0, may show a little.
+        # A small number under the root, against its infinite gradient at 0, may show a little.
         if abs(value - wanted) <= 0.02 * wanted:
             if not _turns_like(gradient, image):
                 raise NotYet(
@@ -144,8 +144,8 @@ def isotropic_variation(answer: Callable) -> str:
     for image, what in ((torch.full((4, 4), 0.5), "a flat image"), (torch.eye(4), "flat parts")):
         if not ask_loss(answer, image, finite=False)[1].isfinite().all():
             raise NotYet(
-                f"the value is right, but on {what} the gradient is NaN: the slope of a root at 0 "
-                "is infinite; add a very small number under it"
+                f"the value is right, but on {what} the gradient is NaN: the derivative of a root "
+                "at 0 is infinite; add a very small number under it"
             )
     return "every direction costs the same, and a flat image does not break the gradient."
 
@@ -174,7 +174,7 @@ def contrast_left(answer: Callable) -> str:
             raise NotYet("that is what the bar loses; what it keeps is asked for")
         if near(value, 1 - 2 * weight / width):
             raise NotYet(
-                "twice too much is lost: w·d² has the slope 2·w·d, which must equal 2·weight"
+                "twice too much is lost: the derivative of w·d² is 2·w·d, which must equal 2·weight"
             )
         if near(value, 1 - weight / (2 * width)):
             raise NotYet("half too little is lost: a bar has two edges, and both become cheaper")
