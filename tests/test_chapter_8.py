@@ -4,26 +4,26 @@ Each wrong solution stands for a mistake that students make, with words its sent
 """
 
 import math
+import re
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from chapters import functions
+from chapters import ROOT, chapter, functions
 
 from dreamlab import Dream, Recipe, clip_loss
 from dreamlab.course import check
 from dreamlab.dream import unit_rms
 from dreamlab.measure.judge import Judge
-from dreamlab.views import SCALES, draw_windows, look, window_sides
+from dreamlab.measure.ladder import build_ladder
 
-MIX = (0.2, 0.7, 0.1)
+CHAPTER = ROOT / "notebooks" / "08_the_full_pipeline.ipynb"
 
 
 @pytest.fixture
 def define(tiny_clip):
-    known = {"clip": tiny_clip, "judge": Judge(tiny_clip), "MIX": MIX, "HUES": ("red", "blue")}
-    return functions("08_the_full_pipeline", **known)
+    return functions(CHAPTER.stem, clip=tiny_clip, judge=Judge(tiny_clip))
 
 
 def random(*shape, seed=1):
@@ -33,43 +33,11 @@ def random(*shape, seed=1):
 # --- the functions that it defines ----------------------------------------------------------------
 
 
-def test_sides_are_the_packages(define):
-    for mix in (MIX, (0.5, 0.25, 0.25), (0.1, 0.1, 0.8)):
-        for number in np.linspace(0.003, 0.997, 83):
-            ours = define["my_side"](number, mix)
-            assert ours == pytest.approx(window_sides(number, mix), abs=1e-9)
-    assert define["my_side"](0.1) == SCALES["global"][0]
-
-
 def test_dice_are_the_packages(define, tiny_clip):
     dream = Dream(tiny_clip, "a red heart", seed=5)
     for number in (0, 3, -4):
         (ours,), (theirs,) = define["dice"](number, seed=5), dream._generators(number)
         assert torch.equal(torch.rand(4, generator=ours), torch.rand(4, generator=theirs))
-
-
-def test_sides_by_both_dice_come_from_the_same_distribution(define):
-    means = []
-    for name in ("independent_sides", "stratified_sides"):
-        sides = np.stack([define[name](8, define["dice"](n)) for n in range(400)])
-        assert sides.shape == (400, 8) and sides.min() >= 0.25 and sides.max() == 1
-        means.append(sides.mean())
-    assert means[0] == pytest.approx(means[1], abs=0.02)
-
-
-def test_frames_are_drawn_where_the_windows_are(define):
-    image = torch.full((3, 20, 20), 1.0)
-    framed = define["framed"](image, torch.tensor([[4.0, 8.0, 10.0]]), zoom=4)
-    assert framed.size == (80, 80)
-    assert framed.getpixel((8 * 4 + 2, 4 * 4 + 20)) != (255, 255, 255)
-    assert framed.getpixel((8 * 4 - 2, 4 * 4 + 20)) == (255, 255, 255)
-
-
-def test_two_ways_to_shrink(define):
-    images = random(1, 3, 32, 32)
-    small = F.interpolate(images, 8, mode="bicubic", antialias=True)
-    assert torch.allclose(define["averaging"](images), small, atol=1e-4)
-    assert torch.equal(define["skipping"](images)[0, 0, 1, 2], images[0, 0, 4, 8])
 
 
 def test_loss_is_the_packages(define):
@@ -132,113 +100,24 @@ def test_loop_is_the_packages(define, tiny_clip, changes):
     assert (ours - dream.pixels).abs().mean() < 2e-3
 
 
+def test_gains_of_forty_captions_are_those_of_the_readme():
+    text = (ROOT / "README.md").read_text("utf-8")
+    table = text.partition("<!-- ablation:begin -->")[2].partition("<!-- ablation:end -->")[0]
+    rows = [[part.strip() for part in row.strip("|").split("|")] for row in table.splitlines()]
+    gains = {row[0]: row[3] for row in rows if len(row) > 4 and re.match(r"-?0\.", row[3])}
+    (cell,) = (c for c in chapter(CHAPTER).cells if "<!-- gains" in c.source)
+    told = dict(re.findall(r"^\| ([^|]+) \| (-?0\.[^|]+) \|$", cell.source, re.MULTILINE))
+    assert gains and told == gains
+
+
+def test_ladders_are_the_packages_made_short(define):
+    for order in ("course", "views-last"):
+        rungs = define["shorter"](order)
+        assert list(rungs) == list(build_ladder(order))
+        assert all(r.steps == 32 and r.views <= 4 for r in rungs.values())
+
+
 # --- its checks -----------------------------------------------------------------------------------
-
-
-def shuffled(numbers):
-    spread = (torch.arange(len(numbers)) + numbers) / len(numbers)
-    return spread[torch.randperm(len(numbers), generator=torch.Generator().manual_seed(1))]
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        lambda u: (torch.arange(len(u)) + u) / len(u),
-        lambda u: torch.linspace(0, 1, len(u) + 1)[:-1] + u / len(u),
-        lambda u: [(k + float(x)) / len(u) for k, x in enumerate(u)],
-        lambda u: (np.arange(len(u)) + u.numpy()) / len(u),
-        lambda u: (torch.arange(len(u)) + 1 - u) / len(u),
-        lambda u: ((torch.arange(len(u)) + u) / len(u)).flip(0),
-        lambda u: (torch.arange(len(u)) + u.flip(0)) / len(u),
-        lambda u: (torch.arange(len(u)) + u[0]) / len(u),  # a comb at a random place
-        shuffled,
-    ],
-)
-def test_every_stratification_is_right(answer):
-    verdict = check.strata(answer)
-    assert verdict, verdict
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (lambda u: u, "the numbers it was given"),
-        (lambda u: u.sort().values, "the numbers it was given"),
-        (lambda u: torch.arange(len(u)) + u, "belong into [0, 1)"),
-        (lambda u: (torch.arange(len(u)) + 0.5) / len(u), "always at the same place"),
-        (lambda u: torch.arange(len(u)) / len(u), "always at the same place"),
-        (lambda u: torch.arange(len(u)) / len(u) + u, "belong into [0, 1)"),
-        (lambda u: u / len(u), "parts got one"),
-        (lambda u: (torch.arange(len(u)) + u / 2) / len(u), "do not reach everywhere"),
-        (lambda u: (u[:-1] + 1) / len(u), "shape"),
-        (lambda u: "even", "this is a str"),
-    ],
-)
-def test_a_wrong_stratification_is_told_what_is_wrong(answer, words):
-    verdict = check.strata(answer)
-    assert not verdict and words in verdict.sentence, verdict
-
-
-def by_mean(image, top, left, side, size):
-    """By blocks where they fit, else by adaptive blocks: every pixel counts."""
-    return F.adaptive_avg_pool2d(image[..., top : top + side, left : left + side], size)
-
-
-def by_look(image, top, left, side, size):
-    return look(image, torch.tensor([[[top, left, side]]]).float(), size)[0]
-
-
-def cut(image, top, left, side):
-    return image[..., top : top + side, left : left + side]
-
-
-def by_pixel(image, top, left, side, size):
-    """Nearest: skips."""
-    return F.interpolate(cut(image, top, left, side), size)
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        by_mean,
-        by_look,
-        lambda x, top, left, s, n: F.interpolate(
-            cut(x, top, left, s), n, mode="bicubic", antialias=True
-        ),
-        lambda x, top, left, s, n: F.interpolate(
-            cut(x, top, left, s), n, mode="bilinear", antialias=True
-        ),
-        lambda x, top, left, s, n: F.interpolate(cut(x, top, left, s), (n, n), mode="area"),
-        lambda x, top, left, s, n: by_mean(x, top, left, s, n).numpy(),
-    ],
-)
-def test_every_cutout_is_right(answer):
-    verdict = check.cutout(answer)
-    assert verdict, verdict
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (by_pixel, "skips pixels"),
-        (
-            lambda x, top, left, s, n: F.interpolate(cut(x, top, left, s), n, mode="bilinear"),
-            "skips pixels",
-        ),
-        (lambda x, top, left, s, n: by_mean(x, left, top, s, n), "exchanged"),
-        (lambda x, top, left, s, n: F.interpolate(x, n, mode="area"), "whole picture"),
-        (lambda x, top, left, s, n: x[..., top : top + n, left : left + n], "as small as the view"),
-        (lambda x, top, left, s, n: cut(x, top, left, s), "shape"),
-        (lambda x, top, left, s, n: by_mean(x, top + 6, left, s, n), "shows something else"),
-        (lambda x, top, left, s, n: by_mean(x, top, left + 1, s, n), "a pixel aside"),
-        (lambda x, top, left, s, n: by_mean(x, top, left, s, n).flip(-1), "turned over"),
-        (lambda x, top, left, s, n: by_mean(x, top, left, s, n).mT, "rows have become columns"),
-        (lambda x, top, left, s, n: by_mean(x, top, left, s, n)[0], "shape"),
-    ],
-)
-def test_a_wrong_cutout_is_told_what_is_wrong(answer, words):
-    verdict = check.cutout(answer)
-    assert not verdict and words in verdict.sentence, verdict
 
 
 def rms(g):
@@ -281,6 +160,56 @@ def test_every_normalisation_is_right(answer):
 )
 def test_a_wrong_normalisation_is_told_what_is_wrong(answer, words):
     verdict = check.unit_rms(answer)
+    assert not verdict and words in verdict.sentence, verdict
+
+
+def errors_of(gained, correction=1):
+    return gained.std(correction=correction) / len(gained) ** 0.5
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda a, b: ((b - a).mean(), errors_of(b - a)),
+        lambda a, b: [(b.mean() - a.mean()).item(), errors_of(b - a, 0).item()],
+        lambda a, b: torch.stack([(b - a).mean(), errors_of(b - a)]),
+        lambda a, b: (
+            np.mean(b.numpy() - a.numpy()),
+            np.std(b.numpy() - a.numpy(), ddof=1) / math.sqrt(len(a)),
+        ),
+        lambda a, b: (
+            (b - a).mean(),
+            ((a.var() + b.var() - 2 * torch.cov(torch.stack([a, b]))[0, 1]) / len(a)).sqrt(),
+        ),
+    ],
+)
+def test_every_gain_is_right(answer):
+    verdict = check.gain(answer)
+    assert verdict, verdict
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda a, b: ((a - b).mean(), errors_of(b - a)), "sign has changed"),
+        (lambda a, b: (errors_of(b - a), (b - a).mean()), "exchanged"),
+        (lambda a, b: ((b - a).sum(), errors_of(b - a)), "sum of all gains"),
+        (lambda a, b: ((b - a).median(), errors_of(b - a)), "the median"),
+        (lambda a, b: (b.mean(), errors_of(b - a)), "mean gain of 6"),
+        (lambda a, b: ((b - a).mean(), (b - a).std()), "single captions scatter"),
+        (lambda a, b: ((b - a).mean(), (b - a).std() / len(a)), "divided by n"),
+        (lambda a, b: ((b - a).mean(), (b - a).var() / len(a)), "variance of the mean"),
+        (
+            lambda a, b: ((b - a).mean(), ((a.var() + b.var()) / len(a)).sqrt()),
+            "different captions",
+        ),
+        (lambda a, b: ((b - a).mean(), 2 * errors_of(b - a)), "standard error is"),
+        (lambda a, b: (b - a).mean(), "shape"),
+        (lambda a, b: b - a, "shape"),
+    ],
+)
+def test_a_wrong_gain_is_told_what_is_wrong(answer, words):
+    verdict = check.gain(answer)
     assert not verdict and words in verdict.sentence, verdict
 
 
@@ -327,9 +256,3 @@ def test_every_restart_is_right(answer):
 def test_a_wrong_restart_is_told_what_is_wrong(answer, words):
     verdict = check.restarts(answer)
     assert not verdict and words in verdict.sentence, verdict
-
-
-def test_windows_of_the_chapter_are_one_per_stratum(define):
-    windows = draw_windows((128, 128), 8, MIX, define["dice"](4))
-    sides = windows[0, :, 2] / 128
-    assert (sides == 1).sum() >= 1 and sides.min() >= 0.25

@@ -16,7 +16,7 @@ from dreamlab.course.check.collapse import overflow, period, step_back, worst_ch
 from dreamlab.course.check.dream_lab import favourite, kept_photo, sentence_and_seed
 from dreamlab.course.check.masked_tv import calm_mask, coherence, equal_weight, kappa_for
 from dreamlab.course.check.octaves import fine_part, octave_delta, octave_of
-from dreamlab.course.check.pipeline import cutout, restarts, strata, unit_rms
+from dreamlab.course.check.pipeline import gain, restarts, unit_rms
 from dreamlab.course.check.raw_clip_loss import cosine, promise, pull_and_push, shift
 from dreamlab.course.check.resampling import halved
 from dreamlab.course.check.start_here import difference, readable, scene
@@ -27,6 +27,7 @@ from dreamlab.course.check.total_variation import (
     variation_gradient,
 )
 from dreamlab.course.check.verdict import Verdict
+from dreamlab.course.check.windows import cutout, strata, wave_left
 
 __all__ = [
     "Verdict",
@@ -42,6 +43,7 @@ __all__ = [
     "fine_part",
     "finish",
     "forget_momentum",
+    "gain",
     "halved",
     "isotropic_variation",
     "kappa_for",
@@ -66,5 +68,6 @@ __all__ = [
     "to_bytes",
     "unit_rms",
     "variation_gradient",
+    "wave_left",
     "worst_change",
 ]

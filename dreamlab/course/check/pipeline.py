@@ -1,4 +1,4 @@
-"""Checks of chapter 8: strata, cutouts, gradients of one size, a schedule that starts afresh."""
+"""Checks of chapter 8: gradients of one size, a gain and its error, a schedule that restarts."""
 
 from collections.abc import Callable
 
@@ -6,118 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dreamlab.course.check.verdict import NotYet, alike, ask_number, ask_tensor, verdict
-
-
-@verdict
-def strata(answer: Callable) -> str:
-    """Check `answer(numbers)`: n independent numbers in [0, 1), (n,), become n that are spread
-    evenly: one in each n-th of the interval, at a random place there. Any order is fine.
-    """
-    generator = torch.Generator().manual_seed(1)
-    places = []
-    for count in (8, 5, 1, 8) * 25:
-        numbers = torch.rand(count, generator=generator)
-        spread = ask_tensor(answer, numbers, shape=(count,))
-        if spread.min() < -1e-6 or spread.max() > 1 + 1e-6:
-            low, high = spread.min().item(), spread.max().item()
-            raise NotYet(
-                f"of {count} numbers, the smallest is {low:.2f} and the largest {high:.2f}; all "
-                "belong into [0, 1): divide the strip into n parts, each as wide as 1/n"
-            )
-        if count > 1 and alike(spread.sort().values, numbers.sort().values, rtol=0, atol=1e-5):
-            raise NotYet(
-                "these are the numbers it was given, at most in another order; they still fall "
-                "where they like"
-            )
-        # A hair up, so that a number on the border of two parts counts for the upper one.
-        parts = (spread * count + 1e-4).floor().long().clamp(max=count - 1)
-        if sorted(parts.tolist()) != list(range(count)):
-            hit = len(set(parts.tolist()))
-            raise NotYet(
-                f"of {count} numbers, only {hit} of the {count} parts got one; number k belongs "
-                f"between k/{count} and (k + 1)/{count}"
-            )
-        places.append(spread * count - parts)
-    place = torch.cat(places)
-    if place.std() < 1e-3:
-        raise NotYet(
-            "each part has its number, but always at the same place in it: such a comb would look "
-            "at the same few scales in every step. Keep the chance inside the part"
-        )
-    if abs(place.mean() - 0.5) > 0.06 or abs(place.std() - 12**-0.5) > 0.05:
-        raise NotYet(
-            "each part has its number, but the numbers do not reach everywhere in their part; "
-            "inside it, all places should be equally likely"
-        )
-    return "every part gets its number in every draw, and chance decides only where in it."
-
-
-@verdict
-def cutout(answer: Callable) -> str:
-    """Check `answer(image, top, left, side, size)`: the square window of `image` (1, 3, h, w) that
-    begins at row `top` and column `left` and is `side` pixels wide, shrunk without aliasing to
-    (1, 3, size, size). All numbers are whole pixels.
-    """
-    height, width = 60, 72
-    # In red how far down a pixel stands, in green how far right, in blue how far up.
-    down = torch.arange(height)[:, None].expand(height, width) / height
-    right = torch.arange(width).expand(height, width) / width
-    places = torch.stack([down, right, 1 - down])[None].float()
-
-    def seen(top: float, left: float, side: float, size: int) -> Tensor:
-        """The places that a window shows, as the middles of its view's pixels."""
-        middle = (torch.arange(size) + 0.5) * side / size - 0.5
-        down = ((top + middle) / height)[:, None].expand(size, size)
-        right = ((left + middle) / width).expand(size, size)
-        return torch.stack([down, right, 1 - down])[None]
-
-    for top, left, side, size in ((6, 11, 48, 16), (10, 3, 36, 12), (12, 20, 16, 16)):
-        view = ask_tensor(answer, places, top, left, side, size, shape=(1, 3, size, size))
-
-        def shows(wanted: Tensor, view: Tensor = view) -> bool:
-            # Near its border a filter has fewer pixels to mix. One pixel aside is .014 or more.
-            inner = (..., *[slice(view.shape[-1] // 4, -(view.shape[-1] // 4))] * 2)
-            return alike(view[inner], wanted[inner], rtol=0, atol=0.012)
-
-        wanted = seen(top, left, side, size)
-        if shows(wanted):
-            continue
-        if any(shows(seen(top + i, left + j, side, size)) for i in (-1, 0, 1) for j in (-1, 0, 1)):
-            _skips_no_pixel(answer)
-            raise NotYet(
-                "the view is about a pixel aside: its window begins at row `top`, column `left`, "
-                "and align_corners=True moves what it shows"
-            )
-        if shows(seen(left, top, side, size)):
-            raise NotYet("top and left are exchanged: rows come before columns")
-        if shows(seen(top, left, size, size)):
-            raise NotYet("it cuts a window as small as the view; cut all of it, then shrink")
-        if shows(wanted.flip(-1)) or shows(wanted.flip(-2)) or shows(wanted.flip(-1, -2)):
-            raise NotYet("the window is the right one, but the view is turned over")
-        if shows(wanted.mT):
-            raise NotYet("the window is the right one, but its rows have become columns")
-        whole = view[0, 0].max() - view[0, 0].min() > 0.85
-        if whole or shows(seen((height - side) / 2, (width - side) / 2, side, size)):
-            raise NotYet("it shows the whole picture, or always its middle; cut the window out")
-        raise NotYet(
-            f"the window of {side} pixels from row {top} and column {left} shows something else; "
-            "image[..., top : top + side, left : left + side] is a window"
-        )
-    _skips_no_pixel(answer)
-    return "the right window, and every pixel of it has a say in the view."
-
-
-def _skips_no_pixel(answer: Callable) -> None:
-    rows, columns = torch.arange(60)[:, None], torch.arange(72)
-    board = ((rows + columns) % 2).float().expand(1, 3, 60, 72)
-    view = ask_tensor(answer, board, 6, 6, 48, 16, shape=(1, 3, 16, 16))
-    if (view - 0.5).abs().max() > 0.25:
-        raise NotYet(
-            "the window is the right one, but it skips pixels: of a fine chequerboard, a view a "
-            f"third as large should be grey, and has values from {view.min():.2f} to "
-            f"{view.max():.2f}. Antialiasing lets every pixel count"
-        )
+from dreamlab.course.check.verdict import NotYet, alike, ask_number, ask_tensor, near, verdict
 
 
 @verdict
@@ -170,6 +59,59 @@ def unit_rms(answer: Callable) -> str:
     if found[0].abs().max() > 1e-3 or abs(_rms(found)[1].item() - 1) > 1e-2:
         raise NotYet("a gradient of zeros should stay zeros, and its neighbour be brought to 1")
     return "each picture is brought to one size by itself, and silence stays silence."
+
+
+@verdict
+def gain(answer: Callable) -> str:
+    """Check `answer(below, above)`: the mean of what each of n captions gained from one rung to the
+    next, and the standard error of that mean: two numbers. Both arguments are (n,).
+
+    Whether the deviation divides by n or by n − 1 is free.
+    """
+    generator = torch.Generator().manual_seed(4)
+    for n in (6, 40):
+        below = 0.5 + 0.1 * torch.randn(n, generator=generator).double()
+        above = below + 0.04 + 0.02 * torch.randn(n, generator=generator).double()
+        found = ask_tensor(answer, below, above, shape=(2,))
+        gained = above - below
+        middle, error = found.tolist()
+        deviations = [gained.std(correction=free).item() for free in (0, 1)]
+        if near(middle, -gained.mean().item()):
+            raise NotYet("the sign has changed: a gain is the rung above, less the rung below")
+        if near(error, gained.mean().item()) and not near(middle, error):
+            raise NotYet("the two numbers are exchanged: first the mean, then its error")
+        if near(middle, gained.sum().item()):
+            raise NotYet("that is the sum of all gains; take the mean")
+        if near(middle, gained.median().item()) and not near(middle, gained.mean().item()):
+            raise NotYet("the first number is the median; the mean is wanted")
+        if not near(middle, gained.mean().item()):
+            raise NotYet(
+                f"the mean gain of {n} captions is {gained.mean():.4f}, and this says {middle:.4f}"
+            )
+        if any(near(error, deviation / n**0.5) for deviation in deviations):
+            continue
+        if any(near(error, deviation) for deviation in deviations):
+            raise NotYet(
+                "the second number says how far single captions scatter. The mean of n of them "
+                "scatters less, by the root of n"
+            )
+        if any(near(error, deviation / n) for deviation in deviations):
+            raise NotYet("divided by n; the error of a mean shrinks with the root of n only")
+        if any(near(error, deviation**2 / n) for deviation in deviations):
+            raise NotYet("that is the variance of the mean; its root is wanted")
+        apart = [
+            ((below.var(correction=free) + above.var(correction=free)) / n).sqrt().item()
+            for free in (0, 1)
+        ]
+        if any(near(error, each) for each in apart):
+            raise NotYet(
+                "that treats the two rungs as if they had dreamt different captions. Take the "
+                "difference caption by caption first, then look how the differences scatter"
+            )
+        raise NotYet(
+            f"the standard error is {deviations[1] / n**0.5:.4f}, and this says {error:.4f}"
+        )
+    return "caption by caption: what all rungs share, an easy or a hard sentence, drops out."
 
 
 @verdict
