@@ -6,16 +6,18 @@
 
 Atheris changes bytes, and goes on from those changes that reach a new line of the reader, of Pillow
 or of Python's JSON. A reader may answer with what it promises or with a ValueError of one sentence;
-at anything else the run stops and leaves the bytes in the folder `build/fuzz`. Repaired, they
-become a file in `tests/seeds/READER`, which `tests/test_fuzz.py` reads with every run of the tests.
+at anything else the run stops and leaves the bytes in `build/fuzz`. Once that is repaired, they go
+into `tests/seeds/READER`, where `tests/test_fuzz.py` finds them whenever the tests run.
 """
 
 import argparse
+import base64
 import importlib.util
 import io
 import json
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict
@@ -24,10 +26,13 @@ from random import Random
 
 ROOT = Path(__file__).resolve().parent.parent
 SEEDS = Path(__file__).resolve().parent / "seeds"
-INSTRUMENTED = [
-    *("PIL", "json", "base64"),
-    *("dreamlab.picture", "dreamlab.prompts", "dreamlab.recipe", "dreamlab.figures.settings"),
-]
+LIBRARIES = ("PIL", "base64", "json")
+OURS = (
+    "dreamlab.picture",
+    "dreamlab.prompts",
+    "dreamlab.recipe",
+    "dreamlab.figures.settings",
+)
 LARGEST = 4096  # bytes of an input
 SLOWEST = 20  # seconds for one input
 PIXELS = 500_000  # twice this is a bomb here, so that no input is slow because it is large
@@ -63,8 +68,7 @@ def read_settings(content: bytes) -> bool:
     start = made.start
     if not isinstance(start, str):
         assert len(start) in (1, count) and start.shape[1] == 3
-        start = made_start = json.loads(content.decode("utf-8", "replace"))["start"]
-        assert isinstance(made_start, list)
+        start = json.loads(content.decode("utf-8", "replace"))["start"]
     again = asdict(made) | {"format": FORMAT, "recipe": asdict(made.recipe), "start": start}
     again = Settings.from_dict(parsed(json.dumps(again)))
     assert repr(again.recipe) == repr(made.recipe) and again.recipe == Recipe(**asdict(made.recipe))
@@ -96,9 +100,11 @@ def first_pictures() -> dict[str, bytes]:
     for kind in sorted(set(Image.SAVE) & set(Image.OPEN) - {"EPS", "PDF"}):
         for mode in ("RGB", "RGBA", "P", "L", "1"):
             buffer = io.BytesIO()
+            options = {"exif": exif} if kind in ("PNG", "JPEG", "WEBP", "TIFF") else {}
             try:
-                options = {"exif": exif} if kind in ("PNG", "JPEG", "WEBP", "TIFF") else {}
-                picture.convert(mode).save(buffer, kind, **options)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # of kinds that Pillow will give up
+                    picture.convert(mode).save(buffer, kind, **options)
             except (OSError, ValueError, KeyError, AttributeError):  # a mode that it has not
                 continue
             if 0 < len(buffer.getvalue()) <= LARGEST:
@@ -107,7 +113,9 @@ def first_pictures() -> dict[str, bytes]:
 
 
 def first_settings() -> dict[str, bytes]:
-    """Settings as dreams have them, and some that are refused."""
+    """Settings as dreams have them, and one of another format."""
+    from PIL import Image
+
     from dreamlab.recipe import Recipe
 
     plain = {
@@ -124,8 +132,9 @@ def first_settings() -> dict[str, bytes]:
         "clip": "picturebook",
     }
     two = {"prompts": [{"a heart": 2, "b": 0.5}, "c"], "negative_prompts": ["d", {"e": 1}]}
-    # A PNG of 1 × 1 px.
-    pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGNgYGAAAAAEAAH2FzhVAAAAAElFTkSuQmCC"
+    buffer = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(buffer, "PNG")
+    pixel = base64.b64encode(buffer.getvalue()).decode()
     variants = {
         "plain": {},
         "batch": two | {"seeds": [1, 2], "batched": True, "index": 1, "start": "noise"},
@@ -198,17 +207,15 @@ def main(arguments: list[str] | None = None) -> None:
         parser.exit(1, 'Atheris is not installed: pip install -e ".[fuzz]"\n')
     import atheris
 
-    import dreamlab.figures.settings  # what is large is imported before, as it is
-    import dreamlab.picture
+    import dreamlab.figures.settings  # noqa: F401 - what is large is imported before, as it is
 
-    for name in [name for name in sys.modules if name.split(".")[0] in ("json", "base64", "PIL")]:
-        del sys.modules[name]
-    for name in INSTRUMENTED[3:]:
-        del sys.modules[name]
-    with atheris.instrument_imports(include=INSTRUMENTED):
-        import dreamlab.figures.settings
-        import dreamlab.picture
-        from PIL import Image, ImageCms  # noqa: F401
+    for name in list(sys.modules):
+        if name in OURS or name.split(".")[0] in LIBRARIES:
+            del sys.modules[name]
+    with atheris.instrument_imports(include=[*LIBRARIES, *OURS]):
+        for name in (*OURS, "PIL.ImageCms"):
+            importlib.import_module(name)
+        from PIL import Image
 
         Image.init()  # imports all that reads a kind of file
     Image.MAX_IMAGE_PIXELS = PIXELS

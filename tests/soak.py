@@ -39,6 +39,7 @@ from dreamlab.recipe import Recipe
 
 DREAMS, FRAMES, PRESSES = 200, 20_000, 2_000
 LOOKS = 9  # how often it is counted
+PANEL = 50  # presses that a panel gets
 SMALL = Recipe(size=32, views=2, steps=6, octaves=(0.5, 1.0))
 
 
@@ -174,19 +175,21 @@ async def frames(clip: Fragile, folder: Path, times: int) -> AsyncIterator[int]:
 
 
 async def presses(clip: Fragile, folder: Path, times: int) -> AsyncIterator[int]:
-    """Buttons and controls at random; every fiftieth time another panel takes the place."""
+    """Buttons and controls at random, in one panel after the other."""
     chance, judge = random.Random(0), Judge(clip.clip)
     recipe = Recipe(size=16, views=1, steps=20, octaves=(0.5, 1.0))
     panel = None
     for number in range(times):
-        if number % 50 == 0:
-            if panel is not None and number % 100:
+        if number % PANEL == 0:
+            if panel is not None and number % (2 * PANEL):
                 panel.close()  # else it ends by itself
             dream = Dream(clip, "a heart", recipe=recipe)
             panel = (
                 compare(dream, tv_weight=(0.0, 1.0), judge=False)
-                if number % 150 == 0
-                else Panel(dream, judge=judge if number % 200 == 0 else False, folder=folder)
+                if number % (3 * PANEL) == 0
+                else Panel(
+                    dream, judge=judge if number % (4 * PANEL) == 0 else False, folder=folder
+                )
             )
             panel._run.folder = folder
         clip.fails = chance.random() < 0.02
@@ -261,9 +264,7 @@ def main(arguments: list[str] | None = None) -> int:
             failed = failed or bool(growth)
             verdict = f"GREW: {', '.join(growth)}" if growth else "flat"
             seconds = time.process_time() - begun
-            print(
-                f"{name}: {verdict} ({seconds:.0f} s of a core, the CLIP failed {clip.failed} times)\n"
-            )
+            print(f"{name}: {verdict} ({seconds:.0f} s of a core, {clip.failed} faults)\n")
     return failed
 
 

@@ -16,6 +16,8 @@ from nbconvert import NotebookExporter
 from nbconvert.preprocessors import Preprocessor
 from traitlets.config import Config
 
+from dreamlab.files import write_atomically
+
 ROOT = Path(__file__).resolve().parent.parent
 REMOVED = {"student": {"solution", "teacher"}, "teacher": {"exercise"}}
 
@@ -43,11 +45,10 @@ def main(arguments: list[str] | None = None) -> None:
     folder = parser.parse_args(arguments).into
     chapters = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
     for kind in REMOVED:
-        (folder / kind).mkdir(parents=True, exist_ok=True)
         convert = exporter(kind).from_filename
         for chapter in chapters:
             text, _ = convert(str(chapter))
-            (folder / kind / chapter.name).write_text(text + "\n", encoding="utf-8")
+            write_atomically(folder / kind / chapter.name, text + "\n")
     print(f"{len(chapters)} chapters in {folder / 'student'} and {folder / 'teacher'}")
 
 

@@ -49,8 +49,8 @@ def settings(dream: "Dream", index: int = 0) -> dict[str, Any]:
     pictures have starts of their own, one carries only its own start, and comes back alone: the
     same up to rounding.
 
-    The start was made for the canvas that the recipe had then. If that was turned before the first
-    step, the recipe in the file has the start's canvas, and what it became is a change after step 0.
+    A start is made for the canvas that the recipe has then. If that was turned before the first
+    step, the file has the recipe with the start's canvas, and the turn as a change after step 0.
     """
     starts = [_start_of_one(dream, i) for i in range(len(dream.seeds))]
     shared = all(_alike(start, starts[0]) for start in starts)
