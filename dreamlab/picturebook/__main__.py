@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from dreamlab.console import file_named, said_in_a_sentence, whole
+from dreamlab.console import file_named, print_plainly, said_in_a_sentence, whole
 from dreamlab.files import write_atomically
 
 from .draw import contact_sheet, design_sheet
@@ -48,6 +48,7 @@ def main() -> None:
     parser.add_argument(
         "--designs", action="store_true", help="every design of every thing instead of scenes"
     )
+    print_plainly()
     args = parser.parse_args()
     columns = args.columns or (3 if args.designs else 8)
     size = args.size or (96 if args.designs else 160)
