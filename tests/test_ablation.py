@@ -1,5 +1,6 @@
 """The ablation: a ladder of single ideas, fair captions, and one command from start to README."""
 
+import io
 import json
 import re
 from dataclasses import replace
@@ -239,14 +240,16 @@ def test_the_embedded_judge_is_asked_for_things_and_for_drawings_in_tiles():
     assert drawn["judge"].value > eight["judge"].value + 0.1
 
 
-def test_a_missing_place_in_readme_is_found_before_any_dream(readme, monkeypatch, tmp_path):
+def test_a_missing_place_in_readme_is_found_before_any_dream(readme, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(ablation, "run", None)
     readme.write_text("no markers", "utf-8")
-    with pytest.raises(ValueError, match="ablation:begin"):
+    with pytest.raises(SystemExit):
         ablation.main(["--write", "--out", str(tmp_path)])
+    assert "ablation:begin" in capsys.readouterr().err
     readme.unlink()
-    with pytest.raises(FileNotFoundError, match="clone"):
+    with pytest.raises(SystemExit):
         ablation.main(["--write", "--out", str(tmp_path)])
+    assert "clone" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("at", [1, 5, 12, 28])
@@ -277,6 +280,52 @@ def test_an_interrupt_keeps_what_is_done(names, readme, tmp_path, capsys, monkey
     assert len(list(out.glob("*.png"))) == done
     assert f"| {DRAWN} |" in capsys.readouterr().out
     assert Image.open(out / "sheet.jpg").height > 500
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp437", "utf-8"])
+def test_it_speaks_on_any_console(names, tmp_path, monkeypatch, encoding):
+    console = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr("sys.stdout", console)
+    small = ["--prompts", "1", "--steps", "3", "--size", "64", "--device", "cpu", "--workers", "1"]
+    models = ["--clip", names["clip"], "--judge", names["judge"]]
+    ablation.main([*small, *models, "--rungs", "raw", "full", "--out", str(tmp_path / "out")])
+    console.flush()
+    said = console.buffer.getvalue().decode(encoding)
+    minus = "−" if encoding == "utf-8" else "-"
+    assert f"photographs {minus}1.6 to {minus}3.0" in said
+    assert ("✗ raw: " if encoding == "utf-8" else "NOT raw: ") in said
+    assert "?" not in said
+    with pytest.raises(SystemExit) as end:
+        ablation.main(["--help"])
+    assert end.value.code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--prompts", "0"], "--prompts: a whole number from 1 to 1000 is wanted, got '0'"),
+        (["--prompts", "many"], "got 'many'"),
+        (["--workers", "0"], "--workers: a whole number of at least 1 is wanted, got '0'"),
+        (["--batch", "-2"], "--batch: a whole number of at least 1"),
+        (["--seed", "-1"], "--seed: a whole number from 0 to 4294967295"),
+        (["--seeds", "0"], "--seeds: a whole number of at least 1"),
+        (["--steps", "0"], "--steps: a whole number from 1 to 1000000"),
+        (["--size", "8"], "--size: a whole number from 16 to 8192"),
+        (["--rungs", "full", "half"], "invalid choice: 'half'"),
+        (["--clip", "picturebok"], "picturebok"),
+        (["--clip", "local-dir:no-such-folder"], "no-such-folder"),
+        (["--judge", "local-dir:no-such-folder"], "no-such-folder"),
+        (["--device", "toaster"], "toaster"),
+        (["--out", __file__], "test_ablation.py"),
+        (["--seed", "4294967295", "--seeds", "2"], "from 0 to 2"),
+    ],
+)
+def test_a_mistyped_option_is_answered_in_a_sentence(names, tmp_path, capsys, options, words):
+    given = ["--clip", names["clip"], "--judge", names["judge"], "--out", str(tmp_path)]
+    with pytest.raises(SystemExit) as end:
+        ablation.main([*given, "--prompts", "1", "--steps", "2", "--size", "64", *options])
+    said = capsys.readouterr().err
+    assert end.value.code in (1, 2) and words in said and "Traceback" not in said
 
 
 @pytest.mark.slow

@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 import dreamlab.dream
 from dreamlab.clip import load_clip
 from dreamlab.figures.saving import load_dream, read_settings
-from dreamlab.measure.folder import RECORD, TABLE
+from dreamlab.measure.folder import RECORD, ROW, TABLE
 from dreamlab.measure.sweep import Sweep, sweep
 from dreamlab.recipe import Recipe
 
@@ -160,7 +161,30 @@ def swap(file: Path) -> None:
     file.write_bytes(file.with_name("dream-001.png").read_bytes())
 
 
-@pytest.mark.parametrize("spoil", [spoil_nothing, cut, empty, resave, swap])
+def forge(text: str):
+    def forged(file: Path) -> None:
+        notes = PngInfo()
+        notes.add_itxt(ROW, text)
+        Image.open(file).save(file, pnginfo=notes)
+
+    return forged
+
+
+def text_for_a_number(file: Path) -> None:
+    row = json.loads(Image.open(file).text[ROW])
+    forge(json.dumps(row | {"judge": "=1"}))(file)
+
+
+def an_error(file: Path) -> None:
+    row = json.loads(Image.open(file).text[ROW])
+    forge(json.dumps(row | {"error": "none of yours"}))(file)
+
+
+SPOILT = [spoil_nothing, cut, empty, resave, swap, text_for_a_number, an_error]
+SPOILT += map(forge, ["", "{}", "[1]", "[" * 100_000, '{"recipe": []}'])
+
+
+@pytest.mark.parametrize("spoil", SPOILT)
 def test_only_what_is_missing_or_damaged_is_dreamt(arguments, whole, tmp_path, dreamt, spoil):
     sweep(**arguments, folder=tmp_path)
     for number in (2, 7):
@@ -340,7 +364,12 @@ def test_a_folder_of_something_else_is_refused(arguments, tmp_path, monkeypatch)
     GREY.save(mine / "dream-004.png")
     with pytest.raises(ValueError, match=r"holds dream-004\.png, which is of no sweep"):
         sweep(**arguments, folder=mine)
-    (tmp_path / RECORD).write_text("{")
+
+
+@pytest.mark.parametrize("record", [b"", b"{", b"[]", b"[" * 100_000, b"\xff\xfe", b"null"])
+def test_a_damaged_record_is_refused(arguments, tmp_path, monkeypatch, record):
+    monkeypatch.setattr(MODULE, "Dream", None)
+    (tmp_path / RECORD).write_bytes(record)
     with pytest.raises(ValueError, match=r"sweep\.json was damaged"):
         sweep(**arguments, folder=tmp_path)
 

@@ -2,31 +2,44 @@
 
     python tools/copies.py                 into copies/student and copies/teacher
     python tools/copies.py --into FOLDER   into FOLDER/student and FOLDER/teacher
+    python tools/copies.py --force         over copies that somebody has worked in, too
 
-Students get the exercises without solutions and notes, and nothing that was computed: they predict
-first. Teachers get solutions in place of the stubs, unfolded, the stored pictures and notes. The
+Students get the exercises without solutions and notes, without the asserts that only hold the text,
+and without anything that was computed: they predict first. Teachers get solutions in place of the
+stubs, unfolded, the stored pictures and notes. The
 chapters in `notebooks/` stay the only source: which cell goes where is in its tags.
+
+A copy that was changed or run since it was made is somebody's work: it is named and left alone.
 """
 
 import argparse
+import hashlib
+import json
 import sys
 from pathlib import Path
 
+import nbformat
 from nbconvert import NotebookExporter
 from nbconvert.preprocessors import Preprocessor
+from nbformat import NotebookNode
 from traitlets.config import Config
 
 from dreamlab.files import write_atomically
 
 ROOT = Path(__file__).resolve().parent.parent
-REMOVED = {"student": {"solution", "teacher"}, "teacher": {"exercise"}}
+# "chapter" is on what is true in the chapter alone, such as that solutions are folded away there.
+REMOVED = {
+    "student": {"solution", "teacher", "chapter", "claim"},
+    "teacher": {"exercise", "chapter"},
+}
 
 
 class Unfold(Preprocessor):
     """Solutions are folded in the chapters, so that they are not seen by accident."""
 
     def preprocess_cell(self, cell, resources, index):
-        cell.metadata.pop("jupyter", None)
+        if "solution" in cell.metadata.get("tags", []):
+            cell.metadata.pop("jupyter", None)
         return cell, resources
 
 
@@ -39,17 +52,50 @@ def exporter(kind: str) -> NotebookExporter:
     return NotebookExporter(config=config, preprocessors=[Unfold] if kind == "teacher" else [])
 
 
-def main(arguments: list[str] | None = None) -> None:
+def fingerprint(nb: NotebookNode) -> str:
+    """Of all that somebody can write or compute in a notebook; opening and saving keep it."""
+    cells = [{k: v for k, v in cell.items() if k not in {"id", "metadata"}} for cell in nb.cells]
+    return hashlib.sha256(json.dumps(cells, sort_keys=True).encode()).hexdigest()
+
+
+def is_untouched(path: Path) -> bool:
+    """Whether this is a copy as this program made it: it carries the fingerprint it had then."""
+    try:
+        nb = nbformat.read(path, as_version=4)
+        return nb.metadata.dreamlab.fingerprint == fingerprint(nb)
+    except Exception:  # not a notebook, or not one of ours
+        return False
+
+
+def write(path: Path, nb: NotebookNode) -> None:
+    """The copy with its fingerprint, whole or not at all."""
+    nb.metadata.dreamlab = {"fingerprint": fingerprint(nb)}
+    write_atomically(path, nbformat.writes(nb) + "\n")
+
+
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--into", type=Path, default=ROOT / "copies", help="folder (copies)")
-    folder = parser.parse_args(arguments).into
+    parser.add_argument("--force", action="store_true", help="also over what somebody worked in")
+    options = parser.parse_args(arguments)
     chapters = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    worked_in = []
     for kind in REMOVED:
         convert = exporter(kind).from_filename
         for chapter in chapters:
+            path = options.into / kind / chapter.name
+            if path.exists() and not (options.force or is_untouched(path)):
+                worked_in.append(path)
+                continue
             text, _ = convert(str(chapter))
-            write_atomically(folder / kind / chapter.name, text + "\n")
-    print(f"{len(chapters)} chapters in {folder / 'student'} and {folder / 'teacher'}")
+            write(path, nbformat.reads(text, as_version=4))
+    written = len(REMOVED) * len(chapters) - len(worked_in)
+    print(f"{written} copies in {options.into / 'student'} and {options.into / 'teacher'}")
+    for path in worked_in:
+        print(f"left alone: {path} was changed or run since it was made", file=sys.stderr)
+    if worked_in:
+        print("--into another folder makes new ones there; --force overwrites", file=sys.stderr)
+    return int(bool(worked_in))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import math
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import cycle, islice, pairwise
@@ -29,6 +29,8 @@ import numpy as np
 import torch
 from PIL import Image
 
+from dreamlab.clip import Clip
+from dreamlab.console import print_plainly, said_in_a_sentence, whole
 from dreamlab.dream import to_pil
 from dreamlab.figures.sheet import contact_sheet
 from dreamlab.files import write_atomically
@@ -417,55 +419,80 @@ def say_how(ablation: Ablation, ladder: dict[str, Recipe], where: str, command: 
     )
 
 
+def _knob(name: str) -> Callable[[str], int]:
+    """The type of an option that is a knob of the recipe, a whole number in its range."""
+    rule = Recipe.knobs()[name]["rule"]
+    side = getattr(rule, "side", rule)
+    return whole(side.low, side.high)
+
+
+def _ladder(options: argparse.Namespace, clip: Clip) -> dict[str, Recipe]:
+    """The rungs that are asked for, for this CLIP."""
+    changes = {"steps": options.steps, "size": options.size}
+    some = [caption(scene) for scene in islice(scenes(options.seed), 2)]
+    gradient = float(f"{clip_gradient(clip, some, replace(FULL, **changes)):.2g}")
+    return {
+        name: replace(recipe, **changes)
+        for name, recipe in build_ladder(options.order, gradient).items()
+        if not options.rungs or name in options.rungs
+    }
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m dreamlab.measure.ablation", description=__doc__.split("\n")[0]
     )
-    parser.add_argument("--prompts", type=int, default=PROMPTS, help="captions (%(default)s)")
+    parser.add_argument(
+        "--prompts", type=whole(1, 1000), default=PROMPTS, help="captions (%(default)s)"
+    )
     parser.add_argument(
         "--order", choices=list(ORDERS), default="course", help="of the ladder (%(default)s)"
     )
     parser.add_argument("--rungs", nargs="+", choices=list(LADDER), help="only these; default all")
-    parser.add_argument("--steps", type=int, default=FULL.steps, help="per dream (%(default)s)")
-    parser.add_argument("--size", type=int, default=FULL.size, help="of the canvas (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of captions and dreams (%(default)s)")
-    parser.add_argument("--seeds", type=int, default=1, help="dreams of a caption (%(default)s)")
+    parser.add_argument(
+        "--steps", type=_knob("steps"), default=FULL.steps, help="per dream (%(default)s)"
+    )
+    parser.add_argument(
+        "--size", type=_knob("size"), default=FULL.size, help="of the canvas (%(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=whole(0, 2**32 - 1), default=0, help="of captions and dreams (%(default)s)"
+    )
+    parser.add_argument(
+        "--seeds", type=whole(1), default=1, help="dreams of a caption (%(default)s)"
+    )
     parser.add_argument("--clip", default="picturebook", help="who dreams (%(default)s)")
     parser.add_argument("--judge", default="picturebook-judge", help="who judges (%(default)s)")
     parser.add_argument("--device", help="cpu, cuda, mps …; the best there is unless given")
-    parser.add_argument("--batch", type=int, default=8, help="pictures in a run (%(default)s)")
-    parser.add_argument("--workers", type=int, help="processes; on a CPU one per core unless given")
+    parser.add_argument("--batch", type=whole(1), default=8, help="pictures in a run (%(default)s)")
+    parser.add_argument(
+        "--workers", type=whole(1), help="processes; on a CPU one per core unless given"
+    )
     parser.add_argument("--out", type=Path, default=Path("outputs/ablation"), help="(%(default)s)")
     parser.add_argument("--write", action="store_true", help="put the result into README.md")
+    print_plainly()
     options = parser.parse_args(arguments)
-    if options.write:
-        check_readme(README, options.order)
-    options.out.mkdir(parents=True, exist_ok=True)
-
-    clip = load(options.clip, options.device)
-    device = str(clip.device)
-    changes = {"steps": options.steps, "size": options.size}
-    some = [caption(scene) for scene in islice(scenes(options.seed), 2)]
-    gradient = float(f"{clip_gradient(clip, some, replace(FULL, **changes)):.2g}")
-    ladder = {
-        name: replace(recipe, **changes)
-        for name, recipe in build_ladder(options.order, gradient).items()
-        if not options.rungs or name in options.rungs
-    }
-    workers = options.workers or (torch.get_num_threads() if device == "cpu" else 1)
-    ablation = run(
-        options.prompts,
-        ladder=ladder,
-        clip=options.clip,
-        judge=options.judge,
-        seed=options.seed,
-        seeds=options.seeds,
-        device=device,
-        batch=options.batch,
-        workers=workers,
-        progress=True,
-    )
+    with said_in_a_sentence(parser):
+        if options.write:
+            check_readme(README, options.order)
+        options.out.mkdir(parents=True, exist_ok=True)
+        clip = load(options.clip, options.device)
+        device = str(clip.device)
+        workers = options.workers or (torch.get_num_threads() if device == "cpu" else 1)
+        ladder = _ladder(options, clip)
+        ablation = run(
+            options.prompts,
+            ladder=ladder,
+            clip=options.clip,
+            judge=options.judge,
+            seed=options.seed,
+            seeds=options.seeds,
+            device=device,
+            batch=options.batch,
+            workers=workers,
+            progress=True,
+        )
     summary = ablation.summary()
     where = f"{device} with {workers} process{'es' * (workers > 1)}"
     command = f" --order {options.order}" if options.order != "course" else ""

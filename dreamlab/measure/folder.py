@@ -28,6 +28,8 @@ RECORD, TABLE = "sweep.json", "rows.csv"
 ROW = "dreamlab row"
 """Under this name a picture's row stands in its file, as JSON."""
 
+TEXTS = ("recipe", "prompt", "said", "error")  # all else in a row is a number
+
 Key = tuple[str, str, int]
 """Recipe, prompt and seed of a dream."""
 
@@ -73,7 +75,7 @@ class Folder:
             return
         try:
             there = json.loads(record.read_text("utf-8"))
-        except ValueError:
+        except (ValueError, RecursionError):
             there = None
         if not isinstance(there, dict):
             raise ValueError(f"folder: {record} was damaged: choose another folder")
@@ -136,9 +138,15 @@ def _key(row: Mapping[str, Any]) -> Key:
 def _read(file: Path, key: Key) -> tuple[dict[str, Any], Image.Image]:
     with opened(file) as image:
         image.load()
+        if ROW not in image.text:
+            raise ValueError("it carries no row")
         row = json.loads(image.text[ROW])
-        if _key(row) != key:
-            raise ValueError(f"it is of {_key(row)}, not of {key}")
+        if not isinstance(row, dict) or not all(
+            isinstance(value, str if name in TEXTS else int | float) for name, value in row.items()
+        ):
+            raise ValueError("its row is none")
+        if (found := _key(row)) != key or row["error"]:
+            raise ValueError(f"its row is of {found}, not of {key}")
         return row, image.convert("RGB")
 
 
