@@ -1,7 +1,7 @@
 """Use the package for a long time, and look whether anything grows.
 
     python tests/soak.py                 200 dreams, 20,000 frames of a panel, 2,000 presses
-    python tests/soak.py --share 0.02    a fiftieth of it, as the tests do
+    python tests/soak.py --share 0.02    a fiftieth of it
 
 Dreams are made, run, saved and made again; a panel draws all the time; buttons are pressed and
 sliders moved at random, in panels that replace each other, while the CLIP fails now and then. Nine
