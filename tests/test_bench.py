@@ -211,7 +211,6 @@ def test_what_is_mistyped_is_answered_in_a_sentence(options, words, capsys):
 def test_threads_are_set(monkeypatch, tmp_path):
     asked = []
     monkeypatch.setattr(bench.torch, "set_num_threads", asked.append)
-    monkeypatch.setattr(bench, "measured", lambda options, say: {"machine": {}})
-    monkeypatch.setattr(bench, "with_kept", lambda results, path: results)
+    monkeypatch.setattr(bench, "measured", lambda options, say, keep: {"machine": {}})
     bench.main(["--threads", "2", "--out", str(tmp_path)])
     assert asked == [2]

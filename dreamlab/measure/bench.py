@@ -56,8 +56,12 @@ CREATED = ("ViT-B-32",)
 CANVASES = ((1024, 768), (4096, 4096))
 
 
-def measured(options: argparse.Namespace, say: Callable[[str], object]) -> Results:
-    """All parts that were asked for; each is said as soon as it is there."""
+def measured(
+    options: argparse.Namespace,
+    say: Callable[[str], object],
+    keep: Callable[[Results], object],
+) -> Results:
+    """All parts that were asked for; each is said, and all so far kept, as soon as it is there."""
     clip = load_clip(options.clip, device=options.device)
     judge = Judge(load_clip(options.judge, device=options.device))
     models = [clip, *(created_clip(name, device=clip.device) for name in options.created)]
@@ -68,6 +72,7 @@ def measured(options: argparse.Namespace, say: Callable[[str], object]) -> Resul
     def part(name: str, rows: Iterable[dict[str, Any]]) -> None:
         results[name] = list(rows)
         say(TABLES[name](results[name]))
+        keep(results)
 
     if "step" in options.only:
         part("step", (step_cost(model, _recipe(model), **limits) for model in models))
@@ -88,6 +93,7 @@ def measured(options: argparse.Namespace, say: Callable[[str], object]) -> Resul
         found = time_to_top1(clip, judge, prompts, others, Recipe())
         results["top1"] = [asdict(f) for f in found]
         say(say_top1(found, len(captions)))
+        keep(results)
     if "worth" in options.only:
         part("worth", worth(clip, judge, prompts=options.prompts, recipe=Recipe()))
     return results
@@ -146,9 +152,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with said_in_a_sentence(parser):
         if options.write:
             check_readme(README, PART)
-        results = measured(options, lambda text: print(text + "\n", flush=True))
-        results = with_kept(results, options.out / "bench.json")
-        write_atomically(options.out / "bench.json", as_json(results))
+        file = options.out / "bench.json"
+
+        def keep(results: Results) -> None:
+            write_atomically(file, as_json(with_kept(results, file)))
+
+        results = with_kept(measured(options, lambda s: print(s + "\n", flush=True), keep), file)
         if any(results.get(name) for name in PANELS):
             write_atomically(options.out / "bench.png", plot(results).to_png())
         print(f"kept in {options.out}")

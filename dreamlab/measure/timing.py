@@ -72,7 +72,7 @@ def in_turns(
         first, second: what to time.
         device: where they work.
         pairs: how many times, at least 1; besides, a few are done and not counted.
-        most: seconds after which no more pairs are begun, once a few are counted.
+        most: seconds of the jobs after which no more pairs are begun, once a few are counted.
         prepare: done before each pair, and not timed.
 
     Raises:
@@ -81,7 +81,6 @@ def in_turns(
     if pairs < 1:
         raise ValueError(f"pairs is how often to time, at least 1, got {pairs}")
     times: list[tuple[float, float]] = []
-    begin = time.perf_counter()
     warm_up = WARM_UP
     while len(times) < warm_up + pairs:
         prepare()
@@ -90,7 +89,7 @@ def in_turns(
             times.append((seconds(first, device), late))
         else:
             times.append((seconds(first, device), seconds(second, device)))
-        passed = time.perf_counter() - begin
+        passed = sum(map(sum, times))
         if len(times) == 1 and passed > most / (WARM_UP + FEWEST):
             warm_up = 1  # of long jobs, one is warm-up enough
         if passed > most and len(times) >= warm_up + FEWEST:

@@ -28,19 +28,16 @@ Views = tuple[int, ...]
 
 
 def variants(octaves: int, views: int) -> list[Views]:
-    """Views of each octave: all as now; half or a quarter everywhere, early, or late."""
+    """Views of each octave: all as now; half, a quarter everywhere; few early; twice each time."""
     half, quarter = max(1, views // 2), max(1, views // 4)
-    found = [
-        shape
-        for few in (half, quarter)
-        for shape in (
-            (few,) * octaves,
-            (few,) + (views,) * (octaves - 1),
-            (few,) * (octaves - 1) + (views,),
-            (views,) * (octaves - 1) + (few,),
-        )
+    shapes = [
+        (views,) * octaves,
+        (half,) * octaves,
+        (quarter,) * octaves,
+        (quarter,) + (views,) * (octaves - 1),
+        tuple(max(1, views >> doublings) for doublings in reversed(range(octaves))),
     ]
-    return list(dict.fromkeys([(views,) * octaves, *found]))
+    return list(dict.fromkeys(shapes))
 
 
 def half_blind(clip: Clip) -> Clip | None:
