@@ -131,6 +131,7 @@ def test_readme_gets_the_ratios_between_its_marks(tmp_path):
     assert "1.25 GB" in text and "A fine one" in text
     with Image.open(tmp_path / report.PICTURE) as image:
         assert image.format == "PNG"
+    assert json.loads((tmp_path / "docs" / "bench.json").read_text("utf-8")) == RESULTS
 
 
 @pytest.mark.parametrize("text", ["", f"{BEGIN}\n", f"{END}\n{BEGIN}\n", f"{BEGIN}{END}" * 2])
@@ -155,7 +156,7 @@ def test_one_command_prints_and_keeps_all(
     )
     names = ["--clip", f"local-dir:{tiny_clip_dir}", "--judge", f"local-dir:{tiny_resnet_dir}"]
     parts = ["--only", "step", "arithmetic", "batches", "peers", "top1"]
-    monkeypatch.setattr(bench, "batches", lambda clip, **_: RESULTS["batches"])
+    monkeypatch.setattr(bench, "batches", lambda clip, recipe, **_: RESULTS["batches"])
     monkeypatch.setattr(bench, "time_to_top1", lambda *_: [])
     few = [
         "--created",

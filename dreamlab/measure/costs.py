@@ -24,7 +24,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from dreamlab.clip import Clip, load_clip
 from dreamlab.dream import Dream
 from dreamlab.measure.peers import PEERS
-from dreamlab.measure.timing import Pairs, cores, in_turns, peak_memory, seconds
+from dreamlab.measure.timing import Pairs, in_turns, peak_memory, seconds
 from dreamlab.octaves import canvas_size
 from dreamlab.precision import WORTH, choose_precision
 from dreamlab.recipe import Recipe
@@ -89,7 +89,8 @@ def measure_step(clip: Clip, recipe: Recipe, **limits) -> Pairs:
 
 def _dreams(clip: Clip, recipe: Recipe) -> Iterator[Dream]:
     """Endless dreams, one on the canvas of each octave, in turns: however few steps are timed."""
-    sizes = [canvas_size(recipe.canvas, scale) for scale in recipe.octaves]
+    octaves = (canvas_size(recipe.canvas, scale) for scale in recipe.octaves)
+    sizes = [tuple(max(16, side) for side in size) for size in octaves]  # as a recipe allows
     alone = replace(recipe, octaves=(1.0,), steps=ENDLESS)
     return cycle([Dream(clip, PROMPT, recipe=replace(alone, size=size)) for size in sizes])
 
@@ -178,9 +179,9 @@ def fastest(clip: Clip, *, views: int = 8, half_second: float = 0.5) -> str:
 def batches(
     clip: Clip, recipe: Recipe, *, sizes: Sequence[int] = (1, 4, 16), **limits
 ) -> list[Row]:
-    """One run of B pictures ÷ B runs of one, on one core and on all that this process may use."""
+    """One run of B pictures ÷ B runs of one, with one thread and with all of PyTorch's."""
     recipe = replace(recipe, steps=ENDLESS, octaves=(1.0,))
-    counts = {1, cores()} if clip.device.type == "cpu" else {1}
+    counts = {1, torch.get_num_threads()} if clip.device.type == "cpu" else {1}
     rows = []
     for threads in sorted(counts):
         with _threads(threads):

@@ -300,8 +300,9 @@ def say_ratios(results: Results) -> str:
 
 
 def write_readme(results: Results, readme: Path) -> None:
-    """Put the tables and the plot between the marks of `readme`."""
+    """Put the tables and the plot between the marks of `readme`; the JSON stands by the plot."""
     check_readme(readme, PART)
+    write_atomically((readme.parent / PICTURE).with_suffix(".json"), as_json(results))
     drawn = plot(results)
     write_atomically(readme.parent / PICTURE, drawn.to_png())
     image = f"![{drawn.description}]({PICTURE.as_posix()})"
