@@ -126,7 +126,9 @@ def test_readme_gets_the_ratios_between_its_marks(tmp_path):
     report.write_readme(RESULTS, readme)
     text = readme.read_text("utf-8")
     assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
-    assert "| a step with tiny, 8 views | its passes through CLIP | 1.06 [1.04, 1.09] |" in text
+    assert (
+        "| a step with tiny, 8 views | its passes through CLIP | 1.06 [1.04, 1.09] | 30 |" in text
+    )
     assert "| theirs with tiny | our step with as many views | 1.06" in text
     assert "1.25 GB" in text and "A fine one" in text
     with Image.open(tmp_path / report.PICTURE) as image:

@@ -207,12 +207,24 @@ def draw_batches(axes: Any, rows: list[dict]) -> None:
     for (colour, line), threads in zip(STYLES, counts, strict=False):
         some = [row for row in rows if row["threads"] == threads]
         sizes, ratios = zip(*((row["pictures"], row["ratio"]) for row in some), strict=True)
-        axes.plot(sizes, ratios, line, color=colour, marker="o", label=f"{threads} threads")
-    axes.set_xscale("log", base=2)
+        axes.plot(sizes, ratios, line, color=colour, marker="o", label=_on(threads))
+    axes.set_xscale("log")
+    _ticks(axes.xaxis, {row["pictures"] for row in rows})
     axes.set_ylim(0, 1.2)
     axes.set_xlabel("pictures in a run")
     axes.set_title("one run ÷ single runs", fontsize=10)
     axes.legend(fontsize=8)
+
+
+def _ticks(axis: Any, values: Iterable[float]) -> None:
+    """Name what was measured, and nothing between."""
+    values = sorted(values)
+    axis.set_ticks(values, [f"{value:.2g}" for value in values])
+    axis.set_ticks([], minor=True)
+
+
+def _on(threads: int) -> str:
+    return f"{threads} thread{'s' * (threads > 1)}"
 
 
 def draw_canvases(axes: Any, rows: list[dict]) -> None:
@@ -221,7 +233,10 @@ def draw_canvases(axes: Any, rows: list[dict]) -> None:
         for row in rows
         for (height, width), spent in zip(row["octaves"], row["step_s"], strict=True)
     )
-    axes.loglog(*zip(*points, strict=True), STYLES[0][1], color=STYLES[0][0], marker="o")
+    pixels, spent = zip(*points, strict=True)
+    axes.loglog(pixels, spent, STYLES[0][1], color=STYLES[0][0], marker="o")
+    _ticks(axes.xaxis, pixels)
+    _ticks(axes.yaxis, spent)
     axes.set_xlabel("megapixels")
     axes.set_title("seconds of a step", fontsize=10)
 
@@ -271,25 +286,26 @@ PICTURE = Path("docs/bench.png")  # beside README
 
 def say_ratios(results: Results) -> str:
     """All ratios in one table, with what belongs to a machine below it."""
-    rows = [
-        (f"a step with {row['model']}, {row['views']} views", "its passes through CLIP", ratio(row))
+    pairs = [
+        (f"a step with {row['model']}, {row['views']} views", "its passes through CLIP", row)
         for row in results.get("step", [])
     ]
-    rows += [
+    pairs += [
         (
-            f"one run of {row['pictures']} pictures, {row['threads']} thread(s)",
+            f"one run of {row['pictures']} pictures, {_on(row['threads'])}",
             f"{row['pictures']} runs of one",
-            ratio(row),
+            row,
         )
         for row in results.get("batches", [])
         if row["pictures"] > 1
     ]
-    rows += [
-        (f"{row['loop']} with {row['model']}", "our step with as many views", ratio(row))
+    pairs += [
+        (f"{row['loop']} with {row['model']}", "our step with as many views", row)
         for row in results.get("peers", [])
         if "ratio" in row
     ]
-    parts = [table(("time of", "÷ time of", "ratio [quartiles]"), rows)]
+    rows = [(one, other, ratio(row), str(row["pairs"])) for one, other, row in pairs]
+    parts = [table(("time of", "÷ time of", "ratio [quartiles]", "pairs"), rows)]
     if results.get("arithmetic"):
         parts.append(say_arithmetic(results["arithmetic"]))
     if results.get("canvases"):
