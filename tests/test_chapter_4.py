@@ -146,7 +146,7 @@ def test_every_coherence_is_right(answer):
         (lambda xx, yy, xy: torch.hypot(xx - yy, 2 * xy) / (xx + yy), "difference itself"),
         (lambda xx, yy, xy: xx * 3, "is due"),
         (lambda xx, yy, xy: (xx - yy).mean(), "a single number"),
-        (lambda xx, yy, xy: "much", "an array of numbers is wanted"),
+        (lambda xx, yy, xy: "much", "numbers of shape (4, 5) are wanted"),
         (lambda xx, yy, xy: ..., "returns nothing yet"),
         (lambda xx, yy, xy: xx / 0, "infinite"),
     ],
@@ -195,7 +195,7 @@ def test_every_equal_weight_is_right(answer):
         (lambda m: m, "as they were"),
         (lambda m: torch.ones_like(m), "no longer what they were"),
         (lambda m: 2 * m / m.mean((1, 2, 3), keepdim=True), "should be 1 each"),
-        (lambda m: m.mean((1, 2, 3)), "is the shape that is wanted"),
+        (lambda m: m.mean((1, 2, 3)), "the shape should be"),
         (lambda m: m.div_(m.mean((1, 2, 3), keepdim=True)), "changes the tensor"),
         (lambda m: m / m.mean((1, 2, 3)), "stopped with RuntimeError"),
     ],
@@ -252,7 +252,7 @@ def test_every_calm_mask_is_right(answer):
         (lambda image, kappa: calm(image, kappa**0.5), "should be spared"),
         (lambda image, kappa: 2 * calm(image, kappa), "nothing changes there"),
         (lambda image, kappa: 2 * calm(image, kappa) - 1, "between 0 and 1"),
-        (lambda image, kappa: calm(image, kappa)[0], "is the shape that is wanted"),
+        (lambda image, kappa: calm(image, kappa)[0], "the shape should be"),
     ],
 )
 def test_a_wrong_calm_mask_is_told_what_is_wrong(answer, words):

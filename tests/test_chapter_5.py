@@ -166,8 +166,8 @@ def mirrored(x, low, high):
         (lambda x, low, high: low + (high - low) * x.sigmoid(), "sigmoid"),
         (lambda x, low, high: x / x.abs().max(), "already inside"),
         (lambda x, low, high: torch.where((x < low) | (x > high), low, x), "nearest allowed"),
-        (lambda x, low, high: x.clamp(low, high).sum(), "came back as ()"),
-        (lambda x, low, high: "clamped", "an array of numbers is wanted"),
+        (lambda x, low, high: x.clamp(low, high).sum(), "a single number"),
+        (lambda x, low, high: "clamped", "and this is a str"),
     ],
 )
 def test_a_wrong_projection_is_told_what_is_wrong(answer, words):
@@ -200,7 +200,7 @@ def test_all_bytes_are_right(answer):
         (lambda x: (x * 256).clamp(0, 255).floor(), "the factor is 255"),
         (lambda x: x.clamp(0, 1), "scale from 0 to 1"),
         (lambda x: (x.clamp(0, 1) * 100).round(), "is due"),
-        (lambda x: (x.clamp(0, 1) * 255).round().flatten(), "came back as (12,)"),
+        (lambda x: (x.clamp(0, 1) * 255).round().flatten(), "and this is (12,)"),
     ],
 )
 def test_wrong_bytes_are_told_what_is_wrong(answer, words):
@@ -288,7 +288,7 @@ def white(x, m):
         (lambda x, m: m * (black(x, m) | white(x, m)), "exactly what should go"),
         (lambda x, m: m.clamp(min=0), "not at a wall"),
         (lambda x, m: torch.where((x == 0) | (x == 1), -m, m), "the rest stay"),
-        (lambda x, m: m.mean(), "came back as ()"),
+        (lambda x, m: m.mean(), "a single number"),
     ],
 )
 def test_wrong_letting_go_is_told_what_is_wrong(answer, words):

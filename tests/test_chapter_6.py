@@ -120,8 +120,8 @@ def test_every_octave_is_right(answer):
         (lambda steps, octaves: (steps > 9) * (octaves - 1), "equal shares"),
         (lambda steps, octaves: octaves - 1 - steps * octaves // len(steps), "goes back"),
         (lambda steps, octaves: steps * octaves / len(steps), "whole number"),
-        (lambda steps, octaves: (steps * octaves // len(steps))[1:], "149 numbers"),
-        (lambda steps, octaves: 1, "this is a int"),
+        (lambda steps, octaves: (steps * octaves // len(steps))[1:], "and this is (149,)"),
+        (lambda steps, octaves: 1, "a single number"),
     ],
 )
 def test_a_wrong_octave_is_told_what_is_wrong(answer, words):
@@ -137,6 +137,8 @@ def half(images):
     "answer",
     [
         lambda x: F.avg_pool2d(x, 2),
+        lambda x: F.avg_pool2d(x, 2).numpy(),
+        lambda x: F.interpolate(x, scale_factor=0.5, mode="bilinear"),
         lambda x: x.unflatten(-1, (-1, 2)).mean(-1).unflatten(-2, (-1, 2)).mean(-2),
         lambda x: (
             (x[..., ::2, ::2] + x[..., 1::2, ::2] + x[..., ::2, 1::2] + x[..., 1::2, 1::2]) / 4
@@ -167,8 +169,7 @@ def test_every_half_is_right(answer):
         ),
         (lambda x: F.avg_pool2d(x, 2).roll(1, -2), "grows down"),
         (lambda x: F.avg_pool2d(x, 2).flip(-1), "grows right"),
-        (lambda x: F.avg_pool2d(x, 2, stride=1), "came back as"),
-        (lambda x: F.avg_pool2d(x, 2).numpy(), "this is a ndarray"),
+        (lambda x: F.avg_pool2d(x, 2, stride=1), "the shape should be"),
     ],
 )
 def test_a_wrong_half_is_told_what_is_wrong(answer, words):
@@ -216,8 +217,8 @@ def chained(start, deltas, pixels):
         (lambda s, d, x: x - compose(s, d[:1], size_of(x)), "only the first delta"),
         (chained, "each term is resized once"),
         (lambda s, d, x: x, "it is not what was added"),
-        (lambda s, d, x: resize(x, size_of(s)) - s, "size of its own canvas"),
-        (lambda s, d, x: 1.0, "this is a float"),
+        (lambda s, d, x: resize(x, size_of(s)) - s, "the shape should be"),
+        (lambda s, d, x: 1.0, "a single number"),
     ],
 )
 def test_a_wrong_delta_is_told_what_is_wrong(answer, words):
@@ -252,11 +253,33 @@ def test_every_fine_part_is_right(answer):
         (lambda x, side: x.clone(), "unchanged"),
         (lambda x, side: x - resize(resize(x, (8, 8)), size_of(x)), "use its side"),
         (lambda x, side: x - resize(resize(x, (32, 32)), size_of(x)), "use its side"),
-        (lambda x, side: resize(x, (side, side)), "came back as"),
-        (lambda x, side: 0 * x, "the checker should be left"),
+        (lambda x, side: resize(x, (side, side)), "the shape should be"),
+        (lambda x, side: 0 * x, "a checker of pixels is too fine"),
         (
             lambda x, side: x - F.interpolate(F.interpolate(x, (side, side)), size_of(x)),
-            "the checker should be left",
+            "a checker of pixels became something else",
+        ),
+        (
+            lambda x, side: (
+                x
+                - F.interpolate(
+                    F.interpolate(x, (side, side), mode="bilinear"), size_of(x), mode="bilinear"
+                )
+            ),
+            "a wave of 8 pixels became something else",
+        ),
+        (
+            lambda x, side: (
+                x
+                - F.interpolate(
+                    F.interpolate(
+                        x, (side, side), mode="bilinear", antialias=True, align_corners=True
+                    ),
+                    size_of(x),
+                    mode="bilinear",
+                )
+            ),
+            "does the visit move it",
         ),
     ],
 )

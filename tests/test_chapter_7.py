@@ -230,6 +230,9 @@ def test_every_cutout_is_right(answer):
         (lambda x, top, left, s, n: x[..., top : top + n, left : left + n], "as small as the view"),
         (lambda x, top, left, s, n: cut(x, top, left, s), "shape"),
         (lambda x, top, left, s, n: by_mean(x, top + 6, left, s, n), "shows something else"),
+        (lambda x, top, left, s, n: by_mean(x, top, left + 1, s, n), "a pixel aside"),
+        (lambda x, top, left, s, n: by_mean(x, top, left, s, n).flip(-1), "turned over"),
+        (lambda x, top, left, s, n: by_mean(x, top, left, s, n).mT, "rows have become columns"),
         (lambda x, top, left, s, n: by_mean(x, top, left, s, n)[0], "shape"),
     ],
 )

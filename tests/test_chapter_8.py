@@ -172,8 +172,9 @@ def sorting_in_place(rows):
         (lambda rows: max(r.get("judge", -2) for r in rows), "that is a number"),
         (lambda rows: rows.index(with_a_loop(rows)), "that is a number"),
         (lambda rows: [with_a_loop(rows)], "this is a list"),
+        (lambda rows: with_a_loop(rows) | {"judge": 0.9}, "none of the rows"),
         (lambda rows: sorted(rows, key=lambda r: r.get("judge", -2))[-2], "it picks seed 4"),
-        (sorting_in_place, "it changes the rows"),
+        (sorting_in_place, "changes the list"),
         (lambda rows: rows["judge"], "stopped with TypeError"),
     ],
 )

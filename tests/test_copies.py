@@ -1,8 +1,12 @@
 """The copies for students and teachers: what is in which, and that they are the chapters."""
 
+import re
+import shutil
+
 import nbformat
 import pytest
 from chapters import CHAPTERS, ROOT, cells, chapter, load_tool, python, tags
+from nbclient import NotebookClient
 
 copies = load_tool("copies")
 
@@ -10,7 +14,7 @@ copies = load_tool("copies")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("copies")
-    copies.main(["--into", str(folder)])
+    assert copies.main(["--into", str(folder)]) == 0
     return folder
 
 
@@ -29,7 +33,8 @@ def test_every_chapter_has_both_copies(folder):
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_students_get_everything_but_solutions_notes_and_outputs(folder, path):
     source, student = chapter(path), read(folder, "student", path)
-    kept = [cell for cell in source.cells if not {"solution", "teacher"} & set(tags(cell))]
+    gone = {"solution", "teacher", "chapter", "claim"}
+    kept = [cell for cell in source.cells if not gone & set(tags(cell))]
     assert [cell.source for cell in student.cells] == [cell.source for cell in kept]
     assert len(kept) < len(source.cells)
     stubs = [cell for _, cell in cells(student, "code") if "exercise" in tags(cell)]
@@ -40,9 +45,11 @@ def test_students_get_everything_but_solutions_notes_and_outputs(folder, path):
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_teachers_get_the_solutions_open_with_the_pictures_and_the_notes(folder, path):
     source, teacher = chapter(path), read(folder, "teacher", path)
-    kept = [cell for cell in source.cells if "exercise" not in tags(cell)]
+    kept = [cell for cell in source.cells if not {"exercise", "chapter"} & set(tags(cell))]
     assert [cell.source for cell in teacher.cells] == [cell.source for cell in kept]
-    assert not any("jupyter" in cell.metadata for cell in teacher.cells)
+    assert {"claim"} == {
+        tag for cell in teacher.cells if "jupyter" in cell.metadata for tag in tags(cell)
+    }
     assert "teacher" in tags(teacher.cells[-1])
     outputs = [cell.outputs for cell in kept if cell.cell_type == "code"]
     assert [cell.outputs for _, cell in cells(teacher, "code")] == outputs
@@ -50,10 +57,137 @@ def test_teachers_get_the_solutions_open_with_the_pictures_and_the_notes(folder,
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_no_copy_promises_what_it_has_not(folder, path):
+    promise = re.compile(r"\bsolutions? (is|are|below|above)\b|\b(un)?fold(s|ed)?\b", re.IGNORECASE)
+    for kind in ("student", "teacher"):
+        for _, cell in cells(read(folder, kind, path), "markdown"):
+            assert not promise.search(cell.source), cell.source
+    assert any(promise.search(cell.source) for _, cell in cells(chapter(path), "markdown"))
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_copies_are_python_to_the_last_cell(folder, path):
     for kind in ("student", "teacher"):
         for _, cell in cells(read(folder, kind, path), "code"):
             python(cell)
+
+
+# --- one lesson -----------------------------------------------------------------------------------
+
+
+def test_the_lesson_is_cut_from_the_chapters_in_their_order(folder):
+    nb = chapter(folder / "lesson" / copies.LESSON)
+    wanted = [
+        cell.source for path in CHAPTERS for cell in chapter(path).cells if "lesson" in tags(cell)
+    ]
+    assert [cell.source for cell in nb.cells[1:]] == list(dict.fromkeys(wanted))
+    assert not any(cell.outputs for _, cell in cells(nb, "code"))
+    assert not any({"claim", "solution", "teacher"} & set(tags(cell)) for cell in nb.cells)
+    assert "Panel(" in cells(nb, "code")[-1][1].source  # and ends in playing
+    assert 40 <= len(nb.cells) <= 90
+
+
+def test_the_lesson_runs_top_to_bottom(folder):
+    nb = chapter(folder / "lesson" / copies.LESSON)
+    NotebookClient(nb, timeout=600, kernel_name="python3").execute()
+    assert sum(bool(cell.outputs) for _, cell in cells(nb, "code")) > 10
+
+
+def test_no_lesson_is_cut_from_chapters_without_its_tag(tmp_path):
+    nbformat.write(nbformat.v4.new_notebook(), tmp_path / "00_a.ipynb")
+    with pytest.raises(ValueError, match="'lesson'"):
+        copies.lesson([tmp_path / "00_a.ipynb"])
+
+
+# --- made again -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def again(folder, tmp_path, capsys):
+    """A folder with copies, and what a second run says and leaves there."""
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+
+    def run(*options):
+        capsys.readouterr()
+        status = copies.main(["--into", str(tmp_path), *options])
+        return status, capsys.readouterr()
+
+    return tmp_path, run
+
+
+def answer(nb):
+    nb.cells[-1].source += "\n\nmine"
+
+
+def add_a_cell(nb):
+    nb.cells.append(nbformat.v4.new_code_cell("1 + 1"))
+
+
+def compute(nb):
+    first = next(cell for cell in nb.cells if cell.cell_type == "code")
+    first.outputs, first.execution_count = [nbformat.v4.new_output("stream", text="mine")], 1
+
+
+@pytest.mark.parametrize("work", [answer, add_a_cell, compute])
+@pytest.mark.parametrize("kind", ["student", "teacher"])
+def test_a_copy_that_somebody_worked_in_is_named_and_left_alone(again, kind, work):
+    folder, run = again
+    path = folder / kind / CHAPTERS[3].name
+    nb = chapter(path)
+    work(nb)
+    nbformat.write(nb, path)
+    before = path.read_bytes()
+
+    status, said = run()
+    assert status == 1 and path.read_bytes() == before
+    assert f"left alone: {path} was changed" in said.err
+    assert said.err.count("left alone") == 1 and f"{2 * len(CHAPTERS)} copies" in said.out
+
+    status, said = run("--force")
+    assert status == 0 and not said.err
+    assert path.read_bytes() != before and copies.is_untouched(path)
+
+
+def test_a_copy_that_was_only_opened_and_saved_is_made_anew(again):
+    folder, run = again
+    path = folder / "student" / CHAPTERS[0].name
+    nb = chapter(path)
+    nb.metadata.language_info = {"name": "python", "version": "3.99"}
+    nb.cells[0].metadata.scrolled = True
+    path.write_text(nbformat.writes(nb, indent=2))
+    assert run()[0] == 0
+    assert "3.99" not in path.read_text()
+
+
+def test_a_copy_of_an_older_chapter_is_made_anew(again):
+    folder, run = again
+    path = folder / "student" / CHAPTERS[0].name
+    new = path.read_text()
+    old = chapter(path)
+    old.cells[4].source = "as it stood last year"
+    copies.write(path, old)
+    assert run()[0] == 0
+    assert path.read_text() == new
+
+
+@pytest.mark.parametrize("text", ["", "{}", "not a notebook", None])
+def test_what_is_no_copy_of_ours_is_left_alone(again, text):
+    folder, run = again
+    path = folder / "student" / CHAPTERS[0].name
+    path.write_text(CHAPTERS[0].read_text() if text is None else text)
+    before = path.read_bytes()
+    assert run()[0] == 1
+    assert path.read_bytes() == before
+
+
+def test_nothing_else_in_the_folder_is_touched(again):
+    folder, run = again
+    own = folder / "student" / "my own.ipynb"
+    own.write_text("mine")
+    names = sorted(path.name for path in own.parent.iterdir())
+    assert run("--force")[0] == 0
+    assert own.read_text() == "mine"
+    assert sorted(path.name for path in own.parent.iterdir()) == names
 
 
 def test_git_ignores_the_copies():

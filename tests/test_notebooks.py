@@ -16,8 +16,7 @@ from statistics import median
 
 import nbformat
 import pytest
-import torch
-from chapters import CHAPTERS, cells, chapter, python, tags, without_tags
+from chapters import CHAPTERS, CHECK, answers, cells, chapter, python, tags, without_tags
 from nbformat import NotebookNode
 from test_project import load_pyproject
 
@@ -50,6 +49,7 @@ def prose(nb: NotebookNode) -> str:
 
 def length_problems(nb: NotebookNode) -> Iterator[str]:
     """Short cells, short loops, about as much prose as code: measured in courses worth admiring."""
+    nb = without_tags(nb, "claim")  # nobody reads those
     code = cells(nb, "code")
     lines = {i: sum(bool(line.strip()) for line in cell.source.splitlines()) for i, cell in code}
     if median(lines.values()) > 7:
@@ -142,7 +142,6 @@ def part_problems(nb: NotebookNode) -> Iterator[str]:
 
 
 EXERCISE = re.compile(r"^### \d · .+\n\n(●○○|●●○|●●●) · \d+ minutes\n", re.MULTILINE)
-CHECK = re.compile(r"^check\.(\w+)\((\w+)\)$", re.MULTILINE)
 
 
 def exercise_problems(nb: NotebookNode) -> Iterator[str]:
@@ -207,15 +206,44 @@ def used(tree: ast.Module) -> set[str]:
 
 
 def dependence_problems(nb: NotebookNode) -> Iterator[str]:
-    """Without the solutions and the panels, everything else still has all the names it uses."""
+    """Without solutions, claims and panels, everything else still has all the names it uses."""
     known: set[str] = set()
-    student = without_tags(nb, "solution")
+    student = without_tags(nb, "solution", "claim")
     for i, cell in cells(student, "code"):
         tree = python(cell)
         if missing := used(tree) - known:
-            yield f"student copy, cell {i}: {sorted(missing)} come from a solution or a panel"
+            yield f"student copy, cell {i}: {sorted(missing)} come from what is not in it"
         if "Panel(" not in cell.source and "compare(" not in cell.source:
             known |= bound(tree)
+
+
+ASSERTED = (ast.Assert, ast.Assign, ast.For, ast.FunctionDef, ast.Import, ast.ImportFrom)
+
+
+def claim_problems(nb: NotebookNode) -> Iterator[str]:
+    """What an assert cell is, so that a student need not read what only holds the text.
+
+    A *claim* says in code what the text says in words. It holds asserts, and what they alone need;
+    it shows nothing, does nothing, is folded, and is left out of the students' copies. A *proof* is
+    an assert that the text announces, because the student should see it: the table worked by hand,
+    ours against the package's. Solutions assert as they like.
+    """
+    for i, cell in cells(nb, "code"):
+        tree, kinds = python(cell), {"claim", "proof"} & set(tags(cell))
+        asserts = any(isinstance(node, ast.Assert) for node in ast.walk(tree))
+        folded = cell.metadata.get("jupyter", {}).get("source_hidden", False)
+        if {"solution", "exercise"} & set(tags(cell)):
+            if kinds:
+                yield f"cell {i}: exercise or solution, and also {kinds}"
+        elif asserts != (len(kinds) == 1):
+            yield f"cell {i}: an assert is either a 'claim' or a 'proof', and these are one"
+        if folded != bool({"claim", "solution"} & set(tags(cell))):
+            yield f"cell {i}: claims and solutions are folded, and nothing else is"
+        if "claim" in kinds:
+            if cell.outputs:
+                yield f"cell {i}: a claim that shows something"
+            if others := [node for node in tree.body if not isinstance(node, ASSERTED)]:
+                yield f"cell {i}: a claim that does something: {ast.unparse(others[0])[:40]}"
 
 
 INSTALL = re.compile(
@@ -252,6 +280,7 @@ def test_there_is_a_chapter():
         part_problems,
         exercise_problems,
         dependence_problems,
+        claim_problems,
         install_problems,
     ],
 )
@@ -324,7 +353,17 @@ LONG_LOOP = "for x in y:\n" + "    z.step()\n" * 15 + "    loss.backward()"
         (exercise_problems, book(text_cell("### 1 · A"), STUB, SOLUTION), "no folded hint"),
         (exercise_problems, book(text_cell(HINT), STUB, STUB), "followed by a solution"),
         (dependence_problems, book(code_cell("x = 1", "solution"), code_cell("x")), "['x']"),
+        (dependence_problems, book(code_cell("x = 1", "claim"), code_cell("x")), "['x']"),
         (dependence_problems, book(code_cell("p = Panel()"), code_cell("p.image")), "['p']"),
+        (claim_problems, book(code_cell("assert x")), "either a 'claim' or a 'proof'"),
+        (claim_problems, book(code_cell("for y in x:\n    assert y")), "either a 'claim'"),
+        (claim_problems, book(code_cell("assert x", "claim", "proof")), "either a 'claim'"),
+        (claim_problems, book(code_cell("x = 1", "claim")), "either a 'claim' or a 'proof'"),
+        (claim_problems, book(code_cell("x = 1", "proof")), "either a 'claim' or a 'proof'"),
+        (claim_problems, book(code_cell("assert x", "claim")), "claims and solutions are folded"),
+        (claim_problems, book(code_cell("assert x", "claim", shown="1")), "shows something"),
+        (claim_problems, book(code_cell("assert x\ndraw()", "claim")), "does something: draw()"),
+        (claim_problems, book(code_cell("assert x", "solution", "claim")), "and also {'claim'}"),
         (install_problems, book(code_cell("%pip install dreamlab")), "only there"),
         (install_problems, book(code_cell("import torch")), "only there"),
     ],
@@ -357,22 +396,8 @@ def test_prose_is_what_is_read_as_english():
 # --- exercises ------------------------------------------------------------------------------------
 
 
-def exercises() -> Iterator:
-    for path in CHAPTERS:
-        nb = chapter(path)
-        for i, cell in cells(nb, "code"):
-            if "exercise" in tags(cell):
-                name = f"{path.stem}-{CHECK.search(cell.source).group(1)}"
-                yield pytest.param(cell, nb.cells[i + 1], id=name)
-
-
-@pytest.mark.parametrize(("stub", "solution"), list(exercises()))
-def test_a_solution_passes_its_check_and_the_stub_does_not(stub, solution):
-    def verdict(cell: NotebookNode) -> check.Verdict:
-        *rest, last = python(cell).body
-        names = {"torch": torch, "check": check}
-        exec(compile(ast.Module(rest, []), "cell", "exec"), names)
-        return eval(compile(ast.Expression(last.value), "cell", "eval"), names)
-
-    assert verdict(solution)
-    assert "returns nothing yet" in verdict(stub).sentence
+@pytest.mark.parametrize("name", answers("solution"))
+def test_a_solution_passes_its_check_and_the_stub_does_not(name):
+    checked = getattr(check, name)
+    assert checked(answers("solution")[name])
+    assert "returns nothing yet" in checked(answers("exercise")[name]).sentence

@@ -216,7 +216,8 @@ def test_ci_runs_readme_test_command_the_linter_and_other_versions():
         assert f"python tests/{name}.py" in script or f"python3 tests/{name}.py" in script
     # Not only defined: called.
     assert re.search(r"^job readme$", script, re.MULTILINE)
-    for job in ("lint readme", "stacks readme", "binder readme", "versions", "classroom"):
+    with_environment = ("lint readme", "stacks readme", "binder readme", "site readme")
+    for job in (*with_environment, "versions", "classroom"):
         assert re.search(rf"^job {job}$", script, re.MULTILINE)
 
 

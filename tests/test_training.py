@@ -31,6 +31,7 @@ DREAMER = dataclasses.replace(
         "pool_type": "avg",
     },
     adversary=1.0,
+    seen=0.5,
     **SMALL,
 )
 JUDGE = dataclasses.replace(
@@ -255,6 +256,45 @@ def test_a_step_lowers_the_losses_it_is_for(plan, tmp_path):
     assert after.keys() == before.keys() and len(after) >= 3
     for name in after:
         assert after[name] < before[name], (name, before, after)
+
+
+def _glimpsing():
+    student = train.Student(DREAMER, torch.device("cpu"), HOW["precision"])
+    things = torch.zeros(64, 1, 64, 64)
+    things[:, :, :32] = 1  # the upper half is a thing
+    return student, things
+
+
+def test_a_glimpse_sees_its_share_and_things_more_readily():
+    student, things = _glimpsing()
+    seen = student.glimpse.choose(things, 0.5, _generator(0))
+    assert seen.shape == (64, 1, 64, 64)
+    assert (seen.flatten(1).mean(1) == 0.5).all()
+    upper = seen[:, :, :32].mean().item()
+    assert 0.55 < upper < 0.75  # without preference one half, with nothing else one
+    assert not torch.equal(seen[0], seen[1])
+    assert student.glimpse.choose(things, 1.0, _generator(0)).min() == 1
+
+
+def test_what_a_glimpse_hides_has_no_part_in_the_answer():
+    student, things = _glimpsing()
+    seen = student.glimpse.choose(things[:4], 0.5, _generator(1))
+    pictures = torch.rand(4, 3, 64, 64, generator=_generator(2)).requires_grad_()
+    image, patches = student.image_and_tokens(pictures)
+    assert patches.shape == (4, 32, 32)
+    image[:, 0].sum().backward()
+    assert (pictures.grad.abs().sum(1, keepdim=True) > 0).eq(seen > 0).float().mean() > 0.99
+    moved = torch.where(seen > 0, pictures.detach(), torch.rand_like(pictures))
+    assert torch.equal(student.image(moved), image)
+
+
+def test_seeing_all_is_the_plain_model():
+    student, things = _glimpsing()
+    pictures = torch.rand(2, 3, 64, 64, generator=_generator(3))
+    student.glimpse.choose(things[:2], 1.0, _generator(4))
+    seen = student.image(pictures)
+    student.glimpse.order = None
+    torch.testing.assert_close(student.image(pictures), seen)
 
 
 # --- what is kept ---------------------------------------------------------------------------------

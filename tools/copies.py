@@ -1,30 +1,56 @@
-"""Write two copies of every chapter: one for students, one for teachers.
+"""Write two copies of every chapter, one for students and one for teachers, and one lesson.
 
-    python tools/copies.py                 into copies/student and copies/teacher
+    python tools/copies.py                 into copies/student, copies/teacher and copies/lesson
     python tools/copies.py --into FOLDER   into FOLDER/student and FOLDER/teacher
+    python tools/copies.py --force         over copies that somebody has worked in, too
 
-Students get the exercises without solutions and notes, and nothing that was computed: they predict
-first. Teachers get solutions in place of the stubs, unfolded, the stored pictures and notes. The
+Students get the exercises without solutions and notes, without the asserts that only hold the text,
+and without anything that was computed: they predict first. Teachers get solutions in place of the
+stubs, unfolded, the stored pictures and notes. The
 chapters in `notebooks/` stay the only source: which cell goes where is in its tags.
+
+The lesson is one notebook of 90 minutes for a class that comes once: the cells with the tag
+`lesson`, chapter by chapter, a cell that two chapters share only once.
+
+A copy that was changed or run since it was made is somebody's work: it is named and left alone.
 """
 
 import argparse
+import hashlib
+import json
+import os
 import sys
+from functools import partial
 from pathlib import Path
 
+import nbformat
 from nbconvert import NotebookExporter
 from nbconvert.preprocessors import Preprocessor
+from nbformat import NotebookNode
 from traitlets.config import Config
 
 ROOT = Path(__file__).resolve().parent.parent
-REMOVED = {"student": {"solution", "teacher"}, "teacher": {"exercise"}}
+# "chapter" is on what is true in the chapter alone, such as that solutions are folded away there.
+REMOVED = {
+    "student": {"solution", "teacher", "chapter", "claim"},
+    "teacher": {"exercise", "chapter"},
+}
+LESSON = "one_lesson.ipynb"
+HEAD = """# One lesson: from a sentence to a picture
+
+*A number says how well a picture and a sentence agree. We climb it, find noise, ask why, and repair
+it. Ninety minutes, with the panel at the end.*
+
+Cut from the chapters {chapters}. What a text says of "chapters" before or after it is there.
+"""
 
 
 class Unfold(Preprocessor):
     """Solutions are folded in the chapters, so that they are not seen by accident."""
 
     def preprocess_cell(self, cell, resources, index):
-        cell.metadata.pop("jupyter", None)
+        if "solution" in cell.metadata.get("tags", []):
+            cell.metadata.pop("jupyter", None)
         return cell, resources
 
 
@@ -37,18 +63,84 @@ def exporter(kind: str) -> NotebookExporter:
     return NotebookExporter(config=config, preprocessors=[Unfold] if kind == "teacher" else [])
 
 
-def main(arguments: list[str] | None = None) -> None:
+def fingerprint(nb: NotebookNode) -> str:
+    """Of all that somebody can write or compute in a notebook; opening and saving keep it."""
+    cells = [{k: v for k, v in cell.items() if k not in {"id", "metadata"}} for cell in nb.cells]
+    return hashlib.sha256(json.dumps(cells, sort_keys=True).encode()).hexdigest()
+
+
+def is_untouched(path: Path) -> bool:
+    """Whether this is a copy as this program made it: it carries the fingerprint it had then."""
+    try:
+        nb = nbformat.read(path, as_version=4)
+        return nb.metadata.dreamlab.fingerprint == fingerprint(nb)
+    except Exception:  # not a notebook, or not one of ours
+        return False
+
+
+def write(path: Path, nb: NotebookNode) -> None:
+    """Whole or not at all, over what is there."""
+    nb.metadata.dreamlab = {"fingerprint": fingerprint(nb)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(path.name + ".new")
+    new.write_text(nbformat.writes(nb) + "\n", encoding="utf-8")
+    os.replace(new, path)
+
+
+def lesson(chapters: list[Path]) -> NotebookNode:
+    """The cells with the tag `lesson`, without what was computed.
+
+    Raises:
+        ValueError: no chapter has one.
+    """
+    cells, known, titles = [], set(), []
+    for path in chapters:
+        nb = nbformat.read(path, as_version=4)
+        cut = [c for c in nb.cells if "lesson" in c.metadata.get("tags", [])]
+        for cell in cut:
+            cell.id = f"{path.name[:2]}-{cell.id}"[:64]
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+        cells += [cell for cell in cut if cell.source not in known]
+        known |= {cell.source for cell in cut}
+        if cut:
+            titles.append(nb.cells[0].source.splitlines()[0].removeprefix("# "))
+    if not cells:
+        raise ValueError("no cell of any chapter has the tag 'lesson'")
+    head = nbformat.v4.new_markdown_cell(HEAD.format(chapters=", ".join(titles)), id="title")
+    return nbformat.v4.new_notebook(metadata=nb.metadata, cells=[head, *cells])
+
+
+def copy(kind: str, path: Path) -> NotebookNode:
+    """A chapter as its students or teachers get it."""
+    text, _ = exporter(kind).from_filename(str(path))
+    return nbformat.reads(text, as_version=4)
+
+
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--into", type=Path, default=ROOT / "copies", help="folder (copies)")
-    folder = parser.parse_args(arguments).into
+    parser.add_argument("--force", action="store_true", help="also over what somebody worked in")
+    options = parser.parse_args(arguments)
     chapters = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-    for kind in REMOVED:
-        (folder / kind).mkdir(parents=True, exist_ok=True)
-        convert = exporter(kind).from_filename
-        for chapter in chapters:
-            text, _ = convert(str(chapter))
-            (folder / kind / chapter.name).write_text(text + "\n", encoding="utf-8")
-    print(f"{len(chapters)} chapters in {folder / 'student'} and {folder / 'teacher'}")
+    copies = {
+        options.into / kind / path.name: partial(copy, kind, path)
+        for kind in REMOVED
+        for path in chapters
+    }
+    copies[options.into / "lesson" / LESSON] = partial(lesson, chapters)
+    worked_in = []
+    for path, make in copies.items():
+        if path.exists() and not (options.force or is_untouched(path)):
+            worked_in.append(path)
+        else:
+            write(path, make())
+    print(f"{len(copies) - len(worked_in)} copies in {options.into}: student, teacher, lesson")
+    for path in worked_in:
+        print(f"left alone: {path} was changed or run since it was made", file=sys.stderr)
+    if worked_in:
+        print("--into another folder makes new ones there; --force overwrites", file=sys.stderr)
+    return int(bool(worked_in))
 
 
 if __name__ == "__main__":

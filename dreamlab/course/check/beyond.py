@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Callable, Iterable
-from copy import deepcopy
+from typing import Any
 
-from dreamlab.course.check.verdict import NotYet, ask, ask_number, near, verdict
+from dreamlab.course.check.verdict import NotYet, ask_list, ask_number, near, shown, verdict
 
 # --- when workers pay -----------------------------------------------------------------------------
 
@@ -70,10 +70,7 @@ def finish(answer: Callable) -> str:
     if a worker that is free takes the next one in the list.
     """
     for seconds, workers in JOBS:
-        given = list(seconds)
-        found = ask_number(answer, given, workers)
-        if given != list(seconds):
-            raise NotYet("it changes the list that it was given; let it work on a copy")
+        found = ask_number(answer, list(seconds), workers)
         if near(found, last_finish(seconds, workers)):
             continue
         what = f"for jobs of {', '.join(f'{s:g}' for s in seconds)} s and {workers} workers"
@@ -117,15 +114,10 @@ def left_to_do(answer: Callable) -> str:
     done = [_row("full", 2), _row("plain", 1), _row("plain", 3)]
     failed = [_row("full", 1, "interrupted"), _row("plain", 2, "its process died")]
     for rows in ([], done, done + failed, [_row(*key) for key in WANTED]):
-        wanted, given = list(WANTED), deepcopy(rows)
-        found = ask(answer, wanted, given)
-        if wanted != WANTED or given != rows:
-            raise NotYet("it changes what it was given; let it only look")
-        if not isinstance(found, Iterable) or isinstance(found, str | dict):
-            raise NotYet(f"a list of pairs is wanted, and this is a {type(found).__name__}")
+        found = ask_list(answer, list(WANTED), rows, of="pairs")
         finished = {(row["recipe"], row["seed"]) for row in rows if not row["error"]}
         right = [key for key in WANTED if key not in finished]
-        listed = [tuple(key) if isinstance(key, list) else key for key in found]
+        listed = [_key(key) for key in found]
         if listed == right:
             continue
         if listed and listed == [key for key in WANTED if key in finished]:
@@ -135,5 +127,14 @@ def left_to_do(answer: Callable) -> str:
             raise NotYet("a dream that failed has a row, with an error; it is to be done again")
         if sorted(map(repr, listed)) == sorted(map(repr, right)):
             raise NotYet("all are there; keep them in the order in which they are wanted")
-        raise NotYet(f"with {len(finished)} of 6 finished it says {listed}, and {right} are left")
+        raise NotYet(
+            f"with {len(finished)} of 6 finished it says {shown(listed)}, and {right} are left"
+        )
     return "what is on the disk is not dreamt again, and what failed is."
+
+
+def _key(value: Any) -> Any:
+    """A pair as a tuple; whatever is no text and no number, as it is written."""
+    if isinstance(value, list | tuple):
+        return tuple(_key(part) for part in value)
+    return value if isinstance(value, str | int) else shown(value)

@@ -1,13 +1,12 @@
 """Checks of chapter 2: values out of range, a small change that counts, a period, stepping back."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamlab.course.check.verdict import NotYet, ask, ask_number, near, verdict
+from dreamlab.course.check.verdict import NotYet, alike, ask_number, ask_tensor, near, verdict
 
 
 @verdict
@@ -61,28 +60,36 @@ def worst_change(answer: Callable) -> str:
     for shape, step in (((4,), 0.01), ((3, 5, 6), 0.5), ((3, 4, 4), 2.0)):
         weights = torch.randn(shape, generator=generator)
         weights.view(-1)[1] = 0
-        change = _as_tensor(ask(answer, weights, step), tuple(shape))
-        gain, most = float((weights * change).sum()), step * float(weights.abs().sum())
-        if float(change.abs().max()) > step * 1.001:
-            if near(float(change.abs().max()), 1):
-                raise NotYet("the size of the step is missing")
-            raise NotYet(f"one value moves by {change.abs().max():.3g}, and {step:g} is allowed")
-        if near(gain, most):
+        change = ask_tensor(answer, weights, step, shape=shape, any_ones=True)
+        largest = float(change.abs().max())
+        felt = weights != 0
+        if alike(change[felt], step * weights.sign()[felt]) and largest <= step * 1.001:
             continue
-        if near(gain, -most):
+        if largest == 0:
+            raise NotYet("that moves no pixel at all")
+        if largest > step * 1.001:
+            if near(largest, 1):
+                raise NotYet("the size of the step is missing")
+            raise NotYet(f"one value moves by {largest:.3g}, and {step:g} is allowed")
+        if alike(change[felt], -step * weights.sign()[felt]):
             raise NotYet("that lowers the sum as fast as can be; the other way round")
         if torch.allclose(change, change.flatten()[0].expand_as(change)):
             raise NotYet("that moves all pixels the same way; a negative weight wants less")
-        if near(abs(float(F.cosine_similarity(change.flatten(), weights.flatten(), dim=0))), 1):
+        along = F.cosine_similarity(change.flatten(), weights.double().flatten(), dim=0)
+        if near(abs(float(along)), 1):
             raise NotYet(
                 "that moves each pixel in proportion to its weight, so most of them less than "
                 "they may; let each go the full step, whatever the size of its weight"
             )
+        gain, most = float((weights * change).sum()), step * float(weights.abs().sum())
         raise NotYet(
-            f"that raises the sum by {gain:.3g}, and {most:.3g} can be had: each pixel may go the "
+            f"that raises the sum by {gain:.4g}, and {most:.4g} can be had: each pixel may go the "
             "full step, in the direction that its own weight likes"
         )
     return "every pixel goes the full step, in its own better direction, and all of it adds up."
+
+
+DOWN = 10  # after how many pixels the wallpapers repeat themselves downwards
 
 
 @verdict
@@ -90,11 +97,7 @@ def period(answer: Callable) -> str:
     """Check `answer(image)`: after how many pixels to the right, from 2 to 12, an image (3, h, w)
     repeats itself best.
     """
-    generator = torch.Generator().manual_seed(3)
-    for wanted in (8, 7, 9, 11, 8):
-        tile = torch.rand(3, wanted, wanted, generator=generator)
-        image = tile.repeat(1, 8, 8)[:, :60, :66]
-        image = image + 0.15 * torch.randn(image.shape, generator=generator)
+    for image, wanted in _wallpapers():
         value = ask_number(answer, image)
         if near(value, wanted):
             continue
@@ -105,6 +108,8 @@ def period(answer: Callable) -> str:
                 f"for wallpaper of {wanted} pixels it says {value:g}: out by one; at which shift "
                 "does your list begin?"
             )
+        if near(value, DOWN):
+            raise NotYet("that looks down; to the right is along the last dimension")
         if value == 0 or value == 1:
             raise NotYet(f"a shift of {value:g} is too small to mean anything; begin at 2")
         if value > 12:
@@ -114,6 +119,18 @@ def period(answer: Callable) -> str:
             "moved by 2, 3, … 12, and take the move after which the two differ least"
         )
     return "moved by one period, wallpaper lies on itself."
+
+
+def _wallpapers() -> Iterator[tuple[Tensor, int]]:
+    """Images (3, 60, 66) with the one shift from 2 to 12 at which they repeat themselves best."""
+    generator = torch.Generator().manual_seed(3)
+    for wanted in (8, 7, 12, 9, 11, 2, 3, 5):
+        first, last = torch.rand(2, 3, DOWN, wanted, generator=generator).repeat(1, 1, 6, 33)
+        noise, share = 0.15, torch.zeros(66)
+        if 2 * wanted <= 12:  # the pattern changes slowly, so that twice as far is not as good
+            noise, share = 0.01, torch.linspace(0, 1, 66)
+        image = (1 - share) * first[..., :66] + share * last[..., :66]
+        yield image + noise * torch.randn(image.shape, generator=generator), wanted
 
 
 @verdict
@@ -126,30 +143,19 @@ def step_back(answer: Callable) -> str:
         image = torch.rand(3, height, width, generator=generator)
         rows, columns = height // size, width // size
         blocks = image.view(3, rows, size, columns, size).transpose(2, 3).flatten(3)
-        small = _as_tensor(ask(answer, image, size), (3, rows, columns))
-        if torch.allclose(small, blocks.mean(-1), atol=1e-4):
+        small = ask_tensor(answer, image, size, shape=(3, rows, columns), any_ones=True)
+        if alike(small, blocks.mean(-1)):
             continue
-        if torch.allclose(small, blocks.sum(-1), atol=1e-4):
+        if alike(small, blocks.sum(-1)):
             raise NotYet("that is the sum of a block; its mean is asked for")
-        if torch.allclose(small, blocks.amax(-1), atol=1e-4):
+        if alike(small, blocks.amax(-1)):
             raise NotYet("that is the largest value of a block; its mean is asked for")
         if (small[..., None] - blocks).abs().amin(-1).max() < 1e-4:
             raise NotYet("that picks one pixel of each block and forgets the others; take the mean")
-        if torch.allclose(small, blocks.mean((0, -1)).expand_as(small), atol=1e-4):
+        if alike(small, blocks.mean((0, -1)).expand_as(small)):
             raise NotYet("that mixes red, green and blue; each keeps its own mean")
         raise NotYet(
             f"a block of {size} × {size} pixels whose red has the mean {blocks[0, 0, 0].mean():.3f}"
             f" became {small[0, 0, 0]:.3f}"
         )
     return "each block has become the mean of its pixels, as for an eye that steps back."
-
-
-def _as_tensor(result: Any, shape: tuple[int, ...]) -> Tensor:
-    """What an answer returned as floats of this shape, whatever dimensions of length 1 it has."""
-    try:
-        tensor = torch.as_tensor(result).detach().float()
-    except (TypeError, ValueError, RuntimeError):
-        raise NotYet(f"a tensor is wanted, and this is a {type(result).__name__}") from None
-    if [n for n in tensor.shape if n != 1] != [n for n in shape if n != 1]:
-        raise NotYet(f"the shape should be {shape}, and this is {tuple(tensor.shape)}")
-    return tensor.reshape(shape)

@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dreamlab.course.check.verdict import NotYet, ask, verdict
+from dreamlab.course.check.verdict import NotYet, ask, said, same, shown, verdict, what
 from dreamlab.dream import Dream
 from dreamlab.figures.saving import save_png
 from dreamlab.measure.sweep import load
@@ -28,7 +27,8 @@ def sentence_and_seed(answer: Callable) -> str:
     wrote, as a pair.
     """
     for sentence, seed in MADE:
-        with tempfile.TemporaryDirectory() as folder:
+        # On Windows a file that the answer left open cannot be removed yet.
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             dream = Dream(load("picturebook"), sentence, seed=seed, recipe=Recipe(size=16, steps=3))
             path = save_png(dream, Path(folder) / "dreamt.png")
             result = ask(answer, path)
@@ -37,15 +37,16 @@ def sentence_and_seed(answer: Callable) -> str:
         if not isinstance(result, Sequence) or isinstance(result, str) or len(result) != 2:
             raise NotYet("a pair is wanted, return sentence, seed")
         found_sentence, found_seed = (_alone(value) for value in result)
-        if (found_seed, found_sentence) == (sentence, seed):
+        if same(found_seed, sentence) and same(found_sentence, seed):
             raise NotYet("both are right; the sentence comes first, then the seed")
-        if found_sentence != sentence:
-            said = f"{found_sentence!r}, and not {sentence!r}"
-            raise NotYet(f"of a dream of {sentence!r} it says {said}")
-        if found_seed != seed:
+        if not same(found_sentence, sentence):
+            raise NotYet(f"of a dream of {sentence!r} it says {shown(found_sentence)}")
+        if not same(found_seed, seed):
             number = isinstance(found_seed, str) and found_seed.isdigit()
             hint = "; a number is wanted, not a text" if number else ""
-            raise NotYet(f"the sentence is right; the seed is {seed}, not {found_seed!r}{hint}")
+            raise NotYet(
+                f"the sentence is right; the seed is {seed}, not {shown(found_seed)}{hint}"
+            )
     return "whoever has the file has the dream."
 
 
@@ -76,9 +77,8 @@ def favourite(answer: Callable) -> str:
     whole = [row for row in rows if not row["error"]]
     # The last order begins with the failure: whoever compares with the first row meets it.
     for order in (whole, whole[::-1], rows, rows[2:] + rows[:2]):
-        given = deepcopy(order)
         try:
-            row = ask(answer, given)
+            row = ask(answer, order)
         except NotYet as problem:
             if "stopped with" in str(problem) and order not in (whole, whole[::-1]):
                 raise NotYet(
@@ -86,24 +86,24 @@ def favourite(answer: Callable) -> str:
                     "numbers, pass over it"
                 ) from None
             raise
-        if given != order:
-            raise NotYet("it changes the rows that it was given; let it only look")
         best = max(whole, key=lambda row: row["judge"])
-        if row == best:
-            continue
         if isinstance(row, int | float) and not isinstance(row, bool):
             raise NotYet("that is a number; the row itself is asked for, with its recipe and seed")
-        if not isinstance(row, dict):
-            raise NotYet(f"one row is asked for, a dictionary, and this is a {type(row).__name__}")
-        if row.get("error"):
+        if not isinstance(row, Mapping):
+            raise NotYet(f"one row is asked for, a dictionary, and this is {what(row)}")
+        row = next((each for each in rows if same(dict(row), each)), None)
+        if row is None:
+            raise NotYet("that is none of the rows that it was given; return one as it is")
+        if row is best:
+            continue
+        if row["error"]:
             raise NotYet("that dream failed: its row has an error and no numbers")
-        if row == max(whole, key=lambda row: row["dreamer"]):
+        if row is max(whole, key=lambda row: row["dreamer"]):
             raise NotYet("that is the dreamer's favourite, whose picture was made to please it")
-        if row == min(whole, key=lambda row: row["judge"]):
+        if row is min(whole, key=lambda row: row["judge"]):
             raise NotYet("that is the one that the judge likes least; a higher score is better")
         raise NotYet(
-            f"it picks seed {row.get('seed')}, and the judge's score is highest for seed "
-            f"{best['seed']}"
+            f"it picks seed {row['seed']}, and the judge's score is highest for seed {best['seed']}"
         )
     return "a dream that failed is passed over, and the dreamer is not asked."
 
@@ -126,7 +126,7 @@ def kept_photo(answer: Callable) -> str:
     photo = _portrait()
     recipe = ask(answer, photo)
     if not isinstance(recipe, Recipe):
-        raise NotYet(f"a Recipe is asked for, and this is a {type(recipe).__name__}")
+        raise NotYet(f"a Recipe is asked for, and this is {what(recipe)}")
     if (looks := recipe.steps * recipe.views) > VIEWS:
         raise NotYet(
             f"{recipe.steps} steps of {recipe.views} views are {looks} looks at the picture; at "
@@ -136,8 +136,8 @@ def kept_photo(answer: Callable) -> str:
         raise NotYet("the canvas should have 64 pixels, which is what CLIP looks at, to 256")
     try:
         likeness, before, after = _keep(recipe)
-    except FloatingPointError as error:
-        raise NotYet(f"the dream broke off: {error}") from None
+    except Exception as error:
+        raise NotYet(f"the dream broke off with {said(error)}") from error
     found = f"likeness {likeness:.2f}, agreement {before:.2f} → {after:.2f}"
     if likeness < LIKENESS:
         if recipe.keep_start == 0:

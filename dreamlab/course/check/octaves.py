@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from dreamlab.course.check.verdict import NotYet, ask, verdict
+from dreamlab.course.check.verdict import NotYet, alike, ask_tensor, verdict
 from dreamlab.octaves import compose
 from dreamlab.resample import resize
 
@@ -17,8 +17,9 @@ def octave_of(answer: Callable) -> str:
     Octaves come in order and share the steps equally; where that leaves a remainder, which of them
     get one more is the answer's choice.
     """
-    for count, octaves in ((150, 3), (60, 4), (10, 3), (7, 1), (5, 5)):
-        order = _wholes(ask(answer, torch.arange(count), octaves), count)
+    remainders = [(count, octaves) for octaves in (3, 4, 5) for count in range(5, 13)]
+    for count, octaves in ((150, 3), (60, 4), (10, 3), (7, 1), *remainders):
+        order = _wholes(ask_tensor(answer, torch.arange(count), octaves, shape=(count,)))
         where = f"of {count} steps and {octaves} octaves"
         if min(order) == 1 and max(order) in (octaves, octaves + 1):
             raise NotYet("octaves are counted from 0 here: the first one is 0")
@@ -56,7 +57,7 @@ def halved(answer: Callable) -> str:
         small_columns = (torch.arange(width // 2) + 0.5) / (width // 2)
 
         grey = _half(answer, checker)[..., 2:-2, 1:-1]
-        if not torch.allclose(grey, torch.full_like(grey, 0.5), atol=0.02):
+        if not alike(grey, torch.full_like(grey, 0.5), atol=0.02):
             if (grey - grey.round()).abs().max() < 0.02:
                 found = "black" if grey.max() < 0.5 else "white" if grey.min() > 0.5 else "stripes"
                 raise NotYet(
@@ -75,7 +76,7 @@ def halved(answer: Callable) -> str:
             (small[:, 0], small_rows.expand(small.shape[-2:])[None], "down"),
             (small[:, 1], small_columns.expand(small.shape[-2:])[None], "right"),
         ):
-            if not torch.allclose(got[inside], wanted[inside].expand_as(got[inside]), atol=0.01):
+            if not alike(got[inside], wanted[inside].expand_as(got[inside]), atol=0.01):
                 raise NotYet(
                     f"a slow ramp that grows {name} is moved or bent: each new pixel belongs to "
                     "the middle of the 2 × 2 old ones that it replaces"
@@ -99,17 +100,10 @@ def octave_delta(answer: Callable) -> str:
         deltas = [0.3 * torch.randn(1, 3, *side, generator=generator) for side in sides]
         added = 0.2 * torch.randn(1, 3, *size, generator=generator)
         pixels = compose(start, deltas, size) + added
-        got = ask(answer, start, list(deltas), pixels)
-        if not isinstance(got, Tensor):
-            raise NotYet(f"a tensor is wanted, and this is a {type(got).__name__}")
-        if got.shape != added.shape:
-            raise NotYet(
-                f"for a canvas of {tuple(added.shape)} it returns {tuple(got.shape)}; what an "
-                "octave added has the size of its own canvas"
-            )
-        if torch.allclose(got, added, atol=1e-3):
+        got = ask_tensor(answer, start, deltas, pixels, shape=added.shape)
+        if alike(got, added, atol=1e-3):
             continue
-        if torch.allclose(got, -added, atol=1e-3):
+        if alike(got, -added, atol=1e-3):
             raise NotYet("the sign is wrong: what was there before is taken from the pixels")
         chained = resize(start, sides[0]) if sides else start
         for delta in deltas:
@@ -125,7 +119,7 @@ def octave_delta(answer: Callable) -> str:
             "size": pixels - resize(chained, size),
         }
         for words, value in mistakes.items():
-            if torch.allclose(got, value, atol=1e-3):
+            if alike(got, value, atol=1e-3):
                 raise NotYet(words)
         raise NotYet(
             f"with {len(deltas)} earlier deltas it is not what was added: bring the start and each "
@@ -142,63 +136,76 @@ def fine_part(answer: Callable) -> str:
     is right; in [0, 1] or not.
     """
     at = torch.arange(64)
-    waves = {
-        "slow": torch.cos(2 * torch.pi * (at + 0.5) / 64).expand(64, 64),
-        "middle": torch.cos(2 * torch.pi * (at + 0.5) / 8).expand(64, 64),
-        "checker": ((at[:, None] + at) % 2 * 2 - 1).float(),
-    }
-    images = sum(waves.values()).expand(1, 3, 64, 64).contiguous()
+    # Another strength for each image and colour, and no symmetry: nothing can be mixed or turned.
+    strength = torch.tensor([[1.0, 0.5, -0.7], [0.3, -1.0, 0.2]])[..., None, None]
+    slow, middle, checker = (
+        strength * wave.expand(64, 64)
+        for wave in (
+            torch.cos(2 * torch.pi * (at + 0.5) / 64 + 0.7),
+            torch.cos(2 * torch.pi * (at + 0.5) / 8 + 0.5),
+            ((at[:, None] + at) % 2 * 2 - 1).float(),
+        )
+    )
     for side in (8, 32):
-        got = ask(answer, images, side)
-        if not isinstance(got, Tensor) or got.shape != images.shape:
-            shape = tuple(got.shape) if isinstance(got, Tensor) else type(got).__name__
-            raise NotYet(f"images of {tuple(images.shape)} came back as {shape}")
-        inside = (..., slice(8, -8), slice(8, -8))
-        left = {  # how much of each wave: 1 is all
-            name: float((got * wave)[inside].mean() / wave.square()[inside].mean())
-            for name, wave in waves.items()
-        }
-        if left["checker"] < -0.9:
+        images = slow + middle + checker
+        whole = ask_tensor(answer, images, side, shape=images.shape)
+        if _share(whole, checker) < -0.9:
             raise NotYet("the sign is wrong: take the blurred images from the images")
-        if min(left.values()) > 0.9:
+        if min(_share(whole, wave) for wave in (slow, middle, checker)) > 0.9:
             raise NotYet("the images come back unchanged: nothing was taken away")
-        if left["checker"] < 0.1 and left["slow"] > 0.8:
+        if _share(whole, checker) < 0.1 and _share(whole, slow) > 0.8:
             raise NotYet("that is the coarse part, which the small canvas can hold")
-        if not 0.9 < left["checker"] < 1.1 or abs(left["slow"]) > 0.2:
+        # Each wave alone: what became of it, and whether something else came of it.
+        for wave, words in ((checker, "a checker of pixels"), (middle, "a wave of 8 pixels")):
+            left = ask_tensor(answer, wave, side, shape=wave.shape)
+            if wave is middle and side == 32:
+                if _share(left, wave) > 0.5:
+                    raise NotYet(f"{words} fits on 32 × 32; does your answer use its side?")
+                continue
+            if _size(wave - left) < 0.05 * _size(wave):
+                continue
+            if _size(wave - left) > 0.5 * _size(wave) and _share(wave - left, wave) < 0.1:
+                raise NotYet(
+                    f"on the way through {side} × {side}, {words} became something else, a coarse "
+                    "pattern that was not there: making it small skipped pixels. With "
+                    "antialias=True every pixel counts"
+                )
             raise NotYet(
-                f"of a slow wave and a checker of single pixels, a canvas of {side} × {side} can "
-                "hold the wave; so the checker should be left, and the wave be gone"
+                f"{words} is too fine for {side} × {side}, and so should be left as it is; does "
+                "your answer use its side?"
             )
-        if (left["middle"] < 0.7) if side == 8 else (left["middle"] > 0.5):
+        left = ask_tensor(answer, slow, side, shape=slow.shape)
+        if _size(left) > 0.35 * _size(slow):
             raise NotYet(
-                f"a wave of 8 pixels should be {'left' if side == 8 else 'gone'} at side={side}; "
-                "does your answer use its side?"
+                f"a slow wave fits on {side} × {side}, so hardly anything of it should be left; "
+                "does the visit move it, as align_corners=True does?"
             )
     return "what a small canvas can hold is gone, and what it cannot is left."
 
 
+def _inside(images: Tensor) -> Tensor:
+    return images[..., 8:-8, 8:-8].double()
+
+
+def _share(images: Tensor, wave: Tensor) -> float:
+    """How much of a wave is in the images, away from the border: 1 is all of it."""
+    images, wave = _inside(images), _inside(wave)
+    return float((images * wave).mean() / wave.square().mean())
+
+
+def _size(images: Tensor) -> float:
+    return float(_inside(images).square().mean().sqrt())
+
+
 def _half(answer: Callable, images: Tensor) -> Tensor:
-    small = ask(answer, images)
-    if not isinstance(small, Tensor):
-        raise NotYet(f"a tensor is wanted, and this is a {type(small).__name__}")
-    wanted = (*images.shape[:2], images.shape[-2] // 2, images.shape[-1] // 2)
-    if tuple(small.shape) != wanted:
-        raise NotYet(f"images of {tuple(images.shape)} came back as {tuple(small.shape)}")
-    return small.float()
+    height, width = images.shape[-2:]
+    return ask_tensor(answer, images, shape=(*images.shape[:2], height // 2, width // 2))
 
 
-def _wholes(values: object, count: int) -> list[int]:
-    try:
-        numbers = [float(value) for value in values]
-    except (TypeError, ValueError, RuntimeError):
-        raise NotYet(
-            f"a number for each step is wanted, and this is a {type(values).__name__}"
-        ) from None
-    if len(numbers) != count:
-        raise NotYet(f"{count} steps, but {len(numbers)} numbers came back")
-    if broken := [x for x in numbers if x != int(x)]:
+def _wholes(values: Tensor) -> list[int]:
+    if broken := [x for x in values.tolist() if x != int(x)]:
         raise NotYet(f"an octave is a whole number, {broken[0]:g} is none; // divides in wholes")
-    return [int(x) for x in numbers]
+    return [int(x) for x in values.tolist()]
 
 
 def _listed(numbers: list[int]) -> str:

@@ -1,12 +1,20 @@
 """Checks of chapter 1: the cosine, the gradient's promise, two sentences, a shifted picture."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamlab.course.check.verdict import NotYet, ask, ask_number, near, slope, verdict
+from dreamlab.course.check.verdict import (
+    NotYet,
+    alike,
+    ask_loss,
+    ask_number,
+    ask_tensor,
+    near,
+    verdict,
+)
 
 
 @verdict
@@ -84,38 +92,79 @@ def pull_and_push(answer: Callable) -> str:
     All three are unit rows (1, d). What counts is where the loss pushes the image, so a constant
     that is added, or a positive factor, makes no difference.
     """
-    generator = torch.Generator().manual_seed(3)
-    for weight in (0.5, 0.0, 2.0):
-        image, wanted, unwanted = F.normalize(torch.randn(3, 1, 8, generator=generator), dim=-1)
-
-        def pushed(push: Tensor, image: Tensor = image) -> Tensor:
-            # A unit vector can only turn: what points along it has no effect.
-            return F.normalize(push - (push * image).sum() * image, dim=-1)
-
-        def same(a: Tensor, b: Tensor) -> bool:
-            return bool((a * b).sum() > 0.9999)
-
-        found = pushed(slope(answer, image, wanted, unwanted, weight))
-        pull, push = pushed(-wanted), pushed(unwanted)
-        if same(found, pushed(weight * unwanted - wanted)):
+    tried = []
+    for image, wanted, unwanted, weight in _triples():
+        gradient = ask_loss(answer, image, wanted, unwanted, weight)[1]
+        pull, push, rest = _parts(image, wanted, unwanted, gradient)
+        tried.append((float((image * unwanted).sum()), weight, pull, push, rest))
+    both = [pull > 0.01 and push > 0.01 for _, weight, pull, push, _ in tried if weight]
+    for agreement, weight, pull, push, rest in tried:
+        if pull == push == 0:
+            raise NotYet(
+                f"at weight {weight:g} there is a picture that it leaves where it is: its gradient "
+                "is zero there; it should pull and push everywhere"
+            )
+        if rest > 0.01:
+            raise NotYet(
+                f"at weight {weight:g} it does not turn the image from the unwanted to the wanted; "
+                "start from 1 − cos(image, wanted) and add what should be small as well"
+            )
+        if pull > 0 and abs(push - weight * pull) < 0.01 * max(pull, push):
             continue
-        if same(found, pushed(wanted - weight * unwanted)):
-            raise NotYet("it does the opposite: minimising it turns the image to the unwanted")
-        if same(found, pushed(-wanted - weight * unwanted)):
-            raise NotYet("it pulls to both sentences; one sign is wrong")
-        if same(found, pushed(wanted + weight * unwanted)):
-            raise NotYet("it pushes away from both sentences; one sign is wrong")
-        if same(found, pull) or same(found, push):
+        if weight and min(abs(pull), abs(push)) < 0.01:
+            if any(both):
+                raise NotYet(
+                    f"where picture and unwanted sentence agree by {agreement:.2f}, it looks at "
+                    "one of the two sentences only; both should count everywhere"
+                )
             raise NotYet("it looks at one of the two sentences only")
-        if same(found, pushed(unwanted - wanted)):
+        if pull < 0 and push <= 0:
+            raise NotYet("it does the opposite: minimising it turns the image to the unwanted")
+        if pull > 0 and push < 0:
+            raise NotYet("it pulls to both sentences; one sign is wrong")
+        if pull < 0:
+            raise NotYet("it pushes away from both sentences; one sign is wrong")
+        if abs(push - pull) < 0.01:
             raise NotYet("it pulls and pushes, but the weight has no effect")
-        if same(found, pushed(unwanted - weight * wanted)):
+        if abs(pull - weight * push) < 0.01:
             raise NotYet("it pulls and pushes, but the weight is on the wrong sentence")
         raise NotYet(
-            f"at weight {weight:g} it does not turn the image from the unwanted to the wanted; "
-            "start from 1 − cos(image, wanted) and add what should be small as well"
+            f"it pulls and pushes; at weight {weight:g}, it pushes {push / pull:.2g} times as "
+            "strongly as it pulls"
         )
     return "what is wanted pulls, what is unwanted pushes, and the weight sets how hard."
+
+
+def _triples() -> Iterator[tuple[Tensor, Tensor, Tensor, float]]:
+    """A picture and two sentences, unit rows (1, 8), with a weight; the picture agrees with the
+    unwanted sentence, and disagrees, at every weight.
+    """
+    generator = torch.Generator().manual_seed(3)
+    for weight in (0.5, 0.0, 2.0):
+        for sign in (1, -1):
+            image, wanted, unwanted = F.normalize(torch.randn(3, 1, 8, generator=generator), dim=-1)
+            yield image, wanted, sign * (image * unwanted).sum().sign() * unwanted, weight
+
+
+def _parts(
+    image: Tensor, wanted: Tensor, unwanted: Tensor, gradient: Tensor
+) -> tuple[float, float, float]:
+    """How strongly a descent along the gradient pulls to `wanted` and pushes from `unwanted`, the
+    greater of the two being 1, and what part of it, of 1, does neither. All 0 if it does nothing.
+    """
+
+    def turned(row: Tensor) -> Tensor:
+        # A unit vector can only turn: what points along it has no effect.
+        row, unit = row.double()[0], image.double()[0]
+        return row - (row @ unit) * unit
+
+    way, basis = turned(gradient), torch.stack([-turned(wanted), turned(unwanted)], dim=1)
+    if way.norm() < 1e-9:
+        return 0.0, 0.0, 0.0
+    parts = torch.linalg.lstsq(basis, way[:, None]).solution[:, 0]
+    rest = float((way - basis @ parts).norm() / way.norm())
+    pull, push = (parts / parts.abs().max().clamp(min=1e-12)).tolist()
+    return pull, push, rest
 
 
 @verdict
@@ -125,11 +174,8 @@ def shift(answer: Callable) -> str:
     What comes in at the border is free: wrapped round, repeated or black.
     """
     images = torch.rand(2, 3, 12, 10, generator=torch.Generator().manual_seed(4))
-    for right, down in ((3, 2), (1, 0), (0, 1), (-2, 1), (0, 0)):
-        moved = ask(answer, images, right, down)
-        if not isinstance(moved, Tensor) or moved.shape != images.shape:
-            shape = tuple(moved.shape) if isinstance(moved, Tensor) else type(moved).__name__
-            raise NotYet(f"images of {tuple(images.shape)} came back as {shape}")
+    for right, down in ((3, 2), (1, 0), (0, 1), (0, 0)):
+        moved = ask_tensor(answer, images, right, down, shape=images.shape)
         if _is_moved(images, moved, right, down):
             continue
         if _is_moved(images, moved, -right, -down):
@@ -141,14 +187,15 @@ def shift(answer: Callable) -> str:
         if _is_moved(images, moved, 0, 0):
             raise NotYet("the images stay where they are")
         raise NotYet(
-            f"asked for {right} right and {down} down, pixel (row 5, column 5) should arrive at "
-            f"(row {5 + down}, column {5 + right}), and does not"
+            f"asked for {right} right and {down} down, the pixel in row r and column c should "
+            f"arrive in row r + {down} and column c + {right}, and not all of them do"
         )
     return "every pixel arrives where it should; what enters at the border is up to you."
 
 
 def _is_moved(before: Tensor, after: Tensor, right: int, down: int) -> bool:
-    """Whether the middle of the images, away from the border, was moved like this."""
-    return torch.allclose(
-        after[..., 3 + down : 9 + down, 3 + right : 7 + right].float(), before[..., 3:9, 3:7]
-    )
+    """Whether everything was moved like this that is still inside the images."""
+    height, width = before.shape[-2:]
+    there = after[..., max(down, 0) : height + down, max(right, 0) : width + right]
+    here = before[..., max(-down, 0) : height - down, max(-right, 0) : width - right]
+    return alike(there, here)

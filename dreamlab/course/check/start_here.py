@@ -1,12 +1,25 @@
 """Checks of chapter 0: a sentence that can be read, how pictures differ, a scene composed."""
 
+import warnings
 from collections.abc import Callable
 
 import torch
 
-from dreamlab.course.check.verdict import NotYet, ask, ask_number, near, verdict
+from dreamlab.clip import Clip
+from dreamlab.course.check.verdict import (
+    NotYet,
+    ask,
+    ask_number,
+    near,
+    said,
+    same,
+    shown,
+    verdict,
+    what,
+)
 from dreamlab.measure.sweep import load
 from dreamlab.picturebook import world
+from dreamlab.picturebook.draw import draw
 
 THINGS = ("castle", "fish", "umbrella")
 WORDS = 4
@@ -24,25 +37,37 @@ def readable(answer: Callable) -> str:
     for thing in THINGS:
         sentence = ask(answer, thing)
         if not isinstance(sentence, str):
-            raise NotYet(f"a sentence is a text in quotes, and this is a {type(sentence).__name__}")
+            raise NotYet(f"a sentence is a text in quotes, and this is {what(sentence)}")
         words = _words(sentence)
         if not words:
             raise NotYet(f"about {thing!r} it says nothing; an empty text cannot be dreamt")
         if unknown := clip.unknown_words(sentence):
             raise NotYet(
-                f"in {sentence!r} it does not know {', '.join(map(repr, unknown))}; use words of "
-                "the captions above"
+                f"in {shown(sentence)} it does not know {', '.join(map(shown, unknown[:5]))}; use "
+                "words of the captions above"
             )
         if not {thing, world.PLURALS.get(thing, f"{thing}s")} & set(words):
             other = [name for name in THINGS if name in words]
             hint = ", whatever thing it is given" if other else ""
-            raise NotYet(f"asked about {thing!r}, it says {sentence!r}{hint}; the thing is missing")
+            raise NotYet(
+                f"asked about {thing!r}, it says {shown(sentence)}{hint}; the thing is missing"
+            )
         if len(words) < WORDS:
             raise NotYet(
                 f"{sentence!r} has {len(words)} words; give it a colour, a number or a place, so "
                 f"that there are {WORDS}"
             )
+        _hear(clip, sentence)
     return f"the CLIP knows every word of {sentence!r}; in the panel you can dream it."
+
+
+def _hear(clip: Clip, sentence: str) -> None:
+    """Say what the CLIP says of a sentence that it cannot read to its end."""
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        clip.encode_text(sentence)
+    if heard:
+        raise NotYet(shown(heard[0].message).removeprefix("UserWarning"))
 
 
 def _words(sentence: str) -> list[str]:
@@ -94,12 +119,18 @@ def scene(answer: Callable) -> str:
     for seed in (1, 2):
         page = ask(answer, seed)
         if not isinstance(page, world.Scene):
-            raise NotYet(f"a scene comes from compose(…), and this is a {type(page).__name__}")
-        found = world.caption(page)
+            raise NotYet(f"a scene comes from compose(…), and this is {what(page)}")
+        try:
+            found = world.caption(page)
+            draw(page, size=16)
+        except Exception as error:
+            raise NotYet(
+                f"a scene that cannot be drawn ({said(error)}); let compose(…) make it"
+            ) from error
         if found != wanted:
             raise NotYet(f"its caption reads {found!r}: {_wrong(page)}")
         seen.append(page)
-    if seen[0] == seen[1]:
+    if same(*seen):
         raise NotYet("every seed gives the same page; hand it on, compose(…, seed=seed)")
     return f"{wanted}, in another place for every seed."
 
@@ -112,10 +143,10 @@ def _wrong(page: world.Scene) -> str:
     for item in page.items:
         if item.object not in wanted:
             return f"nobody asked for a {item.object}"
-        for what in ("colour", "texture", "count"):
-            have, want = getattr(item, what), getattr(wanted[item.object], what)
+        for name in ("colour", "texture", "count"):
+            have, want = getattr(item, name), getattr(wanted[item.object], name)
             if have != want:
-                return f"{what} of {item.object!r}: {have!r}, and {want!r} is asked for"
+                return f"{name} of {item.object!r}: {have!r}, and {want!r} is asked for"
     if missing := wanted.keys() - {item.object for item in page.items}:
         return f"there is no {' and no '.join(sorted(missing))} in it"
     return "the things are in another order"

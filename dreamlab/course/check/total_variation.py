@@ -1,12 +1,11 @@
 """Checks of chapter 3: squared steps, total variation's slope, a root at 0, eroded contrast."""
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from dreamlab.course.check.verdict import NotYet, ask, ask_number, near, verdict
+from dreamlab.course.check.verdict import NotYet, ask_loss, ask_number, ask_tensor, near, verdict
 
 
 def _image(seed: int, *shape: int) -> Tensor:
@@ -59,13 +58,7 @@ def variation_slope(answer: Callable) -> str:
     speck = torch.zeros(5, 5)
     speck[2, 2] = 1.0
     for image in (speck, _image(3, 6, 5), _image(4, 3, 7).round(decimals=1)):
-        result = ask(answer, image)
-        try:
-            found = torch.as_tensor(result).detach().cpu().double().squeeze()
-        except (TypeError, ValueError, RuntimeError):
-            raise NotYet(f"a number for each pixel is wanted, this is {result!r:.40}") from None
-        if found.shape != image.shape:
-            raise NotYet(f"{tuple(image.shape)} pixels gave an answer of {tuple(found.shape)}")
+        found = ask_tensor(answer, image, shape=image.shape, any_ones=True)
         signs, steps = _slope(image, sign=True), _slope(image, sign=False)
         if _along(found, signs):
             continue
@@ -87,7 +80,8 @@ def variation_slope(answer: Callable) -> str:
             )
         raise NotYet(
             "it is not the number of lower neighbours less the number of higher ones; a speck "
-            f"alone in the dark has 4, and yours gives {_at_speck(answer, speck)}"
+            f"alone in the dark has 4, and yours gives "
+            f"{ask_tensor(answer, speck, shape=speck.shape, any_ones=True)[2, 2]:.3g}"
         )
     return "a pixel hears how many neighbours are lower and how many higher, not by how much."
 
@@ -109,10 +103,6 @@ def _along(found: Tensor, wanted: Tensor) -> bool:
     return bool(factor > 0) and torch.allclose(found, factor * wanted, atol=1e-4 * float(factor))
 
 
-def _at_speck(answer: Callable, speck: Tensor) -> str:
-    return f"{float(torch.as_tensor(ask(answer, speck)).squeeze()[2, 2]):.3g}"
-
-
 @verdict
 def isotropic_variation(answer: Callable) -> str:
     """Check `answer(image)`: the mean over (h, w) of √(right² + down²), 0 beyond the border, with a
@@ -123,9 +113,14 @@ def isotropic_variation(answer: Callable) -> str:
         down = torch.nn.functional.pad(image.diff(dim=0), (0, 0, 0, 1))
         inner = (right.square() + down.square())[:-1, :-1].sqrt()
         wanted = float((right.square() + down.square()).sqrt().mean())
-        value = _loss(answer, image)
+        value, gradient = ask_loss(answer, image)
         # A small number under the root, against its infinite slope at 0, may show a little.
         if abs(value - wanted) <= 0.02 * wanted:
+            if not _turns_like(gradient, image):
+                raise NotYet(
+                    "the value is right, but its gradient is not that of this value; is something "
+                    "in it detached?"
+                )
             continue
         if near(value, wanted * image.numel()):
             raise NotYet("that is the sum; divide by the number of pixels")
@@ -147,7 +142,7 @@ def isotropic_variation(answer: Callable) -> str:
             "root of right² + down², then the mean"
         )
     for image, what in ((torch.full((4, 4), 0.5), "a flat image"), (torch.eye(4), "flat parts")):
-        if not _gradient(answer, image).isfinite().all():
+        if not ask_loss(answer, image, finite=False)[1].isfinite().all():
             raise NotYet(
                 f"the value is right, but on {what} the gradient is NaN: the slope of a root at 0 "
                 "is infinite; add a very small number under it"
@@ -155,21 +150,13 @@ def isotropic_variation(answer: Callable) -> str:
     return "every direction costs the same, and a flat image does not break the gradient."
 
 
-def _loss(answer: Callable, image: Tensor) -> float:
-    with torch.enable_grad():
-        given = image.clone().requires_grad_()
-        value = ask(answer, given)
-        if not isinstance(value, Tensor) or not value.requires_grad:
-            raise NotYet("it has lost its gradient; return the tensor, without .item() or float()")
-        if value.numel() != 1:
-            raise NotYet(f"one number is wanted, and this has the shape {tuple(value.shape)}")
-        return float(value.detach())
-
-
-def _gradient(answer: Callable, image: Tensor) -> Tensor:
-    with torch.enable_grad():
-        given = image.clone().requires_grad_()
-        return torch.autograd.grad(ask(answer, given).sum(), given)[0]
+def _turns_like(gradient: Tensor, image: Tensor) -> bool:
+    """Whether this is, but for a few hundredths, the gradient of the isotropic variation."""
+    given = image.double().requires_grad_()
+    right = torch.nn.functional.pad(given.diff(dim=1), (0, 1))
+    down = torch.nn.functional.pad(given.diff(dim=0), (0, 0, 0, 1))
+    (right.square() + down.square() + 1e-12).sqrt().mean().backward()
+    return bool((gradient - given.grad).norm() <= 0.05 * given.grad.norm())
 
 
 @verdict
@@ -200,7 +187,7 @@ def contrast_left(answer: Callable) -> str:
             f"yours {value:.3f}; find the d at which w·d² − 2·weight·d is least"
         )
     for width, weight in ((2, 4.0), (3, 5.0)):
-        value: Any = ask_number(answer, width, weight)
+        value = ask_number(answer, width, weight)
         if not (near(value, 0.0) or near(value, 1 - weight / width)):
             raise NotYet(
                 f"a bar {width} wide is gone at weight {weight:g}, and yours has {value:.3f}"

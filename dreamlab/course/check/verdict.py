@@ -1,12 +1,26 @@
-"""What every check is made of: a verdict, and ways to ask an answer that never raise."""
+"""What every check is made of: a verdict, and the one gate through which answers come in.
+
+An answer is somebody's first try. It may raise, return nothing, text, infinity or the wrong shape,
+change what it was given, or call `.backward()` itself. `ask` and its kin meet all of that with a
+sentence. What they hand on is what they promise: a finite number, finite numbers of one shape, a
+loss and its gradient. So a check compares, and needs no defences of its own.
+"""
 
 import functools
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from decimal import Decimal
+from itertools import islice
+from numbers import Real
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+
+MANY = 10_000  # numbers that are read from an answer which could go on for ever
+STUMBLED = "the check itself stumbled over this answer"
 
 
 @dataclass(frozen=True)
@@ -33,12 +47,20 @@ def verdict(check: Callable[[Callable], str]) -> Callable[[Callable], Verdict]:
     @functools.wraps(check)
     def checked(answer: Callable) -> Verdict:
         try:
-            return Verdict(True, check(answer))
+            # Whatever an answer does to this setting ends with the check.
+            with torch.enable_grad():
+                return Verdict(True, check(answer))
         except NotYet as problem:
             return Verdict(False, str(problem))
+        except Exception as error:
+            # A net, not the rope: tests see to it that nothing they think of falls this far.
+            return Verdict(False, f"{STUMBLED} ({said(error)}); please report it, it is our fault")
 
     checked.__annotations__ = {"answer": Callable, "return": Verdict}
     return checked
+
+
+# --- asking ---------------------------------------------------------------------------------------
 
 
 def ask(answer: Callable, *values: Any) -> Any:
@@ -46,47 +68,182 @@ def ask(answer: Callable, *values: Any) -> Any:
     if not callable(answer):
         raise NotYet("give the function itself, its name without brackets")
     name = getattr(answer, "__name__", "your function")
-    copies = [value.clone() if isinstance(value, Tensor) else value for value in values]
+    copies = [_copied(value) for value in values]
     try:
         result = answer(*copies)
-    except Exception as error:
-        first_line = (str(error).splitlines() or [""])[0]
-        raise NotYet(
-            f"{name} stopped with {type(error).__name__}: {first_line}".rstrip(": ")
-        ) from error
+    except (Exception, SystemExit) as error:
+        raise NotYet(f"{name} stopped with {said(error)}") from error
     if result is None or result is ...:
         raise NotYet(f"{name} returns nothing yet; write its line, then run the cell again")
     for before, after in zip(values, copies, strict=True):
-        if isinstance(before, Tensor) and not torch.equal(before, after):
-            raise NotYet(f"{name} changes the tensor it was given; let it make a new one")
+        if not same(before, after):
+            kind = "list" if isinstance(before, list) else "tensor"
+            raise NotYet(f"{name} changes the {kind} it was given; let it make a new one")
     return result
 
 
 def ask_number(answer: Callable, *values: Any) -> float:
+    """The finite number that an answer returns."""
     result = ask(answer, *values)
     try:
-        return float(result)
-    except (TypeError, ValueError, RuntimeError):
-        shape = f" of shape {tuple(result.shape)}" if hasattr(result, "shape") else ""
+        found = _numbers(result)
+    except Exception:
+        raise NotYet(f"one number is wanted, and this is {what(result)}") from None
+    if isinstance(result, Sequence) or found.numel() != 1:
+        raise NotYet(f"one number is wanted, and this is {what(result)}")
+    if not found.isfinite():
+        raise NotYet(f"it returns {found.item()}; is there a division by zero?")
+    return found.item()
+
+
+def ask_list(answer: Callable, *values: Any, of: str) -> list:
+    """The things that an answer returns, whatever holds them; `of` what, for the sentence."""
+    result = ask(answer, *values)
+    try:
+        if isinstance(result, str | bytes | Mapping):
+            raise TypeError("a whole")
+        return list(islice(result, MANY))
+    except Exception:
+        raise NotYet(f"a list of {of} is wanted, and this is {what(result)}") from None
+
+
+def ask_tensor(
+    answer: Callable,
+    *values: Any,
+    shape: Sequence[int],
+    any_ones: bool = False,
+    finite: bool = True,
+) -> Tensor:
+    """The numbers that an answer returns, float64 of this shape, whatever they came in.
+
+    Args:
+        any_ones: further or missing dimensions of length 1 do not matter.
+        finite: NaN and infinity get a sentence here; else the check has one of its own.
+    """
+    result, shape = ask(answer, *values), tuple(shape)
+    try:
+        found = _numbers(result)
+    except Exception:
+        raise NotYet(f"numbers of shape {shape} are wanted, and this is {what(result)}") from None
+    if any_ones and [n for n in found.shape if n != 1] == [n for n in shape if n != 1]:
+        found = found.reshape(shape)
+    if found.shape != shape:
+        have = tuple(found.shape) if found.ndim else "a single number"
+        raise NotYet(f"the shape should be {shape}, and this is {have}")
+    if finite and not found.isfinite().all():
+        raise NotYet("some of its numbers are NaN or infinite; is there a division by zero?")
+    return found
+
+
+def ask_loss(
+    answer: Callable, image: Tensor, *rest: Any, finite: bool = True
+) -> tuple[float, Tensor]:
+    """The value of an answer's loss, and its gradient with respect to `image`, of its shape.
+
+    Args:
+        finite: a gradient with NaN or infinity gets a sentence here; else the check has its own.
+    """
+    given = image.clone().requires_grad_()
+    loss = ask(answer, given, *rest)
+    if not isinstance(loss, Tensor) or not loss.requires_grad:
         raise NotYet(
-            f"one number is wanted, and this is a {type(result).__name__}{shape}"
-        ) from None
+            "the loss has lost its gradient; return the tensor itself, without .item(), float() or "
+            ".detach()"
+        )
+    if loss.numel() != 1 or loss.is_complex():
+        raise NotYet(f"one number is wanted, and this is {what(loss)}")
+    if not loss.isfinite().all():
+        raise NotYet(f"the loss is {loss.item()}; is there a division by zero?")
+    try:
+        (gradient,) = torch.autograd.grad(loss.sum(), given, allow_unused=True)
+    except Exception as error:
+        if "second time" in str(error):
+            raise NotYet(
+                "its gradient was taken already, and can be taken only once; return the loss, and "
+                "leave .backward() to whoever asks for it"
+            ) from error
+        raise NotYet(f"no gradient can be taken from it: {said(error)}") from error
+    if gradient is None:
+        raise NotYet("its gradient does not reach the image; is something in it detached?")
+    if finite and not gradient.isfinite().all():
+        raise NotYet("its gradient is NaN or infinite in places; is there a division by zero?")
+    return float(loss.detach()), gradient
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.clone()
+    if isinstance(value, list):
+        return [_copied(part) for part in value]
+    if isinstance(value, dict):
+        return {key: _copied(part) for key, part in value.items()}
+    return value
+
+
+def _numbers(value: Any) -> Tensor:
+    """Real numbers in whatever they came, as float64 on the CPU; raises if they are none."""
+    if isinstance(value, Real | Decimal):
+        return torch.tensor(float(value), dtype=torch.float64)
+    if isinstance(value, list | tuple | range | Iterator):
+        parts = list(islice(value, MANY))
+        if all(isinstance(part, Real) for part in parts):
+            return torch.tensor([float(part) for part in parts], dtype=torch.float64)
+        return torch.stack([_numbers(part) for part in parts])
+    if isinstance(value, str | bytes | Mapping | Set):
+        raise TypeError("no numbers")
+    tensor = torch.as_tensor(value).detach()
+    if tensor.is_complex():
+        raise TypeError("not real")
+    return (tensor if tensor.layout == torch.strided else tensor.to_dense()).cpu().double()
+
+
+# --- comparing ------------------------------------------------------------------------------------
 
 
 def near(a: float, b: float) -> bool:
-    return abs(a - b) <= 1e-3 * max(abs(a), abs(b), 1e-3)
+    """Whether two numbers are the same to three digits; nothing is near to infinity."""
+    return math.isfinite(a - b) and abs(a - b) <= 1e-3 * max(abs(a), abs(b), 1e-3)
 
 
-def slope(answer: Callable, image: Tensor, *rest: Any) -> Tensor:
-    """The gradient of an answer's loss with respect to the image's vector, (1, d)."""
-    with torch.enable_grad():
-        given = image.clone().requires_grad_()
-        loss = ask(answer, given, *rest)
-        if not isinstance(loss, Tensor) or not loss.requires_grad:
-            raise NotYet(
-                "the loss has lost its gradient; return the tensor itself, without .item() or "
-                "float()"
-            )
-        if loss.numel() != 1:
-            raise NotYet(f"one number is wanted, and this has the shape {tuple(loss.shape)}")
-        return torch.autograd.grad(loss.sum(), given)[0]
+def alike(a: Tensor, b: Tensor, *, rtol: float = 1e-3, atol: float = 1e-4) -> bool:
+    """Whether two tensors hold the same numbers up to a little rounding, whatever their kind."""
+    return torch.allclose(a.double(), b.double(), rtol=rtol, atol=atol)
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two things are equal, also where `a == b` would raise or not be yes or no."""
+    try:
+        if isinstance(a, Tensor) or isinstance(b, Tensor):
+            return torch.equal(a, b)
+        if isinstance(a, list) and isinstance(b, list):
+            return len(a) == len(b) and all(map(same, a, b))
+        return bool(a == b)
+    except Exception:
+        return False
+
+
+# --- saying ---------------------------------------------------------------------------------------
+
+
+def said(error: BaseException) -> str:
+    """An error in a few words: its kind and the first line of its message."""
+    return f"{type(error).__name__}: {_line(error, str)}".removesuffix(": ")
+
+
+def shown(value: Any) -> str:
+    """A value as Python writes it, cut to a length that fits a sentence."""
+    return _line(value, repr)
+
+
+def what(value: Any) -> str:
+    """What kind of thing this is: "a Tensor of shape (6,)", "a str"."""
+    shape = f" of shape {tuple(value.shape)}" if isinstance(value, Tensor | np.ndarray) else ""
+    return f"a {type(value).__name__}{shape}"
+
+
+def _line(value: Any, spell: Callable[[Any], str]) -> str:
+    try:
+        line = (spell(value).splitlines() or [""])[0]
+    except Exception:  # somebody's own __repr__
+        return f"a {type(value).__name__}"
+    return line if len(line) <= 200 else f"{line[:199]}…"

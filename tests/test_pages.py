@@ -1,0 +1,48 @@
+"""What the pages to read are made of. CI builds them and looks at them in a browser: `pages.py`."""
+
+import re
+
+import nbformat
+import pytest
+from chapters import CHAPTERS, cells, chapter, load_tool, tags
+
+pages = load_tool("pages")
+
+
+def figure(alt: str) -> nbformat.NotebookNode:
+    metadata = {"image/png": {"alt": alt}}
+    return nbformat.v4.new_output("display_data", {"image/png": "abc="}, metadata=metadata)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    source = tmp_path_factory.mktemp("source")
+    pages.lay_out(source)
+    return source
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_a_page_has_every_figure_with_its_text_and_the_same_folds(source, path):
+    page, stored = chapter(source / path.name), chapter(path)
+    for (_, cell), (_, before) in zip(cells(page, "code"), cells(stored, "code"), strict=True):
+        assert cell.outputs == before.outputs
+        alts = [o.metadata["image/png"].alt for o in before.outputs if pages.shows_figure(o)]
+        assert [cell.metadata.get("mystnb", {}).get("image", {}).get("alt")] == (alts or [None])
+        folded = before.metadata.get("jupyter", {}).get("source_hidden", False)
+        assert ("hide-cell" in tags(cell)) == folded
+
+
+def test_the_index_leads_to_every_page(source):
+    index = (source / "index.md").read_text("utf-8")
+    assert all(f"\n{path.stem}\n" in index for path in [*CHAPTERS, source / "CLASSROOM"])
+
+
+def test_no_link_leads_out_of_the_pages(source):
+    for path in source.glob("*.*"):
+        assert not re.search(r"\]\(\.\./", path.read_text("utf-8")), path.name
+
+
+def test_two_figures_with_different_texts_in_one_cell_are_refused():
+    cell = nbformat.v4.new_code_cell("x", outputs=[figure("a cat"), figure("a dog")], id="pets")
+    with pytest.raises(ValueError, match="cell pets"):
+        pages.readable(nbformat.v4.new_notebook(cells=[cell]))
