@@ -1,122 +1,193 @@
-"""The benchmark: it compares like with like, and says what it found. No assertion on seconds."""
+"""The benchmark's report: tables, JSON, a plot and README, from set numbers; and one whole run."""
 
-import time
+import json
+from dataclasses import asdict
 
 import pytest
 import torch
+from PIL import Image
 
-from dreamlab.measure import bench
-from dreamlab.measure.bench import (
-    Cost,
-    Found,
-    created_clip,
-    measure_step,
-    report_top1,
-    time_to_top1,
-)
+from dreamlab.measure import bench, report
+from dreamlab.measure.judge import mean, share
+from dreamlab.measure.readme import marks
+from dreamlab.measure.timing import machine
 from dreamlab.recipe import Recipe
 
-TINY = Recipe(size=32, steps=4, octaves=(0.5, 1.0), views=3)
+BEGIN, END = marks(report.PART)
+RATIO = {"ratio": 1.06, "low": 1.04, "high": 1.09, "pairs": 30}
+RESULTS = {
+    "machine": machine(torch.device("cpu")) | {"processor": "A fine one", "cores": 64},
+    "step": [
+        {
+            "model": "tiny",
+            "canvas": [128, 96],
+            "views": 8,
+            "bare_s": 0.04,
+            "step_s": 0.0424,
+            **RATIO,
+        }
+    ],
+    "arithmetic": [
+        {"way": "bfloat16", "error": 0.01, "first_s": 2.0, "worth": False, **RATIO},
+        {"way": "magic", "error": 1e-7, "first_s": 200.0, "worth": True, **RATIO},
+    ],
+    "batches": [
+        {"threads": threads, "pictures": pictures, "picture_s": 0.05, **RATIO}
+        for threads in (1, 2)
+        for pictures in (1, 4)
+    ],
+    "canvases": [
+        {
+            "canvas": [1024, 768],
+            "octaves": [[256, 192], [1024, 768]],
+            "step_s": [0.05, 0.2],
+            "dream_s": 19.0,
+            "steps": 150,
+            "before_gb": 0.8,
+            "peak_gb": 1.25,
+        }
+    ],
+    "peers": [
+        {"model": "tiny", "loop": "dreamlab", "views_per_s": 200.0},
+        {"model": "tiny", "loop": "theirs", "views_per_s": 100.0, **RATIO},
+    ],
+    "worth": [
+        {
+            "views": [views, 8],
+            "patches": patches,
+            "picture_s": 4.0 + patches,
+            "judge": asdict(mean([0.5, 0.6])),
+            "gain": asdict(mean([0.02, 0.04])),
+            "top1": asdict(share([1, 0])),
+            "object": asdict(share([0, 0])),
+        }
+        for views, patches in ((8, 1.0), (8, 0.5), (2, 1.0))
+    ],
+}
 
 
-class Spy:
-    """A Clip that notes how many images it encodes, and may take its time."""
-
-    def __init__(self, clip, pause=0.0):
-        self.clip, self.pause, self.batches, self.texts = clip, pause, [], 0
-
-    def __getattr__(self, name):
-        return getattr(self.clip, name)
-
-    def encode_image(self, images):
-        self.batches.append(tuple(images.shape))
-        time.sleep(self.pause)
-        return self.clip.encode_image(images)
-
-
-def test_step_and_bare_passes_encode_as_many_views_of_the_same_size(tiny_clip):
-    spy = Spy(tiny_clip)
-    cost = measure_step(spy, TINY, pairs=4)
-    assert len(cost.steps) == len(cost.bare) == 4
-    # Both sides of each pair, warm-up included, look once at three views.
-    assert spy.batches == [(3, 3, 32, 32)] * 2 * (4 + bench.WARM_UP)
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ("step", ["tiny", "128 × 96", "40 ms", "42 ms", "1.06 [1.04, 1.09]"]),
+        ("arithmetic", ["bfloat16", "1e-02", "2.0 s", "no", "magic", "3 min", "yes"]),
+        ("batches", ["| 2 | 4 | 50 ms | 1.06"]),
+        ("canvases", ["1024 × 768", "50 ms, 200 ms", "19.0 s (150 steps)", "0.80 GB", "1.25 GB"]),
+        ("peers", ["| dreamlab | tiny | 200 |  |", "| theirs | tiny | 100 | 1.06"]),
+        ("worth", ["| 2, 8 | 5.0 s | 0.55 [", "8, 8, half the patches", "0.030", "50 % [9, 91]"]),
+    ],
+)
+def test_a_table_has_what_was_measured(part, words):
+    text = report.TABLES[part](RESULTS[part])
+    for word in words:
+        assert word in text
+    assert len({line.count("|") for line in text.split("\n")}) == 1, "as many cells in every row"
 
 
-def test_the_ratio_tells_overhead_from_clip(tiny_clip):
-    plain = measure_step(tiny_clip, TINY, pairs=7).ratio
-    slow = measure_step(Spy(tiny_clip, pause=0.05), TINY, pairs=7).ratio
-    assert slow < plain  # the same overhead beside a slower CLIP
-    assert slow < 2
+def test_the_sentence_about_the_machine():
+    assert "A fine one" in report.say_machine(RESULTS["machine"])
+    silent = RESULTS["machine"] | {"load": None, "memory_gb": None, "accelerator": "A GPU"}
+    assert "A GPU" in report.say_machine(silent) and "load" not in report.say_machine(silent)
 
 
-def test_ratio_is_the_median_of_pairs():
-    cost = Cost(steps=(2.0, 3.0, 100.0), bare=(1.0, 2.0, 10.0))
-    assert cost.ratio == 2
-    assert cost.quartiles == (1.75, 6.0)
+def test_json_holds_everything():
+    assert json.loads(report.as_json(RESULTS)) == RESULTS
 
 
-def test_no_pairs_are_refused(tiny_clip):
-    with pytest.raises(ValueError, match=r"pairs .* got 0"):
-        measure_step(tiny_clip, TINY, pairs=0)
+def test_parts_of_another_run_are_kept_if_the_machine_is_the_same(tmp_path):
+    path = tmp_path / "bench.json"
+    here = RESULTS["machine"] | {"load": 3.0}
+    new = {"machine": here, "step": []}
+    assert report.with_kept(new, path) == new
+    path.write_text(report.as_json(RESULTS), "utf-8")
+    assert report.with_kept(new, path) == RESULTS | new
+    other = {"machine": here | {"processor": "Another"}, "step": []}
+    assert report.with_kept(other, path) == other
 
 
-class SetJudge:
-    """A judge that is convinced by the third look at prompt "b", at once by "a", never by "c"."""
-
-    looks = 0
-
-    def rank(self, dream, prompt, captions):
-        assert set(captions) == {"a", "b", "c", "d"}
-        self.looks += 1
-        steps = {"a": 1, "b": 3, "c": 99}[prompt]
-        return torch.tensor([0 if len(dream.history) >= steps else 2])
-
-
-def test_top1_is_timed_until_the_judge_is_convinced(tiny_clip):
-    judge = SetJudge()
-    found = time_to_top1(tiny_clip, judge, ["a", "b", "c"], ["d"], TINY)
-    assert [(f.prompt, f.step) for f in found] == [("a", 1), ("b", 3), ("c", None)]
-    assert judge.looks == 1 + 3 + 4  # no step is dreamt after that
-    assert found[0].seconds > 0
-    assert found[2].seconds is None
+def test_the_plot_has_a_panel_for_each_part_and_says_so():
+    drawn = report.plot(RESULTS)
+    assert [axes.get_title() for axes in drawn.axes] == [
+        "step ÷ passes through CLIP",
+        "one run ÷ single runs",
+        "seconds of a step",
+        "time of the loop ÷ ours",
+        "worth of fewer views or patches",
+    ]
+    assert "a step beside the passes" in drawn.description
+    (bar,) = drawn.axes[0].patches
+    assert bar.get_width() == 1.06
+    assert len(report.plot({"peers": RESULTS["peers"]}).axes) == 1
 
 
-def test_the_judges_time_does_not_count(tiny_clip):
-    class Slow(SetJudge):
-        def rank(self, *args):
-            time.sleep(0.3)
-            return super().rank(*args)
-
-    begin = time.perf_counter()
-    (found,) = time_to_top1(tiny_clip, Slow(), ["b"], ["a", "c", "d"], TINY)
-    passed = time.perf_counter() - begin
-    assert found.seconds < passed - 0.8
-
-
-def test_top1_is_told_in_a_sentence():
-    found = [Found("a", 10, 1.0), Found("b", 30, 3.0), Found("c", 20, 2.0), Found("d", None, None)]
-    assert "3 of 4 prompts" in report_top1(found, 64)
-    assert "within 2.0 s (20 steps)" in report_top1(found, 64)
-    assert report_top1(found[3:], 64).endswith("0 of 1 prompts.")
+def test_readme_gets_the_ratios_between_its_marks(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", "utf-8")
+    report.write_readme(RESULTS, readme)
+    text = readme.read_text("utf-8")
+    assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
+    assert (
+        "| a step with tiny, 8 views | its passes through CLIP | 1.06 [1.04, 1.09] | 30 |" in text
+    )
+    assert "| theirs with tiny | our step with as many views | 1.06" in text
+    assert "1.25 GB" in text and "A fine one" in text
+    with Image.open(tmp_path / report.PICTURE) as image:
+        assert image.format == "PNG"
+    assert json.loads((tmp_path / "docs" / "bench.json").read_text("utf-8")) == RESULTS
 
 
-def test_created_weights_leave_the_global_generator_alone(monkeypatch):
-    before = torch.get_rng_state()
-    clip = created_clip("ViT-S-32-alt")
-    assert torch.equal(torch.get_rng_state(), before)
-    assert clip.image_size == 224
-    assert not any(p.requires_grad for p in clip.model.parameters())
+@pytest.mark.parametrize("text", ["", f"{BEGIN}\n", f"{END}\n{BEGIN}\n", f"{BEGIN}{END}" * 2])
+def test_a_readme_without_marks_is_known_before_anything_is_measured(
+    tmp_path, text, monkeypatch, capsys
+):
+    readme = tmp_path / "README.md"
+    monkeypatch.setattr(bench, "README", readme)
+    for words in ("--write is for a clone", "bench:begin"):
+        with pytest.raises(SystemExit):
+            bench.main(["--write"])
+        assert words in capsys.readouterr().err
+        readme.write_text(text, "utf-8")
+    assert readme.read_text("utf-8") == text
 
 
-def test_one_command_prints_all_three_results(tiny_clip_dir, tiny_resnet_dir, capsys, monkeypatch):
-    monkeypatch.setattr(bench, "Recipe", lambda **knobs: Recipe(steps=2, views=2, **knobs))
+def test_one_command_prints_and_keeps_all(
+    tiny_clip_dir, tiny_resnet_dir, capsys, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(
+        bench, "Recipe", lambda **knobs: Recipe(**{"steps": 3, "views": 2, "size": 32} | knobs)
+    )
     names = ["--clip", f"local-dir:{tiny_clip_dir}", "--judge", f"local-dir:{tiny_resnet_dir}"]
-    bench.main([*names, "--created", "--device", "cpu", "--pairs", "2", "--prompts", "1"])
+    parts = ["--only", "step", "arithmetic", "batches", "peers", "top1"]
+    monkeypatch.setattr(bench, "batches", lambda clip, recipe, **_: RESULTS["batches"])
+    monkeypatch.setattr(bench, "time_to_top1", lambda *_: [])
+    few = [
+        "--created",
+        "ViT-S-32-alt",
+        "--device",
+        "cpu",
+        "--pairs",
+        "1",
+        "--seconds",
+        "1",
+        "--prompts",
+        "1",
+    ]
+    bench.main([*names, *parts, *few, "--out", str(tmp_path / "new")])
     printed = capsys.readouterr().out
-    assert "On cpu with" in printed
-    (row,) = [line for line in printed.split("\n") if line.startswith("| local-dir:")]
-    assert row.count("|") == bench.STEP_HEAD.split("\n")[0].count("|")
-    assert "among 61 captions" in printed
+    for words in (
+        "On cpu: ",
+        "local-dir:",
+        "| ViT-S-32-alt, created",
+        "channels last",
+        "aphantasia",
+        "among 61 captions",
+    ):
+        assert words in printed
+    kept = json.loads((tmp_path / "new" / "bench.json").read_text("utf-8"))
+    assert set(kept) == {"machine", "chosen", "step", "arithmetic", "batches", "peers", "top1"}
+    assert "float32" in kept["chosen"] and kept["machine"]["torch"] == torch.__version__
+    with Image.open(tmp_path / "new" / "bench.png") as image:
+        assert image.width > 3 * image.height
 
 
 @pytest.mark.parametrize(
@@ -124,24 +195,25 @@ def test_one_command_prints_all_three_results(tiny_clip_dir, tiny_resnet_dir, ca
     [
         (["--threads", "0"], "--threads: a whole number of at least 1 is wanted, got '0'"),
         (["--pairs", "0"], "--pairs: a whole number of at least 1 is wanted"),
-        (["--prompts", "-1"], "--prompts: a whole number of at least 0 is wanted"),
+        (["--prompts", "-1"], "--prompts: a whole number of at least 1 is wanted"),
+        (["--canvas", "large"], "--canvas: a canvas like 1024x768 is wanted, got 'large'"),
+        (["--only", "everything"], "invalid choice: 'everything'"),
         (["--clip", "picturebok"], "unknown model 'picturebok'; nearest names: 'picturebook'"),
         (["--judge", "local-dir:nowhere"], "there is no folder nowhere"),
         (["--device", "abacus"], "device 'abacus' cannot be used"),
-        (["--prompts", "0", "--created", "ViT-X"], "unknown model 'ViT-X'"),
+        (["--created", "ViT-X"], "unknown model 'ViT-X'"),
     ],
     ids=" ".join,
 )
-def test_what_is_mistyped_is_answered_in_a_sentence(options, words, capsys, monkeypatch):
-    monkeypatch.setattr(bench, "measure_step", lambda *a, **k: bench.Cost((1.0,), (1.0,)))
+def test_what_is_mistyped_is_answered_in_a_sentence(options, words, capsys):
     with pytest.raises(SystemExit) as end:
         bench.main(options)
     assert end.value.code != 0 and words in capsys.readouterr().err
 
 
-def test_threads_are_set(tiny_clip_dir, monkeypatch):
+def test_threads_are_set(monkeypatch, tmp_path):
     asked = []
     monkeypatch.setattr(bench.torch, "set_num_threads", asked.append)
-    small = ["--created", "--device", "cpu", "--pairs", "1", "--prompts", "0", "--threads", "2"]
-    bench.main(["--clip", f"local-dir:{tiny_clip_dir}", *small])
+    monkeypatch.setattr(bench, "measured", lambda options, say, keep: {"machine": {}})
+    bench.main(["--threads", "2", "--out", str(tmp_path)])
     assert asked == [2]

@@ -200,6 +200,29 @@ def test_replay_turns_the_knobs_as_they_were_turned(make_dream, tmp_path, tiny_c
     assert not same(unturned, dream)
 
 
+@pytest.mark.parametrize("start", ["grey", "noise", PHOTO])
+@pytest.mark.parametrize(
+    "turned",
+    [{"size": (40, 24)}, {"octaves": (0.25, 0.5, 1.0)}, {"size": 64, "octaves": (1.0,)}],
+    ids=str,
+)
+def test_the_canvas_may_be_turned_before_the_first_step(
+    make_dream, tmp_path, tiny_clip, start, turned
+):
+    """The start was made for the canvas that there was: it is made for that one again."""
+    for first in ({}, {"size": 16}):  # its smaller octave has a canvas that no recipe has
+        dream = make_dream(start=start, knobs={"steps": 5, **first})
+        for knob, value in turned.items():
+            setattr(dream.recipe, knob, value)
+        dream.run()
+        path = saving.save_png(dream, tmp_path / "x.png")
+        assert same(saving.replay(path, tiny_clip), dream)
+        again = saving.load_dream(path, tiny_clip)
+        assert again.recipe == dream.recipe
+        again.run()
+        assert same(again, dream)
+
+
 def test_knobs_turned_before_a_state_was_saved_are_not_forgotten(make_dream, tmp_path, tiny_clip):
     resumed = make_dream()
     resumed.load_state_dict(turned_on_the_way(make_dream).state_dict())

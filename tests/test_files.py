@@ -1,8 +1,10 @@
 """Files survive whatever happens while they are written, and no name is given twice."""
 
+import ast
 import errno
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -170,6 +172,30 @@ def test_a_kill_at_any_moment_leaves_a_whole_file(file):
         assert content == OLD or content == content[:1] * 900_000
     left = [path.name for path in file.parent.iterdir() if path != file]
     assert all(name.startswith(".dreamlab-") and name.endswith(".tmp") for name in left)
+
+
+def direct_writes(code: str) -> list[str]:
+    """Calls that write a file themselves: write_text, write_bytes, open with a mode that writes."""
+    found = []
+    for call in (node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)):
+        name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+        words = [word.value for word in ast.walk(call) if isinstance(word, ast.Constant)]
+        modes = [word for word in words if isinstance(word, str) and re.fullmatch("[wax]b?", word)]
+        if name in ("write_text", "write_bytes") or (name == "open" and modes):
+            found.append(f"line {call.lineno}: {name}")
+    return found
+
+
+def test_nothing_else_writes_a_file():
+    assert direct_writes("x.write_text('a')\nopen(p, 'w')\np.open(mode='xb')\nopen(p, 'rb')") == [
+        "line 1: write_text",
+        "line 2: open",
+        "line 3: open",
+    ]
+    root = Path(__file__).resolve().parent.parent
+    sources = [*(root / "dreamlab").rglob("*.py"), *(root / "tools").glob("*.py")]
+    writing = {path.name for path in sources if direct_writes(path.read_text("utf-8"))}
+    assert writing == {"files.py"}
 
 
 # --- names ------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -211,6 +212,20 @@ def test_odd_letters_are_shown_and_not_sent(handed_in, tmp_path, judge, capsys, 
         assert all(letter.isprintable() or letter in "\n\r\u200d" for letter in text)
     assert r"bad\x1b[2J\n.png: it is no picture" in said.err
     assert r"a \x1b[31mred\x07 heart\n\u202eback $x_{$" in table
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_console_that_lacks_letters(handed_in, tmp_path, judge, monkeypatch, encoding):
+    monkeypatch.setattr(gallery, "Judge", lambda: judge)
+    (handed_in / "夢 λ.png").write_text("x")
+    written = io.BytesIO()
+    for stream in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, stream, io.TextIOWrapper(written, encoding=encoding))
+    assert gallery.main([str(handed_in), "--out", str(tmp_path / "wand λ")]) == 0
+    sys.stdout.flush()
+    sys.stderr.flush()
+    said = written.getvalue().decode(encoding)
+    assert "? lambda.png: it is no picture" in said and "wand lambda" in said
 
 
 @pytest.mark.parametrize("begin", ["=1+1", "+1", "-1", "@x", " =1", "\t=1", "＝1"])

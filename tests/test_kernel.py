@@ -309,6 +309,41 @@ def test_running_the_cell_again_stops_the_old_panel(page):
     assert page.value("old.state") == "stopped"
 
 
+ALIVE = """
+import gc, ipywidgets
+def alive():
+    gc.collect()
+    kept = getattr(ipywidgets.widgets.widget, "_instances", None)
+    kept = ipywidgets.Widget.widgets if kept is None else kept
+    return len(kept), sum(type(x) in (Panel, Timed) for x in gc.get_objects())
+"""
+
+
+@pytest.mark.parametrize(
+    ("cell", "code"),
+    [
+        ("a cell", "panel = Panel(make(5), judge=False)\npanel"),
+        ("a cell", "Panel(make(5), judge=False)"),
+        ("a cell", "await Panel(make(5), judge=False).run()"),
+        ("a cell", "panel = compare(make(5), tv_weight=(0, 5), judge=False)\nawait panel.run()"),
+        # A front end that names no cells, where IPython keeps no result of them.
+        ("", "panel = Panel(make(5), judge=False)\nawait panel.run()"),
+        ("", "await Panel(make(5), judge=False).run()"),
+    ],
+)
+def test_a_panel_that_is_replaced_is_gone(page, code, cell):
+    """Its widgets, its dreams and itself, also from IPython's list of results."""
+    page.run(ALIVE)
+    page.run("panel = None")
+    page.run(code, cell=cell)
+    once = page.value("alive()")
+    assert once[0] > 40
+    for _ in range(3):
+        reply = page.run(code, cell=cell)
+        assert reply["status"] == "ok", "\n".join(reply.get("traceback", []))
+    assert page.value("alive()") == once
+
+
 def test_a_panel_that_starts_stops_another_cells(page):
     show(page)
     page.click("play")
@@ -361,7 +396,7 @@ def test_controls_while_a_cell_awaits(page):
         assert page.value("panel.state") == "stopped"
         assert page.value("panel.changes[-1][1:]") == (
             "tv_weight",
-            page.value("panel._controls.value('tv')"),
+            page.value("panel._run.controls.value('tv')"),
         )
         assert 0 < steps(page) < 400
     else:

@@ -335,7 +335,7 @@ def pressed(panel, *buttons):
 
     async def drive():
         for button in buttons:
-            button() if callable(button) else panel._page.buttons[button].click()
+            button() if callable(button) else panel._run.page.buttons[button].click()
             await asyncio.sleep(0.02)
         await until(lambda: panel.state not in ("running",))
 
@@ -360,9 +360,9 @@ def test_first_start_runs_the_given_dream_later_ones_new_dreams(make_dream):
 
 
 def test_only_the_named_controls_are_shown(make_dream):
-    assert list(Panel(make_dream(), ("tv", "masked"))._controls.inputs) == ["tv", "masked"]
-    assert list(Panel(make_dream(), ())._controls.inputs) == []
-    everything = set(Panel(make_dream())._controls.inputs)
+    assert list(Panel(make_dream(), ("tv", "masked"))._run.controls.inputs) == ["tv", "masked"]
+    assert list(Panel(make_dream(), ())._run.controls.inputs) == []
+    everything = set(Panel(make_dream())._run.controls.inputs)
     assert everything == set(CONTROLS) - {"judge"}
     with pytest.raises(ValueError, match=r"lambda.*prompt, negative"):
         Panel(make_dream(), ("tv", "lambda"))
@@ -372,7 +372,7 @@ def test_only_the_named_controls_are_shown(make_dream):
 
 def test_every_control_has_a_label_and_a_tooltip(make_dream):
     panel = Panel(make_dream())
-    for name, widget in {**panel._controls.inputs, **panel._page.buttons}.items():
+    for name, widget in {**panel._run.controls.inputs, **panel._run.page.buttons}.items():
         tip = getattr(widget, "tooltip", None) or getattr(widget, "description_tooltip", None)
         assert widget.description and tip and len(tip) > 10, name
 
@@ -400,21 +400,21 @@ def test_a_live_control_acts_in_the_next_step(make_dream, control, value, knob, 
     panel = Panel(make_dream(), judge=False)
     pressed(panel, "step", "step")
     assert getattr(panel.dream.recipe, knob) != expected
-    panel._controls.inputs[control].value = value
+    panel._run.controls.inputs[control].value = value
     pressed(panel, "step")
     assert getattr(panel.dream.recipe, knob) == expected
     assert panel.changes == [(2, knob, expected)]
-    assert len(panel._tracks[0].curve.changes) == 1
+    assert len(panel._run.tracks[0].curve.changes) == 1
 
 
 def test_a_later_control_waits_for_start(make_dream):
     panel = Panel(make_dream(), judge=False)
     pressed(panel, "step")
-    panel._controls.inputs["seed"].value = 7
-    panel._controls.inputs["steps"].value = 10
-    panel._controls.inputs["octaves"].value = (0.5, 1.0)
-    panel._controls.inputs["prompt"].value = "a blue boat"
-    panel._controls.inputs["start"].value = "noise"
+    panel._run.controls.inputs["seed"].value = 7
+    panel._run.controls.inputs["steps"].value = 10
+    panel._run.controls.inputs["octaves"].value = (0.5, 1.0)
+    panel._run.controls.inputs["prompt"].value = "a blue boat"
+    panel._run.controls.inputs["start"].value = "noise"
     pressed(panel, "step")
     assert (panel.dream.seeds, panel.dream.prompts) == ([0], ["a red heart"])
     pressed(panel, "start")
@@ -431,8 +431,8 @@ def test_a_knob_turned_by_code_moves_the_control(make_dream):
     panel.dream.recipe.tv_kind = "l1"
     pressed(panel, "step")
     assert (
-        panel._controls.inputs["tv"].value == 0.123
-        and panel._controls.inputs["masked"].value is False
+        panel._run.controls.inputs["tv"].value == 0.123
+        and panel._run.controls.inputs["masked"].value is False
     )
     assert panel.dream.recipe.tv_weight == 0.123 and panel.dream.recipe.tv_kind == "l1"
     assert sorted(panel.changes) == [(1, "tv_kind", "l1"), (1, "tv_weight", 0.123)]
@@ -440,18 +440,18 @@ def test_a_knob_turned_by_code_moves_the_control(make_dream):
 
 def test_reset_brings_picture_and_controls_back(make_dream):
     panel = Panel(make_dream(), judge=False)
-    grey = panel._tracks[0].picture.value
-    panel._controls.inputs["tv"].value = 5.0
+    grey = panel._run.tracks[0].picture.value
+    panel._run.controls.inputs["tv"].value = 5.0
     pressed(panel, "start")
-    assert panel._tracks[0].picture.value != grey
+    assert panel._run.tracks[0].picture.value != grey
     pressed(panel, "reset")
     assert panel.state == "ready" and not panel.dream.history and not panel.changes
-    assert panel._controls.inputs["tv"].value == 0.2 and panel.dream.recipe.tv_weight == 0.2
-    assert panel._tracks[0].picture.value == grey
+    assert panel._run.controls.inputs["tv"].value == 0.2 and panel.dream.recipe.tv_weight == 0.2
+    assert panel._run.tracks[0].picture.value == grey
 
 
 def choose(panel, start: str) -> None:
-    pressed(panel, partial(setattr, panel._controls.inputs["start"], "value", start))
+    pressed(panel, partial(setattr, panel._run.controls.inputs["start"], "value", start))
 
 
 def send(panel, name: str, content: bytes) -> None:
@@ -461,7 +461,7 @@ def send(panel, name: str, content: bytes) -> None:
     else:
         info = {"name": name, "type": "image/png", "last_modified": datetime.now()}
         sent = ({**info, "size": len(content), "content": memoryview(content)},)
-    pressed(panel, partial(panel._controls.upload.set_trait, "value", sent))
+    pressed(panel, partial(panel._run.controls.upload.set_trait, "value", sent))
 
 
 def png(colour: tuple[int, int, int]) -> bytes:
@@ -472,34 +472,36 @@ def png(colour: tuple[int, int, int]) -> bytes:
 
 def test_photo_and_upload_as_start(make_dream):
     panel = Panel(make_dream(), judge=False)
-    start = panel._controls.inputs["start"]
+    start = panel._run.controls.inputs["start"]
     start.value = "photo"
     pressed(panel, "start")
     assert panel.dream.start.std() > 0.1
     choose(panel, "upload")
-    assert "10 MB (1 MB on Colab)" in panel._page.message.value, "said before it happens"
+    assert "10 MB (1 MB on Colab)" in panel._run.page.message.value, "said before it happens"
     pressed(panel, "start")
-    assert "choose one, then press Start" in panel._page.message.value and panel.state == "failed"
+    assert (
+        "choose one, then press Start" in panel._run.page.message.value and panel.state == "failed"
+    )
     send(panel, "red.png", png((255, 0, 0)))
     assert (start.label, start.value) == ("red.png", "own")
     for _ in range(2):  # the second time it has not to be sent again
         pressed(panel, "start")
         assert panel.state == "finished"
         assert panel.dream.start[0, :, 5, 5].tolist() == [1.0, 0.0, 0.0]
-    panel._controls.reset()
+    panel._run.controls.reset()
     assert start.value == "grey"
 
 
 def test_an_upload_that_never_comes_is_not_replaced_by_the_old_one(make_dream):
     """A file over the websocket's limit is dropped on the way, and nobody tells the kernel."""
     panel = Panel(make_dream(), judge=False)
-    start = panel._controls.inputs["start"]
+    start = panel._run.controls.inputs["start"]
     choose(panel, "upload")
     send(panel, "red.png", png((255, 0, 0)))
-    assert not panel._controls.upload.value, "the button that sent it is gone"
+    assert not panel._run.controls.upload.value, "the button that sent it is gone"
     choose(panel, "upload")  # another one, which is too large
     pressed(panel, "start")
-    assert panel.state == "failed" and "10 MB (1 MB on Colab)" in panel._page.message.value
+    assert panel.state == "failed" and "10 MB (1 MB on Colab)" in panel._run.page.message.value
     send(panel, "<b>blue.png", png((0, 0, 255)))
     pressed(panel, "start")
     assert panel.dream.start[0, :, 5, 5].tolist() == [0.0, 0.0, 1.0]
@@ -519,19 +521,19 @@ def test_an_upload_that_is_no_picture_is_said_at_once(make_dream, name, content,
     panel = Panel(make_dream(), judge=False)
     choose(panel, "upload")
     send(panel, name, content)
-    assert words in panel._page.message.value
-    assert panel._controls.inputs["start"].value == "upload"
+    assert words in panel._run.page.message.value
+    assert panel._run.controls.inputs["start"].value == "upload"
     pressed(panel, "start")
     assert panel.state == "failed"
 
 
 def test_the_judge_has_its_own_line(make_dream, tiny_clip):
     panel = run(Panel(make_dream(), judge=Judge(tiny_clip)))
-    judged = panel._tracks[0].judged
+    judged = panel._run.tracks[0].judged
     assert judged[0][0] == 0 and judged[-1][0] == 12
     expected = 1 - Judge(tiny_clip).score(panel.dream.pixels, "a red heart").item()
     assert judged[-1][1] == pytest.approx(expected, abs=1e-5)
-    assert 'class="judge"' in panel._tracks[0].plot.value
+    assert 'class="judge"' in panel._run.tracks[0].plot.value
 
 
 def test_the_judge_says_which_thing_it_sees(make_dream):
@@ -539,26 +541,26 @@ def test_the_judge_says_which_thing_it_sees(make_dream):
     scene = compose("sky", [("heart", "red", "plain", 1)], seed=3)
     heart = {"start": draw(scene, 32), "knobs": {"learning_rate": 0.0}}
     panel = run(Panel(make_dream("a red heart in the sky", **heart), judge=judge))
-    assert panel._tracks[0].seen == "sees the heart"
-    assert "judge sees the heart" in panel._page.status.value
-    assert "judge sees the heart" in panel._page.figure().description
+    assert panel._run.tracks[0].seen == "sees the heart"
+    assert "judge sees the heart" in panel._run.page.status.value
+    assert "judge sees the heart" in panel._run.page.figure().description
     other = run(Panel(make_dream("an orange umbrella", **heart), judge=judge))
     words = r"sees an? \w+ \(umbrella: (2nd|3rd|21st|22nd|23rd|\d+th) of 25\)"
-    assert re.fullmatch(words, other._tracks[0].seen)
+    assert re.fullmatch(words, other._run.tracks[0].seen)
     several = make_dream(["a red heart", "a red umbrella", "at night"], **heart)
-    assert run(Panel(several, judge=judge))._tracks[0].seen == "sees 1 of 2 things"
+    assert run(Panel(several, judge=judge))._run.tracks[0].seen == "sees 1 of 2 things"
     for prompt in ("at night", {"a red heart": 1.0, "at night": 0.5}):
-        assert run(Panel(make_dream(prompt, **heart), judge=judge))._tracks[0].seen == ""
+        assert run(Panel(make_dream(prompt, **heart), judge=judge))._run.tracks[0].seen == ""
 
 
 def test_a_judge_of_another_world_is_not_asked_for_things(make_dream, tiny_clip):
     panel = run(Panel(make_dream(), judge=Judge(tiny_clip)))
-    assert panel._tracks[0].seen == "" and "sees" not in panel._page.status.value
+    assert panel._run.tracks[0].seen == "" and "sees" not in panel._run.page.status.value
 
 
 def test_a_broken_judge_does_not_end_the_dream(make_dream):
     panel = run(Panel(make_dream(), judge=object()))
-    assert panel.state == "finished" and "No judge" in panel._page.message.value
+    assert panel.state == "finished" and "No judge" in panel._run.page.message.value
 
 
 def test_unknown_words_are_named_at_once(make_dream, monkeypatch):
@@ -570,10 +572,10 @@ def test_unknown_words_are_named_at_once(make_dream, monkeypatch):
     panel = Panel(dream, ("prompt",))
 
     async def type_and_look(text):
-        panel._controls.inputs["prompt"].value = text
+        panel._run.controls.inputs["prompt"].value = text
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        return panel._page.message.value
+        return panel._run.page.message.value
 
     assert "giraffe" in asyncio.run(type_and_look("a red giraffe"))
     assert "giraffe" not in asyncio.run(type_and_look("a red heart"))
@@ -583,13 +585,13 @@ def test_the_prompt_builder_speaks_the_models_language(make_dream, monkeypatch):
     dream = make_dream()
     monkeypatch.setattr(dream.clip, "name", "picturebook")
     panel = Panel(dream, ("prompt",))
-    menus = panel._controls.prompt_rows[1].children[1:]
+    menus = panel._run.controls.prompt_rows[1].children[1:]
 
     async def choose(**words):
         for menu, word in zip(menus, words.values(), strict=True):
             menu.value = word
         await asyncio.sleep(0.01)
-        return panel._controls.inputs["prompt"].value
+        return panel._run.controls.inputs["prompt"].value
 
     order = dict.fromkeys(["count", "colour", "texture", "name", "background"], "")
     say = lambda **words: asyncio.run(choose(**{**order, **words}))  # noqa: E731
@@ -602,8 +604,8 @@ def test_the_prompt_builder_speaks_the_models_language(make_dream, monkeypatch):
 
 def test_batches_show_all_pictures_and_no_prompt_control(make_dream):
     panel = run(Panel(make_dream(["a red heart", "a blue boat", "a tree"]), judge=False))
-    assert not {"prompt", "negative", "seed"} & set(panel._controls.inputs)
-    shown = Image.open(io.BytesIO(panel._tracks[0].picture.value))
+    assert not {"prompt", "negative", "seed"} & set(panel._run.controls.inputs)
+    shown = Image.open(io.BytesIO(panel._run.tracks[0].picture.value))
     assert shown.size == (64, 64)  # two by two
     pressed(panel, "start")
     assert panel.dream.prompts == ["a red heart", "a blue boat", "a tree"] and panel.dream.done
@@ -611,7 +613,7 @@ def test_batches_show_all_pictures_and_no_prompt_control(make_dream):
 
 def test_the_film_is_bounded(make_dream):
     panel = run(Panel(make_dream(knobs={"steps": 130, "size": 16, "views": 1}), judge=False))
-    assert 30 <= len(panel._tracks[0].film.frames) <= 120
+    assert 30 <= len(panel._run.tracks[0].film.frames) <= 120
 
 
 def test_save_and_film(make_dream, tmp_path):
@@ -622,13 +624,13 @@ def test_save_and_film(make_dream, tmp_path):
         "dream-001.webp",
         "dream-002.png",
     ]
-    assert "dream-001.webp" in panel._page.message.value
+    assert "dream-001.webp" in panel._run.page.message.value
 
 
 def test_every_picture_of_a_batch_and_of_a_comparison_is_saved(make_dream, tmp_path):
     batch = Panel(make_dream(prompt=["a red heart", "a boat"]), judge=False, folder=tmp_path)
     pressed(batch, "step", "save")
-    assert "dream-001.png, dream-002.png." in batch._page.message.value
+    assert "dream-001.png, dream-002.png." in batch._run.page.message.value
     pair = compare(make_dream(), tv_weight=(0.0, 2.0), judge=False)
     pressed(pair, "step")
     assert pair.save(tmp_path / "pair.png") == tmp_path / "pair.png"
@@ -654,7 +656,9 @@ def test_compare_changes_one_knob_only(make_dream):
     assert left.seeds == right.seeds and len(left.history) == len(right.history) == 12
     assert left.history[0].clip_loss == right.history[0].clip_loss
     assert left.image.tobytes() != right.image.tobytes()
-    assert "tv" not in panel._controls.inputs, "the compared knob has no control that would undo it"
+    assert "tv" not in panel._run.controls.inputs, (
+        "the compared knob has no control that would undo it"
+    )
     alone = make_dream(knobs={"tv_weight": 2.0}).run()
     assert right.image.tobytes() == alone.tobytes()
 
@@ -662,7 +666,7 @@ def test_compare_changes_one_knob_only(make_dream):
 def test_compare_prompts_and_other_knobs_still_act_on_both(make_dream):
     panel = compare(make_dream(), prompt=("a red heart", "a blue boat"), judge=False)
     pressed(panel, "step")
-    panel._controls.inputs["tv"].value = 5.0
+    panel._run.controls.inputs["tv"].value = 5.0
     pressed(panel, "step")
     assert [d.prompts for d in panel.dreams] == [["a red heart"], ["a blue boat"]]
     assert [d.recipe.tv_weight for d in panel.dreams] == [5.0, 5.0]
@@ -684,7 +688,7 @@ def test_compare_says_what_is_wrong(make_dream):
 def test_long_runs_hold_bounded_memory(make_dream):
     """5,000 steps: what the panel itself keeps does not grow with them."""
     panel = Panel(make_dream(knobs={"steps": 5000, "size": 16, "views": 1}), judge=False)
-    track = panel._tracks[0]
+    track = panel._run.tracks[0]
     sizes = []
     for step in range(1, 5001):
         record = type("Step", (), {"step": step, "octave": step // 1700, "size": (16, 16)})

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import colorsys
 import dataclasses
+import errno
 import hashlib
 import itertools
 import json
+import os
 
 import numpy as np
 import pytest
@@ -398,6 +400,50 @@ def test_sheets_of_hands_and_designs(tmp_path, monkeypatch):
         picturebook_main()
         assert file.stat().st_size > 500
         file.unlink()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["sheet"], "must end in .png or .jpg or .jpeg or .webp, got 'sheet'"),
+        (["sheet.gif"], "got 'sheet.gif'"),
+        (["--seed", "-1"], "--seed: a whole number of at least 0"),
+        (["--seed", "x"], "got 'x'"),
+        (["--scenes", "0"], "--scenes: a whole number of at least 1"),
+        (["--columns", "0"], "--columns: a whole number of at least 1"),
+        (["--size", "7"], "--size: a whole number of at least 8"),
+        (["--hand", "mine"], "invalid choice: 'mine'"),
+    ],
+)
+def test_a_mistyped_option_is_answered_in_a_sentence(options, words, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["picturebook", *options])
+    with pytest.raises(SystemExit):
+        picturebook_main()
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("fault", ["no room", "no right", "too wide"])
+def test_a_sheet_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch, capsys, fault):
+    file = tmp_path / ("sheet.jpg" if fault == "too wide" else "sheet.png")
+    file.write_bytes(b"old")
+    argv = ["picturebook", str(file), "--scenes", "1", "--size", "16"]
+    if fault == "no room":
+
+        def full(_):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(os, "fsync", full)
+    elif fault == "no right":
+        monkeypatch.setattr(os, "access", lambda *_: False)
+    else:  # than a JPEG can be
+        argv += ["--columns", "5000"]
+    monkeypatch.setattr("sys.argv", argv)
+    with pytest.raises(SystemExit):
+        picturebook_main()
+    said = capsys.readouterr().err
+    assert said.startswith("python -m dreamlab.picturebook: ") and said.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+    assert file.read_bytes() == b"old"
 
 
 # --- the embedded models --------------------------------------------------------------------------

@@ -212,12 +212,12 @@ def test_ci_runs_readme_test_command_the_linter_and_other_versions():
     assert 'bash -euo pipefail -c "$(readme_command test)"' in script
     assert "ruff check ." in script
     assert "ruff format --check ." in script
-    for name in ("stacks", "versions", "binder", "classroom"):
+    for name in ("stacks", "versions", "binder", "fuzz", "soak", "classroom"):
         assert f"python tests/{name}.py" in script or f"python3 tests/{name}.py" in script
     # Not only defined: called.
     assert re.search(r"^job readme$", script, re.MULTILINE)
-    with_environment = ("lint readme", "stacks readme", "binder readme", "site readme")
-    for job in (*with_environment, "versions", "classroom"):
+    reusing = ("lint", "stacks", "binder", "site", "fuzz", "soak")
+    for job in (*(f"{name} readme" for name in reusing), "versions", "classroom"):
         assert re.search(rf"^job {job}$", script, re.MULTILINE)
 
 

@@ -15,6 +15,8 @@ from urllib.parse import quote
 
 import nbformat
 
+from dreamlab.files import write_atomically
+
 ROOT = Path(__file__).resolve().parent.parent
 ADDRESS = re.compile(r'^Repository = "(.*)"$', re.MULTILINE)
 VALID = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+?)")
@@ -78,7 +80,7 @@ def main(arguments: list[str] | None = None) -> None:
     files = {pyproject: ADDRESS.sub(f'Repository = "{address}"', metadata), **rewritten(address)}
     for path, text in files.items():
         if text != path.read_text("utf-8"):
-            path.write_text(text, "utf-8")
+            write_atomically(path, text)
             print(f"changed {path.relative_to(ROOT)}")
 
 

@@ -18,7 +18,6 @@ A copy that was changed or run since it was made is somebody's work: it is named
 import argparse
 import hashlib
 import json
-import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -28,6 +27,8 @@ from nbconvert import NotebookExporter
 from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
 from traitlets.config import Config
+
+from dreamlab.files import write_atomically
 
 ROOT = Path(__file__).resolve().parent.parent
 # "chapter" is on what is true in the chapter alone, such as that solutions are folded away there.
@@ -79,12 +80,9 @@ def is_untouched(path: Path) -> bool:
 
 
 def write(path: Path, nb: NotebookNode) -> None:
-    """Whole or not at all, over what is there."""
+    """The copy with its fingerprint, whole or not at all."""
     nb.metadata.dreamlab = {"fingerprint": fingerprint(nb)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(path.name + ".new")
-    new.write_text(nbformat.writes(nb) + "\n", encoding="utf-8")
-    os.replace(new, path)
+    write_atomically(path, nbformat.writes(nb) + "\n")
 
 
 def lesson(chapters: list[Path]) -> NotebookNode:

@@ -14,6 +14,8 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from dreamlab.files import write_atomically
+
 ROOT = Path(__file__).resolve().parent.parent
 EXERCISE = re.compile(r"^[●○]{3} · (\d+) minutes$", re.MULTILINE)
 SECTIONS = re.compile(
@@ -122,7 +124,7 @@ def rewritten() -> dict[Path, str]:
 def main() -> None:
     for path, text in rewritten().items():
         if text != path.read_text("utf-8"):
-            path.write_text(text, "utf-8")
+            write_atomically(path, text)
             print(f"changed {path.name}")
 
 

@@ -28,6 +28,7 @@ from typing import Any
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from dreamlab.console import print_plainly
 from dreamlab.figures.plots import Plot, pictures
 from dreamlab.figures.saving import checked_settings
 from dreamlab.figures.settings import LARGEST, Settings
@@ -241,6 +242,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="with pictures saved by the panel or save_png")
     parser.add_argument("--out", type=Path, help="folder for sheet and table (the same)")
+    print_plainly()
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore")  # of prompts that are too long, of letters that no font has
     try:

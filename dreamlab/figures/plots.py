@@ -19,7 +19,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.transforms import Bbox, TransformedBbox
 from PIL import Image
 
-from dreamlab.figures.static import FAINT, StaticFigure, to_array
+from dreamlab.figures.static import FAINT, StaticFigure, to_array, whole_letters
 
 # Okabe and Ito's palette, and a line style each: told apart with any colour vision, and in grey.
 STYLES = (
@@ -133,7 +133,7 @@ def matrices(
         _draw_matrix(axes, numbers)
         axes.set_title(title, fontsize=10)
         style = {"rotation": 35, "ha": "right", "rotation_mode": "anchor", "parse_math": False}
-        axes.set_xticks(range(columns), captions, **style)
+        axes.set_xticks(range(columns), [whole_letters(text) for text in captions], **style)
         axes.set_yticks([])
         axes.tick_params(length=0, labelsize=9)
         for row, image in enumerate(images):

@@ -158,7 +158,7 @@ def _made(made: Settings, path: str | Path, clip: "Clip | None") -> "Dream":
         clip = load_clip(made.clip)
     lists = made.prompts, made.negative_prompts, made.seeds
     prompt, negative_prompt, seed = lists if made.batched else [first for first, *_ in lists]
-    return Dream(
+    dream = Dream(
         clip,
         prompt,
         negative_prompt=negative_prompt,
@@ -166,6 +166,10 @@ def _made(made: Settings, path: str | Path, clip: "Clip | None") -> "Dream":
         recipe=made.recipe,
         seed=seed,
     )
+    for step, knob, value in made.changes:
+        if step == 0:
+            setattr(dream.recipe, knob, value)
+    return dream
 
 
 class Film:

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from dreamlab.dream import to_pil
+from dreamlab.octaves import canvas_size
 from dreamlab.picture import opened
 from dreamlab.prompts import Prompt, checked_prompts, checked_seeds
 from dreamlab.recipe import Recipe
@@ -47,11 +48,17 @@ def settings(dream: "Dream", index: int = 0) -> dict[str, Any]:
     A batch is made again as a batch, so all of its prompts and seeds are there. But where its
     pictures have starts of their own, one carries only its own start, and comes back alone: the
     same up to rounding.
+
+    A start is made for the canvas that the recipe has then. If that was turned before the first
+    step, the file has the recipe with the start's canvas, and the turn as a change after step 0.
     """
     starts = [_start_of_one(dream, i) for i in range(len(dream.seeds))]
     shared = all(_alike(start, starts[0]) for start in starts)
     part = slice(None) if shared else slice(index, index + 1)
     history = dream.history
+    recipe = asdict(history[0].recipe if history else dream.recipe)
+    made = recipe | _canvas_of_start(dream, Recipe(**recipe), starts[index])
+    early = [(0, knob, recipe[knob]) for knob in recipe if made[knob] != recipe[knob]]
     return {
         "format": FORMAT,
         "prompts": dream.prompts[part],
@@ -60,8 +67,8 @@ def settings(dream: "Dream", index: int = 0) -> dict[str, Any]:
         "batched": dream.batched and shared,
         "index": index if shared else 0,
         "start": _encoded(starts[index]),
-        "recipe": asdict(history[0].recipe if history else dream.recipe),
-        "changes": [list(change) for change in turned_knobs(history)],
+        "recipe": made,
+        "changes": [list(change) for change in early + turned_knobs(history)],
         "steps_done": len(history),
         "clip": dream.clip.name,
         "versions": {
@@ -80,6 +87,18 @@ def start_of(dream: "Dream") -> str | Tensor:
         for start in (_start_of_one(dream, i) for i in range(len(dream.seeds)))
     }
     return dream.start if "picture" in starts or len(starts) > 1 else starts.pop()
+
+
+def _canvas_of_start(dream: "Dream", recipe: Recipe, start: str | Tensor) -> dict[str, Any]:
+    """The knobs with which this start is made again; {} if those of the recipe do."""
+    size = tuple(dream.start.shape[-2:])
+    if isinstance(start, str) and start == "noise":  # drawn on the canvas of the first octave
+        if size == canvas_size(recipe.canvas, recipe.octaves[0]):
+            return {}
+        if min(size) < 16:  # smaller than any full canvas
+            return {"size": (10 * size[0], 10 * size[1]), "octaves": (0.1, 1.0)}
+        return {"size": size, "octaves": (1.0,)}
+    return {} if size == recipe.canvas else {"size": size}
 
 
 def _start_of_one(dream: "Dream", index: int) -> str | Tensor:

@@ -262,7 +262,7 @@ class Controls:
     def _offer_upload(self) -> None:
         """A fresh button: one that has sent a picture cannot tell whether the next one came."""
         if self.upload is not None:
-            self.upload.close()
+            close_widget(self.upload)
         self.upload = widgets.FileUpload(
             accept="image/*",
             multiple=False,
@@ -393,6 +393,19 @@ class Controls:
         ]
         words = ", ".join(f"“{escape(word)}”" for word in dict.fromkeys(unknown))
         self._note("words", f"<b>{escape(clip.name)} does not know {words}.</b>" if unknown else "")
+
+
+def close_widget(widget: widgets.Widget) -> None:
+    """Close a widget and all that it is made of: its children, its layout, its style.
+
+    ipywidgets keeps each of them alive until it is closed, and closes none with another.
+    """
+    for name in widget.keys:
+        value = getattr(widget, name, None)
+        for part in value if isinstance(value, tuple | list) else (value,):
+            if isinstance(part, widgets.Widget):
+                close_widget(part)
+    widget.close()
 
 
 def label_of(setting: str) -> str:

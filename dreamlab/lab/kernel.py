@@ -10,11 +10,12 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 
-class Stoppable(Protocol):
-    def stop(self) -> None: ...
+class Closable(Protocol):
+    def close(self) -> None: ...
 
 
-_in_cell: dict[str, "weakref.ref[Stoppable]"] = {}
+_made: dict[str, "weakref.ref[Closable]"] = {}  # by cell: the panel that its last run made
+_shown: dict[str, Closable] = {}  # by cell, "" for one unknown: what is on the page there
 
 
 def present() -> bool:
@@ -28,16 +29,52 @@ def execution() -> str | None:
     return kernel and _parent(kernel).get("header", {}).get("msg_id")
 
 
-def replace_in_cell(panel: Stoppable) -> None:
-    """Stop the panel that an earlier run of this cell made: nobody sees it any more."""
-    kernel = _kernel()
-    cell = kernel and _parent(kernel).get("metadata", {}).get("cellId")
+def replace_in_cell(panel: Closable) -> None:
+    """Close the panel that an earlier run of this cell made: nobody sees it any more."""
+    cell = _cell()
     if not cell:
         return
-    old = _in_cell.get(cell, lambda: None)()
+    old = _made.get(cell, lambda: None)()
     if old is not None:
-        old.stop()
-    _in_cell[cell] = weakref.ref(panel)
+        old.close()
+    _made[cell] = weakref.ref(panel)
+
+
+def keep_shown(panel: Closable) -> None:
+    """A panel on the page is in use, whether or not a variable still has it.
+
+    It is kept until it is closed, or until its cell shows another one. A front end that does not
+    name its cells keeps the last one that was shown.
+    """
+    _shown[_cell()] = panel
+
+
+def forget(panel: Closable) -> None:
+    """Let go of a closed panel, also where IPython keeps the results of cells."""
+    for cell in [cell for cell, shown in _shown.items() if shown is panel]:
+        del _shown[cell]
+    kernel = _kernel()
+    shell = getattr(kernel, "shell", None)
+    if shell is None:
+        return
+    results, hook = shell.user_ns.get("_oh", {}), shell.displayhook
+    numbers = [number for number, result in results.items() if result is panel]
+    for number in numbers:
+        del results[number]
+    for names in (shell.user_ns, shell.user_ns_hidden):
+        for number in numbers:
+            names.pop(f"_{number}", None)
+        for name in ("_", "__", "___"):  # the last three; the hook compares them with its own
+            if names.get(name) is panel:
+                names[name] = ""
+            if getattr(hook, name, None) is panel:
+                setattr(hook, name, "")
+
+
+def _cell() -> str:
+    """The cell that asked for what is running now; "" if the front end does not name cells."""
+    kernel = _kernel()
+    return (kernel and _parent(kernel).get("metadata", {}).get("cellId")) or ""
 
 
 def hears_while_awaiting() -> bool:
@@ -70,7 +107,7 @@ class MainLoop:
         loop = _running_loop() or self._loop
         if self._loop is not None and not self._loop.is_closed():
             loop = self._loop
-        if loop is None:
+        if loop is None or loop.is_closed():
             raise RuntimeError(
                 "no event loop is running here: the buttons need a notebook; elsewhere, "
                 "await panel.run() in a coroutine of yours"

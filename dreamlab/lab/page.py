@@ -7,7 +7,7 @@ figure stays in the notebook at the end.
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
@@ -15,7 +15,7 @@ import ipywidgets as widgets
 
 from dreamlab.figures import curve, static
 from dreamlab.lab import kernel
-from dreamlab.lab.controls import Controls
+from dreamlab.lab.controls import Controls, close_widget
 from dreamlab.lab.live import State
 from dreamlab.lab.track import Track
 
@@ -53,6 +53,11 @@ BUTTONS = {
     "save": ("Save", "save", "Save the picture as PNG, with prompt, recipe and seed inside"),
     "film": ("Film", "film", "Save the run so far as an animation"),
 }
+FAILED = {
+    "save": "Not saved: ",
+    "film": "Not saved: ",
+    "figure": "The run is well, but its figure could not be drawn: ",
+}
 
 
 class Page:
@@ -60,10 +65,10 @@ class Page:
 
     Args:
         tracks: the dreams to show, from left to right.
-        acts: what to do when a button is pressed, by the names of ``BUTTONS``.
+        press: told the name of a button, of ``BUTTONS``, when it is pressed.
     """
 
-    def __init__(self, tracks: Sequence[Track], acts: Mapping[str, Callable[[], None]]) -> None:
+    def __init__(self, tracks: Sequence[Track], press: Callable[[str], None]) -> None:
         self.tracks = tracks
         self.shown_by: str | None = None  # the execution that displayed the page
         self._still: Any = None  # the output that keeps the last figure
@@ -81,7 +86,7 @@ class Page:
             for name, (label, icon, tip) in BUTTONS.items()
         }
         for name, button in self.buttons.items():
-            button.on_click(lambda _, act=acts[name]: act())
+            button.on_click(lambda _, name=name: press(name))
         self.status, self.message = widgets.HTML(), widgets.HTML()
         self.widget: widgets.VBox  # made when the controls are known, by `lay_out`
 
@@ -146,12 +151,13 @@ class Page:
         self._notes[about] = text
         self._show_notes()
 
-    def show_error(self, error: BaseException) -> None:
-        """Show an error with the place where it happened."""
+    def show_error(self, about: str, error: BaseException) -> None:
+        """Show an error with the place where it happened, as the message about this."""
         trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        told = FAILED.get(about, "")
         self.note(
-            "error",
-            f"<b>{escape(type(error).__name__)}: {escape(str(error))}</b> "
+            about,
+            f"<b>{told}{escape(type(error).__name__)}: {escape(str(error))}</b> "
             f"<details><summary>where it happened</summary><pre>{escape(trace)}</pre></details>",
         )
 
@@ -173,6 +179,10 @@ class Page:
         buttons["save"].disabled = buttons["film"].disabled = not (self.begun or active)
 
     # ------------------------------------------------------------------ in the notebook
+
+    def close(self) -> None:
+        """Take all widgets off the page, and off the list in which ipywidgets keeps them alive."""
+        close_widget(self.widget)
 
     def display(self) -> None:
         """Show the page in the cell that is running, and below it a place for the figure."""

@@ -5,22 +5,20 @@
 kernel underneath (`kernel`).
 """
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from html import escape
+import weakref
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from dreamlab.figures import saving, static
-from dreamlab.files import claim_name, user_path
+from dreamlab.figures import static
+from dreamlab.files import user_path
 from dreamlab.lab import kernel
-from dreamlab.lab.controls import ARGUMENTS, CONTROLS, Controls
+from dreamlab.lab.controls import ARGUMENTS, CONTROLS
+from dreamlab.lab.keeping import save_films, save_pictures
 from dreamlab.lab.live import State
-from dreamlab.lab.page import Page
 from dreamlab.lab.run import Run
-from dreamlab.lab.track import Track, side_by_side
 from dreamlab.loading import EMBEDDED
 
 
@@ -63,24 +61,14 @@ class Panel:
             show = (show,)
         if unknown := sorted(set(show or ()) - set(CONTROLS)):
             raise ValueError(f"no such controls: {unknown}; show takes {', '.join(CONTROLS)}")
-        self.folder = user_path(folder)
         shown = tuple(CONTROLS) if show is None else tuple(show)
         if judge is None and not ("judge" in shown and dream.clip.name in EMBEDDED):
             judge = False
-        self._main_loop = kernel.MainLoop()
-        compared = len(_versions) > 1
-        self._tracks = [Track(dream, changed, compared=compared) for changed in _versions]
-        self._page = Page(self._tracks, self._acts())
-        fixed = {setting for changed in _versions for setting in changed}
-        self._controls = Controls(dream, shown, fixed, self._post, self._page.note)
-        for name in self._controls.later:
-            self._controls.inputs[name].observe(lambda _: self._post(self._say_later), "value")
-        self._run = Run(dream, self._tracks, self._controls, self._page, judge)
-        self._page.lay_out(self._controls)
-        if compared:
-            for track in self._tracks:
-                track.begin(self._run.make_dream(track))
-        self._run.draw()
+        self._run = Run(dream, _versions, shown, judge, user_path(folder))
+        # ipywidgets keeps widgets for ever; ours end with the panel.
+        self._end = weakref.finalize(self, self._run.close)
+        self._end.atexit = False
+        self._run.begin()
         kernel.replace_in_cell(self)
 
     # ------------------------------------------------------------------ what a cell may ask for
@@ -88,12 +76,12 @@ class Panel:
     @property
     def dream(self) -> Any:
         """The present dream (the left one of a comparison)."""
-        return self._tracks[0].dream
+        return self._run.tracks[0].dream
 
     @property
     def dreams(self) -> list[Any]:
         """The present dreams, from left to right."""
-        return [track.dream for track in self._tracks]
+        return [track.dream for track in self._run.tracks]
 
     @property
     def image(self) -> Image.Image:
@@ -113,7 +101,7 @@ class Panel:
     @property
     def changes(self) -> list[tuple[int, str, Any]]:
         """(step, knob, value): the knobs that were turned since the start of this run."""
-        return list(self._tracks[0].changes)
+        return list(self._run.tracks[0].changes)
 
     async def run(self) -> None:
         """Dream to the end, in this cell; the picture is ``panel.image`` afterwards.
@@ -122,51 +110,55 @@ class Panel:
         interrupt button ends it with `asyncio.CancelledError` and keeps the picture; errors of the
         dream are raised. Stop, Reset and a Start in the panel act here as well.
         """
-        self._main_loop.notice()
-        if self._page.shown_by is None or self._page.shown_by != kernel.execution():
+        run = self._run
+        run.check_open()
+        run.main_loop.notice()
+        if run.page.shown_by is None or run.page.shown_by != kernel.execution():
             self._show()
         if not kernel.hears_while_awaiting():
-            self._page.note(
+            run.page.note(
                 "deaf",
                 "While a cell runs, this kernel hears only its own ■ (stop). With the Start button "
                 "every control acts at once.",
             )
         try:
-            await self._run.loop.run(from_start=all(track.done for track in self._tracks))
+            await run.loop.run(from_start=all(track.done for track in run.tracks))
         finally:
-            self._page.note("deaf")
+            run.page.note("deaf")
+        run.check()
 
     async def wait(self) -> None:
-        """Wait for the end of what Start began; raises the error that ended it, if one did."""
+        """Wait for the end of what Start began, then `check`."""
         await self._run.loop.wait()
+        self._run.check()
 
     def check(self) -> None:
-        """Raise the error that ended the last run, if one did."""
-        self._run.loop.check()
+        """Raise the error that ended the last run early, or that spoiled its last figure."""
+        self._run.check()
 
     def start(self) -> None:
         """What the Start button does: from step 0, with the controls as they are now."""
-        self._post(self._run.loop.start)
+        self._run.post(self._run.loop.start, "start")
 
     def pause(self) -> None:
         """What Pause does; `resume` goes on."""
-        self._post(self._run.loop.pause)
+        self._run.post(self._run.loop.pause, "pause")
 
     def resume(self) -> None:
         """What Resume does."""
-        self._post(self._run.loop.resume)
+        self._run.post(self._run.loop.resume, "resume")
 
     def step(self) -> None:
         """What Step does: one step, then pause."""
-        self._post(self._run.loop.step)
+        self._run.post(self._run.loop.step, "step")
 
     def stop(self) -> None:
         """What Stop does: end the run, keep the picture."""
-        self._post(self._run.loop.stop)
+        self._run.post(self._run.loop.stop, "stop")
 
     def reset(self) -> None:
         """What Reset does: end the run, every control and the picture as in the beginning."""
-        self._post(self._run.reset)
+        self._run.post(self._run.reset, "reset")
 
     def save(self, path: str | Path | None = None) -> Path:
         """Write every picture with its settings as PNG; returns the (first) path.
@@ -175,96 +167,42 @@ class Panel:
             path: where to; of several pictures the next ones get ``path-2``, ``path-3``, …
                 Default: the next free names in the panel's folder.
         """
-        return self._save_pictures(path)[0]
+        return save_pictures(self._run.tracks, self._run.folder, path)[0]
 
     def save_film(self, path: str | Path | None = None, **options: Any) -> Path:
         """Write the run so far as an animation; options as for `saving.Film.save`."""
-        return self._save_films(path, **options)[0]
+        return save_films(self._run.tracks, self._run.folder, path, **options)[0]
 
-    def _save_pictures(self, path: str | Path | None = None) -> list[Path]:
-        dreams = [track.dream for track in self._tracks]
-        pictures = [(dream, index) for dream in dreams for index in range(len(dream.seeds))]
-        return self._write(
-            path, ".png", [partial(saving.save_png, dream, index=i) for dream, i in pictures]
-        )
+    def close(self) -> None:
+        """End the run and take the panel off the page. What it dreamed is still there.
 
-    def _save_films(self, path: str | Path | None = None, **options: Any) -> list[Path]:
-        lasts = [side_by_side(track.dream.images) for track in self._tracks]
-        films = [track.film for track in self._tracks]
-        writers = [
-            partial(film.save, last=last, **options)
-            for film, last in zip(films, lasts, strict=True)
-        ]
-        return self._write(path, ".webp", writers)
-
-    def _write(
-        self, path: str | Path | None, suffix: str, writers: Sequence[Callable[[Path], Path]]
-    ) -> list[Path]:
-        """Have each write its file: under this path and numbered ones, or under free names."""
-        written = []
-        for number, write in enumerate(writers, 1):
-            if path is None:
-                with claim_name(self.folder, suffix) as free:
-                    written.append(write(free))
-            else:
-                stem = Path(path).stem + (f"-{number}" if number > 1 else "")
-                written.append(write(Path(path).with_stem(stem)))
-        return written
+        Running the panel's cell again does the same, and so does the end of the panel itself, when
+        it is on no page and no variable has it any more.
+        """
+        self._end()
+        kernel.forget(self)
 
     def figure(self) -> static.StaticFigure:
         """Picture, curve, settings and judge as a figure that stays."""
-        return self._page.figure()
+        return self._run.page.figure()
 
     @property
     def widget(self) -> Any:
         """Everything that is shown, as one widget."""
-        return self._page.widget
+        return self._run.page.widget
 
     def _show(self) -> None:
         if kernel.present():
             self._ipython_display_()
 
     def _ipython_display_(self) -> None:
-        self._page.display()
-        self._main_loop.notice()
-        if self.dream.history and not self._run.loop.active:
-            self._page.keep_figure()
-
-    # ------------------------------------------------------------------ buttons
-
-    def _acts(self) -> dict[str, Callable[[], None]]:
-        return {
-            "start": self.start,
-            "pause": lambda: self.pause() if self.state == "running" else self.resume(),
-            "step": self.step,
-            "stop": self.stop,
-            "reset": self.reset,
-            "save": lambda: self._post(lambda: self._say_saved(self._save_pictures())),
-            "film": lambda: self._post(lambda: self._say_saved(self._save_films())),
-        }
-
-    def _post(self, action: Callable[[], None]) -> None:
-        """Have the kernel's main loop do it: buttons may speak from another thread."""
-        try:
-            self._main_loop.post(self._guarded, action)
-        except Exception as error:
-            self._page.note("error", f"<b>{escape(str(error))}</b>")
-
-    def _guarded(self, action: Callable[[], None]) -> None:
-        """Show what goes wrong in a callback, which nobody else would see."""
-        try:
-            action()
-        except Exception as error:
-            self._run.loop.error = error
-            self._page.show_error(error)
-
-    def _say_later(self) -> None:
-        if self.dream.history:
-            self._page.note("hint", "This acts from the next Start.")
-
-    def _say_saved(self, paths: Sequence[Path]) -> None:
-        more = "".join(f", {path.name}" for path in paths[1:])
-        self._page.note("hint", f"Saved as {escape(str(paths[0]) + more)}.")
+        run = self._run
+        run.check_open()
+        run.page.display()
+        kernel.keep_shown(self)
+        run.main_loop.notice()
+        if self.dream.history and not run.loop.active:
+            run.page.keep_figure()
 
 
 def compare(

@@ -54,8 +54,8 @@ class Track:
                 "margin": "2px",
             }
         )
-        head = widgets.HTML(f'<div class="dl-head">{escape(self.title)}</div>')
         if compared:
+            head = widgets.HTML(f'<div class="dl-head">{escape(self.title)}</div>')
             self.plot.layout.flex = "0 0 auto"
             self.box = widgets.VBox(
                 [head, self.picture, self.plot], layout={"flex": "1 1 380px", "max_width": "560px"}
@@ -85,9 +85,15 @@ class Track:
         return self.dream.done
 
     def advance(self) -> bool:
-        """One step; False if there was none left."""
+        """One step; False if there was none left.
+
+        Raises:
+            RuntimeError: the dream says that it is at its end and that it is not.
+        """
         step = next(self.dream, None)
         if step is None:
+            if not self.dream.done:
+                raise RuntimeError("StopIteration came out of a step of the dream, in its code")
             return False
         self._unread.append(step)
         if self.film.wants(step.step):

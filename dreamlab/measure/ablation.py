@@ -15,7 +15,6 @@ import argparse
 import io
 import json
 import math
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -36,6 +35,7 @@ from dreamlab.figures.sheet import contact_sheet
 from dreamlab.files import write_atomically
 from dreamlab.measure.judge import as_tensors, mean, measure
 from dreamlab.measure.ladder import FULL, LADDER, ORDERS, build_ladder, clip_gradient
+from dreamlab.measure.readme import README, check_readme, put_into_readme
 from dreamlab.measure.sweep import Sweep, load, load_judge, sweep
 from dreamlab.measure.tables import MEASURES, markdown, summarize
 from dreamlab.picturebook.draw import draw
@@ -342,15 +342,13 @@ def bars(summary: Sequence[dict[str, Any]]) -> list[tuple[str, bool]]:
 
 # --- files ----------------------------------------------------------------------------------------
 
-README = Path(__file__).parents[2] / "README.md"
 SHEET, STRIP = Path("docs/ablation.jpg"), Path("docs/strip.jpg")  # beside README
 LARGEST = 1_000_000  # bytes of a sheet in the repository
 
 
-def marks(order: str) -> tuple[str, str]:
-    """Between these lines of README stands the ablation in this order."""
-    name = "ablation" if order == "course" else f"ablation-{order}"
-    return f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+def part_of(order: str) -> str:
+    """The name of the part of README in which the ablation in this order stands."""
+    return "ablation" if order == "course" else f"ablation-{order}"
 
 
 def save_sheet(sheet: Image.Image, path: Path) -> None:
@@ -363,32 +361,19 @@ def save_sheet(sheet: Image.Image, path: Path) -> None:
     write_atomically(path, buffer.getvalue())
 
 
-def check_readme(readme: Path, order: str = "course") -> None:
-    """Raise before hours of dreaming if there is nowhere to write to."""
-    begin, end = marks(order)
-    if not readme.is_file():
-        raise FileNotFoundError(f"no {readme}: --write is for a clone of the repository")
-    text = readme.read_text("utf-8")
-    if not (text.count(begin) == text.count(end) == 1 and text.index(begin) < text.index(end)):
-        raise ValueError(f"{readme} must hold the line {begin} and, below it, {end}, each once")
-
-
 def write_readme(ablation: Ablation, readme: Path, words: str, order: str = "course") -> None:
     """Put the table and `words` about it between the marks of `readme`.
 
     In the course's order the sheet goes there as well, and the strip beside it.
     """
-    check_readme(readme, order)
-    begin, end = marks(order)
-    parts = [begin, ablation.table(README_COLUMNS), "", words]
+    check_readme(readme, part_of(order))
+    parts = [ablation.table(README_COLUMNS), "", words]
     if order == "course":
         save_sheet(ablation.sheet(), readme.parent / SHEET)
         save_sheet(ablation.strip(), readme.parent / STRIP)
         alt = "A row of dreams for each rung: noise at the top, pictures at the bottom"
         parts += ["", f"![{alt}]({SHEET.as_posix()})"]
-    text = "\n".join([*parts, end])
-    pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
-    write_atomically(readme, pattern.sub(lambda _: text, readme.read_text("utf-8")))
+    put_into_readme(readme, part_of(order), "\n".join(parts))
 
 
 THINGS = (
@@ -475,7 +460,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     with said_in_a_sentence(parser):
         if options.write:
-            check_readme(README, options.order)
+            check_readme(README, part_of(options.order))
         options.out.mkdir(parents=True, exist_ok=True)
         clip = load(options.clip, options.device)
         device = str(clip.device)

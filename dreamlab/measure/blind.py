@@ -30,6 +30,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from dreamlab.clip import Clip, load_clip
+from dreamlab.console import print_plainly
 from dreamlab.dream import Dream
 from dreamlab.files import write_atomically
 from dreamlab.measure.judge import Judge, mean, share
@@ -478,6 +479,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     scorer.add_argument(
         "--answers", type=Path, help=f"a table; {ANSWERS} of the folder if not given"
     )
+    print_plainly()
     options = parser.parse_args(arguments)
     try:
         options.act(options)

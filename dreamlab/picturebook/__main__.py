@@ -6,10 +6,16 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
+
+from dreamlab.console import file_named, print_plainly, said_in_a_sentence, whole
+from dreamlab.files import write_atomically
 
 from .draw import contact_sheet, design_sheet
 from .hands import BOOK, UNSEEN, Hand, random_hand
 from .world import scene_number
+
+KINDS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 
 
 def hands_named(name: str, how_many: int, seed: int) -> list[Hand]:
@@ -24,11 +30,15 @@ def main() -> None:
         prog="python -m dreamlab.picturebook",
         description="Draw scenes of the picture-book world with their captions.",
     )
-    parser.add_argument("file", nargs="?", type=Path, default=Path("picturebook.png"))
-    parser.add_argument("--scenes", type=int, default=48)
-    parser.add_argument("--columns", type=int, help="8 scenes, or 3 things with --designs, a row")
-    parser.add_argument("--size", type=int, help="side of a picture; 160 px, 96 with --designs")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("file", nargs="?", type=file_named(*KINDS), default=Path("picturebook.png"))
+    parser.add_argument("--scenes", type=whole(1), default=48)
+    parser.add_argument(
+        "--columns", type=whole(1), help="8 scenes, or 3 things with --designs, a row"
+    )
+    parser.add_argument(
+        "--size", type=whole(8), help="side of a picture; 160 px, 96 with --designs"
+    )
+    parser.add_argument("--seed", type=whole(0), default=0)
     parser.add_argument(
         "--hand",
         choices=("book", "random", "unseen"),
@@ -38,21 +48,24 @@ def main() -> None:
     parser.add_argument(
         "--designs", action="store_true", help="every design of every thing instead of scenes"
     )
+    print_plainly()
     args = parser.parse_args()
-    columns = args.columns if args.columns is not None else 3 if args.designs else 8
-    size = args.size if args.size is not None else 96 if args.designs else 160
-    if args.scenes < 1 or columns < 1:
-        parser.error("--scenes and --columns are at least 1")
-    if size < 8:
-        parser.error("--size is at least 8")
+    columns = args.columns or (3 if args.designs else 8)
+    size = args.size or (96 if args.designs else 160)
     hands = hands_named(args.hand, args.scenes, args.seed)
     if args.designs:
-        design_sheet(columns=columns, size=size, hand=hands[0]).save(args.file)
-        print(f"all designs drawn to {args.file}")
-        return
-    scenes = [scene_number(args.seed, i) for i in range(args.scenes)]
-    contact_sheet(scenes, columns=columns, size=size, hands=hands).save(args.file)
-    print(f"{args.scenes} scenes drawn to {args.file}")
+        sheet, drawn = design_sheet(columns=columns, size=size, hand=hands[0]), "all designs"
+    else:
+        scenes = [scene_number(args.seed, i) for i in range(args.scenes)]
+        sheet = contact_sheet(scenes, columns=columns, size=size, hands=hands)
+        drawn = f"{args.scenes} scenes"
+    with said_in_a_sentence(parser):
+        save(sheet, args.file)
+    print(f"{drawn} drawn to {args.file}")
+
+
+def save(sheet: Image.Image, path: Path) -> None:
+    write_atomically(path, lambda file: sheet.save(file, KINDS[path.suffix.lower()]))
 
 
 if __name__ == "__main__":
