@@ -71,7 +71,9 @@ def photos(draw):
     height, width = draw(st.integers(1, 50)), draw(st.integers(1, 50))
     numbers = np.random.default_rng(draw(st.integers(0, 9))).random((height, width, 4))
     kind = draw(
-        st.sampled_from(["u1", "u2", "f2", ">f8", "?", "tensor", *"1 L LA P RGB RGBA CMYK".split()])
+        st.sampled_from(
+            ["u1", "u2", "f2", ">f8", "?", "tensor", *["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"]]
+        )
     )
     channels = draw(st.sampled_from([1, 3, 4]))
     if kind == "tensor":
