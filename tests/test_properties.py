@@ -70,11 +70,8 @@ def photos(draw):
     """An array, a tensor or an image of any size and kind."""
     height, width = draw(st.integers(1, 50)), draw(st.integers(1, 50))
     numbers = np.random.default_rng(draw(st.integers(0, 9))).random((height, width, 4))
-    kind = draw(
-        st.sampled_from(
-            ["u1", "u2", "f2", ">f8", "?", "tensor", *["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"]]
-        )
-    )
+    modes = ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"]
+    kind = draw(st.sampled_from(["u1", "u2", "f2", ">f8", "?", "tensor", *modes]))
     channels = draw(st.sampled_from([1, 3, 4]))
     if kind == "tensor":
         return torch.tensor(numbers[..., :3], dtype=torch.float32).movedim(-1, 0)
