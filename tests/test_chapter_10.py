@@ -82,7 +82,7 @@ def test_every_way_to_the_crossing_is_right(answer):
         (lambda s, a, w: math.ceil(s / (a * (1 - 1 / w)) - 1e-9), "do not round yet"),
         (lambda s, a, w: s + a * w, "Where are these equal?"),
         (lambda s, a, w: None, "returns nothing yet"),
-        (lambda s, a, w: "16", "for start 10"),
+        (lambda s, a, w: "16", "one number is wanted, and this is a str"),
         (lambda s, a, w: s / 0, "stopped with ZeroDivisionError"),
     ],
 )
@@ -193,7 +193,7 @@ def emptying(wanted, rows):
         ),
         (lambda w, r: by_set(w, r)[::-1], "keep them in the order"),
         (lambda w, r: set(by_set(w, r)), "keep them in the order"),
-        (emptying, "changes what it was given"),
+        (emptying, "changes the list it was given"),
         (lambda w, r: len(by_set(w, r)), "a list of pairs is wanted, and this is a int"),
         (lambda w, r: [row["error"] for row in r], "are left"),
     ],

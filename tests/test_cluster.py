@@ -118,7 +118,7 @@ def test_killed_processes_cost_nothing(arguments, serial, when_one_is_done):
 def test_an_interrupt_keeps_what_the_workers_have_done(arguments, serial, when_one_is_done, client):
     when_one_is_done(lambda: signal.raise_signal(signal.SIGINT))
     # So many that the workers cannot be done with all of them before the interrupt is heard.
-    many = arguments | {"seeds": tuple(range(3, 43))}
+    many = arguments | {"seeds": tuple(range(3, 203))}
     with pytest.warns(UserWarning, match="interrupted: .* dreams were not dreamt"):
         result = sweep(executor=client.get_executor(), **many)
     done = [row for row in result.rows if not row["error"]]

@@ -195,7 +195,8 @@ def test_nothing_else_writes_a_file():
     root = Path(__file__).resolve().parent.parent
     sources = [*(root / "dreamlab").rglob("*.py"), *(root / "tools").glob("*.py")]
     writing = {path.name for path in sources if direct_writes(path.read_text("utf-8"))}
-    assert writing == {"files.py"}
+    # Pages are made in a temporary folder, in an environment that has no dreamlab.
+    assert writing == {"files.py", "pages.py"}
 
 
 # --- names ------------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import nbformat
 
+from dreamlab.files import write_atomically
+
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "README.md"
 TABLES = re.compile(r"<!-- (\w+):begin.*?-->(.*?)<!-- \1:end -->", re.DOTALL)
@@ -104,7 +106,7 @@ def rewritten() -> dict[Path, str]:
 def main() -> None:
     for path, text in rewritten().items():
         if text != path.read_text("utf-8"):
-            path.write_text(text, "utf-8")
+            write_atomically(path, text)
             print(f"changed {path.name}")
 
 
