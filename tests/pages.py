@@ -10,7 +10,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from chapters import CHAPTERS, cells, chapter, load_tool
+from chapters import NOTEBOOKS, cells, chapter, load_tool
 from playwright.sync_api import Page, sync_playwright
 
 pages = load_tool("pages")
@@ -49,7 +49,7 @@ def main(site: Path, shots: Path | None = None) -> int:
         page = browser.new_page(viewport={"width": 1200, "height": 1600})
         page.set_default_timeout(120_000)  # a long page on a busy machine
         page.route("http*://**", lambda route: route.abort())  # reads without network
-        for path in CHAPTERS:
+        for path in NOTEBOOKS:
             page.goto((site / f"{path.stem}.html").resolve().as_uri())
             if shots:
                 shots.mkdir(parents=True, exist_ok=True)

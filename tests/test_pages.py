@@ -4,7 +4,7 @@ import re
 
 import nbformat
 import pytest
-from chapters import CHAPTERS, cells, chapter, load_tool, tags
+from chapters import NOTEBOOKS, cells, chapter, load_tool, tags
 
 pages = load_tool("pages")
 
@@ -21,7 +21,7 @@ def source(tmp_path_factory):
     return source
 
 
-@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_page_has_every_figure_with_its_text_and_the_same_folds(source, path):
     page, stored = chapter(source / path.name), chapter(path)
     for (_, cell), (_, before) in zip(cells(page, "code"), cells(stored, "code"), strict=True):
@@ -34,7 +34,7 @@ def test_a_page_has_every_figure_with_its_text_and_the_same_folds(source, path):
 
 def test_the_index_leads_to_every_page(source):
     index = (source / "index.md").read_text("utf-8")
-    assert all(f"\n{path.stem}\n" in index for path in [*CHAPTERS, source / "CLASSROOM"])
+    assert all(f"\n{path.stem}\n" in index for path in [*NOTEBOOKS, source / "CLASSROOM"])
 
 
 def test_no_link_leads_out_of_the_pages(source):

@@ -67,17 +67,18 @@ def shows_figure(output: nbformat.NotebookNode) -> bool:
 
 
 def lay_out(source: Path) -> None:
-    """Write what Sphinx reads: the chapters, what they link to, an index and a configuration."""
+    """Write what Sphinx reads: the chapters and appendices, what they link to, an index and a configuration."""
     names = []
     about = (ROOT / "pyproject.toml").read_text("utf-8")
     address = re.search(r'^Repository = "(.+)"$', about, re.MULTILINE)[1]
-    for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+    folder = ROOT / "notebooks"
+    for path in sorted([*folder.glob("[0-9][0-9]_*.ipynb"), *folder.glob("[A-Z]_*.ipynb")]):
         # Links out of the folder lead to what is no page: the repository has it.
         text = path.read_text("utf-8").replace("](../", f"]({address}/blob/main/")
         nb = readable(nbformat.reads(text, as_version=4))
         (source / path.name).write_text(nbformat.writes(nb), "utf-8")
         names.append(path.stem)
-    classroom = (ROOT / "notebooks" / "CLASSROOM.md").read_text("utf-8")
+    classroom = (folder / "CLASSROOM.md").read_text("utf-8")
     classroom = classroom.replace("](../", f"]({address}/blob/main/")
     (source / "CLASSROOM.md").write_text(classroom, "utf-8")
     index = INDEX.format(address=address, chapters="\n".join([*names, "CLASSROOM"]))
