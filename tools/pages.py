@@ -67,7 +67,7 @@ def shows_figure(output: nbformat.NotebookNode) -> bool:
 
 
 def lay_out(source: Path) -> None:
-    """Write what Sphinx reads: the chapters and appendices, what they link to, an index and a configuration."""
+    """Write what Sphinx reads: the notebooks, what they link to, an index and a configuration."""
     names = []
     about = (ROOT / "pyproject.toml").read_text("utf-8")
     address = re.search(r'^Repository = "(.+)"$', about, re.MULTILINE)[1]
