@@ -9,8 +9,8 @@ from PIL import Image
 
 from dreamlab.measure import bench, report
 from dreamlab.measure.judge import mean, share
-from dreamlab.measure.readme import marks
 from dreamlab.measure.timing import machine
+from dreamlab.readme import marks
 from dreamlab.recipe import Recipe
 
 BEGIN, END = marks(report.PART)

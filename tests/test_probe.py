@@ -26,6 +26,9 @@ from dreamlab.picturebook.world import (
     thing_in,
     variants,
 )
+from dreamlab.readme import marks
+
+BEGIN, END = marks(score.PART)
 
 # --- one thing for another ------------------------------------------------------------------------
 
@@ -193,7 +196,7 @@ def test_bars_tell_reached_from_missed():
 def marked(tmp_path, monkeypatch):
     files = tmp_path / "README.md", tmp_path / "card.md"
     for file in files:
-        file.write_text(f"before\n{score.BEGIN}\nold\n{score.END}\nafter\n", "utf-8")
+        file.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", "utf-8")
     monkeypatch.setattr(score, "FILES", files)
     return files
 
@@ -209,8 +212,8 @@ def test_one_command_prints_tables_and_bars_and_writes_them(
     first, second = (file.read_text("utf-8") for file in marked)
     assert first == second
     assert "old" not in first
-    assert first.startswith(f"before\n{score.BEGIN}\n| model | object |")
-    assert first.endswith(f"{score.END}\nafter\n")
+    assert first.startswith(f"before\n{BEGIN}\n| model | object |")
+    assert first.endswith(f"{END}\nafter\n")
     rows = [line for line in first.split("\n") if line.startswith("|")]
     assert [sum(row.count("|") == n for row in rows) for n in (8, 4)] == [4, 10]
     for way in (WHOLE, "16-px tiles", "8-px tiles", "4-px tiles", score.HANDS, score.KEPT):

@@ -35,7 +35,6 @@ from dreamlab.figures.sheet import contact_sheet
 from dreamlab.files import write_atomically
 from dreamlab.measure.judge import as_tensors, mean, measure
 from dreamlab.measure.ladder import FULL, LADDER, ORDERS, build_ladder, clip_gradient
-from dreamlab.measure.readme import README, check_readme, put_into_readme
 from dreamlab.measure.sweep import Sweep, load, load_judge, sweep
 from dreamlab.measure.tables import MEASURES, markdown, summarize
 from dreamlab.picturebook.draw import draw
@@ -50,6 +49,7 @@ from dreamlab.picturebook.world import (
     caption,
     compose,
 )
+from dreamlab.readme import README, check_readme, put_into_readme
 from dreamlab.recipe import Recipe
 
 PROMPTS = 40

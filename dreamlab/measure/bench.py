@@ -33,7 +33,6 @@ from dreamlab.measure.costs import (
     step_cost,
 )
 from dreamlab.measure.judge import Judge
-from dreamlab.measure.readme import README, check_readme
 from dreamlab.measure.report import (
     PANELS,
     PART,
@@ -48,6 +47,7 @@ from dreamlab.measure.report import (
 from dreamlab.measure.timing import machine
 from dreamlab.measure.worth import say_top1, time_to_top1, worth
 from dreamlab.picturebook.world import caption
+from dreamlab.readme import README, check_readme
 from dreamlab.recipe import Recipe
 
 PARTS = ("step", "arithmetic", "batches", "canvases", "peers", "top1", "worth")

@@ -8,7 +8,7 @@ from typing import Any
 from dreamlab.figures.plots import STYLES, Plot
 from dreamlab.files import write_atomically
 from dreamlab.measure.judge import Estimate
-from dreamlab.measure.readme import check_readme, put_into_readme
+from dreamlab.readme import check_readme, put_into_readme
 
 Results = dict[str, Any]
 

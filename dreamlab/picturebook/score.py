@@ -19,7 +19,6 @@ under an adversary, who changes the picture so that it looks like another thing.
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -31,7 +30,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..clip import Clip, load_clip
-from ..files import write_atomically
+from ..readme import README, check_readme, put_into_readme
 from .draw import draw
 from .hands import BOOK, UNSEEN, Hand, random_hand
 from .probe import TEST_SEED, WHOLE, as_floats, in_pieces, probe_scenes
@@ -319,28 +318,21 @@ def bars(role: str, known: dict[str, float], by_what: dict[str, float]) -> list[
 
 # --- files ----------------------------------------------------------------------------------------
 
-ROOT = Path(__file__).parents[2]
-FILES = (ROOT / "README.md", MODELS / "README.md")
-BEGIN, END = "<!-- scores:begin -->", "<!-- scores:end -->"
+FILES = (README, MODELS / "README.md")
+PART = "scores"
 
 
 def check_files(files: Sequence[Path]) -> None:
     """Raise before minutes of scoring if there is nowhere to write to."""
     for file in files:
-        if not file.is_file():
-            raise FileNotFoundError(f"no {file}: --write is for a clone of the repository")
-        text = file.read_text("utf-8")
-        if not (text.count(BEGIN) == text.count(END) == 1 and text.index(BEGIN) < text.index(END)):
-            raise ValueError(f"{file} must hold the line {BEGIN} and, below it, {END}, each once")
+        check_readme(file, PART)
 
 
 def write_files(text: str, files: Sequence[Path]) -> None:
     """Put the tables between the marks of README and of the model card."""
     check_files(files)
-    pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
     for file in files:
-        new = pattern.sub(lambda _: f"{BEGIN}\n{text}\n{END}", file.read_text("utf-8"))
-        write_atomically(file, new)
+        put_into_readme(file, PART, text)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
