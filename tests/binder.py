@@ -21,6 +21,7 @@ import time
 import venv
 from pathlib import Path
 
+from chapters import NOTEBOOKS
 from stacks import share
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -147,9 +148,7 @@ def check_memory(folder: Path) -> None:
     try:
         time.sleep(15)
         print(f"JupyterLab alone: {memory(family(server.pid)) / 1e9:.2f} GB")
-        notebooks = ROOT / "notebooks"
-        chapters = sorted(notebooks.glob("[0-9][0-9]_*.ipynb"))
-        for chapter in (*chapters, *sorted(notebooks.glob("[A-Z]_*.ipynb"))):
+        for chapter in NOTEBOOKS:
             check_chapter(chapter, folder, one_core, server.pid)
     finally:
         server.terminate()

@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import re
+import sys
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -13,16 +14,16 @@ import torch
 from nbconvert.preprocessors import TagRemovePreprocessor
 from nbformat import NotebookNode
 
-ROOT = Path(__file__).resolve().parent.parent
-CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-APPENDICES = sorted((ROOT / "notebooks").glob("[A-Z]_*.ipynb"))
-NOTEBOOKS = [*CHAPTERS, *APPENDICES]
+TOOLS = Path(__file__).resolve().parent.parent / "tools"
+sys.path.append(str(TOOLS))  # as it is for the tools themselves
+from course_files import APPENDICES, CHAPTERS, NOTEBOOKS, ROOT, number  # noqa: E402, F401 - for all tests
+
 CHECK = re.compile(r"^check\.(\w+)\((\w+)\)$", re.MULTILINE)
 
 
 def load_tool(name: str) -> ModuleType:
     """A script of `tools/`, as a module."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, TOOLS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -30,12 +31,6 @@ def load_tool(name: str) -> ModuleType:
 
 def chapter(path: Path) -> NotebookNode:
     return nbformat.read(path, as_version=4)
-
-
-def number(path: Path) -> str:
-    """What a notebook is called by: "0" to "10" for a chapter, "A", "B", … for an appendix."""
-    name = path.stem.partition("_")[0]
-    return str(int(name)) if name.isdecimal() else name
 
 
 def core(nb: NotebookNode) -> list[NotebookNode]:

@@ -22,6 +22,7 @@ import time
 import venv
 from pathlib import Path
 
+from chapters import NOTEBOOKS
 from versions import PYTEST, metadata
 
 STACKS = {
@@ -40,8 +41,6 @@ STACKS = {
     "newest": ["ipykernel", "ipython", "ipywidgets"],
 }
 TESTS = Path(__file__).resolve().parent
-NOTEBOOKS = TESTS.parent / "notebooks"
-CHAPTERS = [*sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")), *sorted(NOTEBOOKS.glob("[A-Z]_*.ipynb"))]
 QUIET = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}  # a remark of the debugger that nobody asked
 
 
@@ -91,7 +90,7 @@ def run_chapters(python: str) -> bool:
     from nbclient.exceptions import CellExecutionError
 
     failed = []
-    for path in CHAPTERS:
+    for path in NOTEBOOKS:
         began = time.monotonic()
         manager = KernelManager()
         command = [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
@@ -112,8 +111,8 @@ def run_chapters(python: str) -> bool:
         finally:
             manager.shutdown_kernel(now=True)  # the client leaves a kernel alone that it was given
         print(f"{path.name}: {time.monotonic() - began:.0f} s", flush=True)
-    print(f"chapters: {len(CHAPTERS)}, failed: {', '.join(failed) or 'none'}", flush=True)
-    return bool(CHAPTERS) and not failed
+    print(f"chapters: {len(NOTEBOOKS)}, failed: {', '.join(failed) or 'none'}", flush=True)
+    return bool(NOTEBOOKS) and not failed
 
 
 def versions(python: str) -> str:

@@ -78,7 +78,8 @@ def test_an_address_that_colab_cannot_open_is_refused_and_nothing_written(addres
 
 def test_the_command_writes_what_a_fork_needs(tmp_path):
     """In a copy of the files that it touches."""
-    for path in (ROOT / "pyproject.toml", ROOT / "tools" / "address.py", *tool.rewritten(ADDRESS)):
+    tools = (ROOT / "tools" / name for name in ("address.py", "course_files.py"))
+    for path in (ROOT / "pyproject.toml", *tools, *tool.rewritten(ADDRESS)):
         copy = tmp_path / path.relative_to(ROOT)
         copy.parent.mkdir(exist_ok=True)
         copy.write_bytes(path.read_bytes())

@@ -14,10 +14,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import nbformat
+from course_files import NOTEBOOKS, ROOT, rewrite
 
-from dreamlab.files import write_atomically
-
-ROOT = Path(__file__).resolve().parent.parent
 ADDRESS = re.compile(r'^Repository = "(.*)"$', re.MULTILINE)
 VALID = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+?)")
 BADGES = re.compile(r"^\[!\[Open in Colab\].*$", re.MULTILINE)
@@ -58,12 +56,11 @@ def in_citation(text: str, address: str) -> str:
 def rewritten(address: str) -> dict[Path, str]:
     """What each file that shows the address should hold."""
     files = {}
-    folder = ROOT / "notebooks"
-    for path in (*folder.glob("[0-9][0-9]_*.ipynb"), *folder.glob("[A-Z]_*.ipynb")):
+    for path in NOTEBOOKS:
         name = path.relative_to(ROOT).as_posix()
         files[path] = in_chapter(path.read_text("utf-8"), address, name)
-    for name, rewrite in (("README.md", in_readme), ("CITATION.cff", in_citation)):
-        files[ROOT / name] = rewrite((ROOT / name).read_text("utf-8"), address)
+    for name, fill in (("README.md", in_readme), ("CITATION.cff", in_citation)):
+        files[ROOT / name] = fill((ROOT / name).read_text("utf-8"), address)
     return files
 
 
@@ -78,10 +75,8 @@ def main(arguments: list[str] | None = None) -> None:
         # Binder could open other hosts, Colab could not.
         parser.error(f"{address!r} is no repository on GitHub: https://github.com/owner/name")
     files = {pyproject: ADDRESS.sub(f'Repository = "{address}"', metadata), **rewritten(address)}
-    for path, text in files.items():
-        if text != path.read_text("utf-8"):
-            write_atomically(path, text)
-            print(f"changed {path.relative_to(ROOT)}")
+    for path in rewrite(files):
+        print(f"changed {path.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

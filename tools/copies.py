@@ -23,6 +23,7 @@ from functools import partial
 from pathlib import Path
 
 import nbformat
+from course_files import CHAPTERS, NOTEBOOKS, ROOT
 from nbconvert import NotebookExporter
 from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
@@ -30,7 +31,6 @@ from traitlets.config import Config
 
 from dreamlab.files import write_atomically
 
-ROOT = Path(__file__).resolve().parent.parent
 # "chapter" is on what is true in the chapter alone, such as that solutions are folded away there.
 REMOVED = {
     "student": {"solution", "teacher", "chapter", "claim"},
@@ -120,14 +120,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--into", type=Path, default=ROOT / "copies", help="folder (copies)")
     parser.add_argument("--force", action="store_true", help="also over what somebody worked in")
     options = parser.parse_args(arguments)
-    folder = ROOT / "notebooks"
-    chapters = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
     copies = {
         options.into / kind / path.name: partial(copy, kind, path)
         for kind in REMOVED
-        for path in [*chapters, *folder.glob("[A-Z]_*.ipynb")]
+        for path in NOTEBOOKS
     }
-    copies[options.into / "lesson" / LESSON] = partial(lesson, chapters)
+    copies[options.into / "lesson" / LESSON] = partial(lesson, CHAPTERS)
     worked_in = []
     for path, make in copies.items():
         if path.exists() and not (options.force or is_untouched(path)):

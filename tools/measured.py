@@ -18,10 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
+from course_files import ROOT, rewrite
 
-from dreamlab.files import write_atomically
-
-ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "README.md"
 TABLES = re.compile(r"<!-- (\w+):begin.*?-->(.*?)<!-- \1:end -->", re.DOTALL)
 MARK = re.compile(r"(<!-- = ([^:]+?) : (\S+) -->)(.*?)(<!-- = -->)", re.DOTALL)
@@ -104,10 +102,8 @@ def rewritten() -> dict[Path, str]:
 
 
 def main() -> None:
-    for path, text in rewritten().items():
-        if text != path.read_text("utf-8"):
-            write_atomically(path, text)
-            print(f"changed {path.name}")
+    for path in rewrite(rewritten()):
+        print(f"changed {path.name}")
 
 
 if __name__ == "__main__":

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
+from course_files import NOTEBOOKS, ROOT, number, rewrite
 from nbformat import NotebookNode
 
-from dreamlab.files import write_atomically
-
-ROOT = Path(__file__).resolve().parent.parent
 EXERCISE = re.compile(r"^[●○]{3} · (\d+) minutes$", re.MULTILINE)
 SECTIONS = re.compile(
     r"(?<=\*\*Minutes\*\*\n\n\| section \| minutes \|\n\|---\|---\|\n)(?:\|.*\n)+"
@@ -88,10 +86,10 @@ def in_map(text: str, chapters: dict[str, Minutes]) -> str:
 
 def in_classroom(text: str, chapters: dict[str, Minutes]) -> str:
     lines = ["| chapter | read and run | play | exercises | in all |", "|---|---:|---:|---|---:|"]
-    for number, m in chapters.items():
+    for which, m in chapters.items():
         each = " + ".join(map(str, m.exercises))
-        lines.append(f"| {number} | {m.read} | {m.play} | {each} | {m.all} |")
-    together = sum(m.all for number, m in chapters.items() if number.isdecimal())
+        lines.append(f"| {which} | {m.read} | {m.play} | {each} | {m.all} |")
+    together = sum(m.all for which, m in chapters.items() if which.isdecimal())
     lines.append(f"| all chapters | | | | {together} |")
     return TABLE.sub("\n" + "\n".join(lines) + "\n\n", text)
 
@@ -103,29 +101,25 @@ def rewritten() -> dict[Path, str]:
         ValueError: a chapter does not say how long its sections take.
     """
     notebooks, chapters = {}, {}
-    folder = ROOT / "notebooks"
-    for path in sorted([*folder.glob("[0-9][0-9]_*.ipynb"), *folder.glob("[A-Z]_*.ipynb")]):
+    for path in NOTEBOOKS:
         nb = notebooks[path] = nbformat.read(path, as_version=4)
-        number = path.name.partition("_")[0].removeprefix("0")  # "10", "3", "A"
         try:
-            chapters[number] = minutes_of(nb)
+            minutes = chapters[number(path)] = minutes_of(nb)
         except ValueError as error:
             raise ValueError(f"{path.name}: {error}") from None
-        in_chapter(nb, chapters[number])
+        in_chapter(nb, minutes)
     for nb in notebooks.values():
         for cell in nb.cells:
             if cell.cell_type == "markdown" and cell.source.startswith("## The map"):
                 cell.source = in_map(cell.source, chapters)
     files = {path: nbformat.writes(nb) + "\n" for path, nb in notebooks.items()}
-    classroom = folder / "CLASSROOM.md"
+    classroom = ROOT / "notebooks" / "CLASSROOM.md"
     return files | {classroom: in_classroom(classroom.read_text("utf-8"), chapters)}
 
 
 def main() -> None:
-    for path, text in rewritten().items():
-        if text != path.read_text("utf-8"):
-            write_atomically(path, text)
-            print(f"changed {path.name}")
+    for path in rewrite(rewritten()):
+        print(f"changed {path.name}")
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ import tempfile
 from pathlib import Path
 
 import nbformat
+from course_files import NOTEBOOKS, ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 FOLD = {"solution": "hide-cell", "claim": "hide-cell"}
 CONF = """
 project = "dreamlab"
@@ -71,14 +71,13 @@ def lay_out(source: Path) -> None:
     names = []
     about = (ROOT / "pyproject.toml").read_text("utf-8")
     address = re.search(r'^Repository = "(.+)"$', about, re.MULTILINE)[1]
-    folder = ROOT / "notebooks"
-    for path in sorted([*folder.glob("[0-9][0-9]_*.ipynb"), *folder.glob("[A-Z]_*.ipynb")]):
+    for path in NOTEBOOKS:
         # Links out of the folder lead to what is no page: the repository has it.
         text = path.read_text("utf-8").replace("](../", f"]({address}/blob/main/")
         nb = readable(nbformat.reads(text, as_version=4))
         (source / path.name).write_text(nbformat.writes(nb), "utf-8")
         names.append(path.stem)
-    classroom = (folder / "CLASSROOM.md").read_text("utf-8")
+    classroom = (ROOT / "notebooks" / "CLASSROOM.md").read_text("utf-8")
     classroom = classroom.replace("](../", f"]({address}/blob/main/")
     (source / "CLASSROOM.md").write_text(classroom, "utf-8")
     index = INDEX.format(address=address, chapters="\n".join([*names, "CLASSROOM"]))

@@ -1,0 +1,28 @@
+"""What the tools beside this one share: where the notebooks are, and files that follow from others.
+
+Nothing is imported here that needs dreamlab: pages are made in an environment that has none.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+APPENDICES = sorted((ROOT / "notebooks").glob("[A-Z]_*.ipynb"))
+NOTEBOOKS = [*CHAPTERS, *APPENDICES]
+
+
+def number(path: Path) -> str:
+    """What a notebook is called by: "0" to "10" for a chapter, "A", "B", … for an appendix."""
+    name = path.stem.partition("_")[0]
+    return str(int(name)) if name.isdecimal() else name
+
+
+def rewrite(files: Mapping[Path, str]) -> Iterator[Path]:
+    """Write each file whose text is not yet this; yields those that were changed."""
+    from dreamlab.files import write_atomically
+
+    for path, text in files.items():
+        if text != path.read_text("utf-8"):
+            write_atomically(path, text)
+            yield path
