@@ -115,6 +115,15 @@ def tiny_siglip_dir(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
+def one_thread() -> Iterator[None]:
+    """One thread: then a job's own computing time counts, and a busy machine is no matter."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
 def count_tensors() -> Iterator[Callable[[], int]]:
     """A function that counts the tensors which are alive and were made since the test began."""
     gc.collect()

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from chapters import functions
+from test_chapter_2 import slow_noise
 
 from dreamlab.measure.judge import spectrum_slope
 
@@ -10,18 +11,6 @@ from dreamlab.measure.judge import spectrum_slope
 @pytest.fixture
 def define():
     return functions("A_spectra")
-
-
-def noise(*shape: int, seed: int = 1) -> torch.Tensor:
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def slow_noise(size: int, exponent: float, seed: int = 1) -> torch.Tensor:
-    """A picture (3, size, size) whose power falls like f^(2 · exponent)."""
-    f = torch.fft.fftfreq(size, 1 / size)
-    f = torch.hypot(f[:, None], f).clamp(min=1)
-    waves = torch.fft.ifft2(torch.fft.fft2(noise(size, size, seed=seed) - 0.5) * f**exponent).real
-    return (0.5 + 0.1 * waves / waves.std()).expand(3, size, size)
 
 
 # Sides that are powers of two, and ends between two waves: no wave lies on the edge of a ring,

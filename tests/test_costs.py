@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 import torch
-from test_timing import compute, one_thread
+from test_timing import compute
 
 from dreamlab.measure import costs
 from dreamlab.measure.costs import (
@@ -22,7 +22,7 @@ from dreamlab.measure.peers import PEERS
 from dreamlab.measure.timing import WARM_UP
 from dreamlab.recipe import Recipe
 
-pytestmark = pytest.mark.usefixtures(one_thread.__name__)
+pytestmark = pytest.mark.usefixtures("one_thread")
 TINY = Recipe(size=32, steps=4, octaves=(0.5, 1.0), views=3)
 QUICK = {"pairs": 2, "most": 5.0}
 

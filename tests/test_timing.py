@@ -10,15 +10,6 @@ from dreamlab.measure.timing import FEWEST, WARM_UP, Pairs, in_turns, machine, p
 CPU = torch.device("cpu")
 
 
-@pytest.fixture
-def one_thread():
-    """Then a job's own computing time counts, and a busy machine is no matter."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def compute(milliseconds):
     """Keep the processor busy: sleeping would not count as computing."""
     end = time.thread_time() + milliseconds / 1000

@@ -42,13 +42,8 @@ JUDGE = dataclasses.replace(
 HOW = {"device": "cpu", "workers": 1, "precision": Precision("float32", 1)}
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Small models gain nothing from more, and wait for each other where cores are busy."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+# Small models gain nothing from more, and wait for each other where cores are busy.
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def _data(plan, tmp_path):
