@@ -22,9 +22,9 @@ import venv
 from pathlib import Path
 
 from chapters import NOTEBOOKS
+from clone import ROOT, checkout
 from stacks import share
 
-ROOT = Path(__file__).resolve().parent.parent
 LIMIT = 2e9  # bytes that a session on mybinder.org may use
 
 PLAN = """
@@ -52,18 +52,6 @@ dream.run()
 print(f"ten steps: loss {dream.history[0].clip_loss:.2f} to {dream.history[-1].clip_loss:.2f}")
 assert dream.history[-1].clip_loss < dream.history[0].clip_loss
 """
-
-
-def checkout(folder: Path) -> Path:
-    """The files that Binder would clone."""
-    copy = folder / "repository"
-    names = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.split("\0")
-    for name in filter(None, names):
-        (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, copy / name)
-    return copy
 
 
 def environment(folder: Path, *packages: str) -> Path:

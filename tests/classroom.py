@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from binder import checkout
+from clone import checkout
 
 KIT = "notebooks/CLASSROOM.md"
 

@@ -6,6 +6,7 @@ gradients, seeds and messages needs. They load in well under a second.
 
 import gc
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,14 @@ import torch
 from safetensors.torch import save_file
 
 import dreamlab.clip
+from dreamlab.course.machine import usable_cores
+
+# Under `-n` the workers share the cores, and so do the kernels and processes that tests start.
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+if WORKERS > 1:
+    threads = max(1, usable_cores() // WORKERS)
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    torch.set_num_threads(threads)
 
 # Width 64 and one layer make the text tower quick; the vocabulary is CLIP's own, since the
 # tokenizer is.
@@ -79,6 +88,12 @@ def create_clip_folder(
             edit(model)
     save_file(model.state_dict(), folder / "open_clip_model.safetensors")
     return folder
+
+
+@pytest.hookimpl(optionalhook=True)  # tests/versions.py runs without pytest-xdist
+def pytest_xdist_auto_num_workers() -> int:
+    """`-n auto`: a worker and the kernel that it drives take up to 2 GB."""
+    return min(4, usable_cores())
 
 
 @pytest.fixture(scope="session")

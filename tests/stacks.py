@@ -20,10 +20,14 @@ import sysconfig
 import tempfile
 import time
 import venv
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from chapters import NOTEBOOKS
 from versions import PYTEST, metadata
+
+from dreamlab.course.machine import usable_cores
 
 STACKS = {
     # What Google Colab has, as far as a notebook's messages go.
@@ -81,38 +85,43 @@ def leaves_alone(python: str) -> bool:
     return not changed
 
 
-def run_chapters(python: str) -> bool:
-    """Execute every chapter and appendix in that Python's kernel, in the chapters' folder."""
+def run_chapter(python: str, path: Path) -> str:
+    """Execute a chapter in that Python's kernel, in its own folder; returns what went wrong."""
     import nbformat
     from jupyter_client import KernelManager
     from jupyter_client.kernelspec import KernelSpec
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
 
-    failed = []
-    for path in NOTEBOOKS:
-        began = time.monotonic()
-        manager = KernelManager()
-        command = [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        manager._kernel_spec = KernelSpec(argv=command, language="python", display_name="stack")
-        client = NotebookClient(
-            nbformat.read(path, as_version=4),
-            km=manager,
-            timeout=600,
-            startup_timeout=180,
-            iopub_timeout=60,
-            resources={"metadata": {"path": str(path.parent)}},
-        )
-        try:
-            client.execute(env=os.environ | QUIET | {"PYTHONPATH": str(TESTS.parent)})
-        except CellExecutionError as error:
-            failed.append(path.name)
-            print(error)
-        finally:
-            manager.shutdown_kernel(now=True)  # the client leaves a kernel alone that it was given
+    began = time.monotonic()
+    manager = KernelManager()
+    command = [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    manager._kernel_spec = KernelSpec(argv=command, language="python", display_name="stack")
+    client = NotebookClient(
+        nbformat.read(path, as_version=4),
+        km=manager,
+        timeout=600,
+        startup_timeout=180,
+        iopub_timeout=60,
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    one_thread = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(TESTS.parent)}
+    try:
+        client.execute(env=os.environ | QUIET | one_thread)
+    except CellExecutionError as error:
+        return f"{path.name}: {error}"
+    finally:
+        manager.shutdown_kernel(now=True)  # the client leaves a kernel alone that it was given
         print(f"{path.name}: {time.monotonic() - began:.0f} s", flush=True)
-    print(f"chapters: {len(NOTEBOOKS)}, failed: {', '.join(failed) or 'none'}", flush=True)
-    return bool(NOTEBOOKS) and not failed
+    return ""
+
+
+def run_chapters(python: str) -> bool:
+    """Execute every chapter and appendix, as many at a time as there are cores, up to four."""
+    with ProcessPoolExecutor(min(4, usable_cores())) as pool:
+        wrong = [*filter(None, pool.map(partial(run_chapter, python), NOTEBOOKS))]
+    print(*wrong, f"chapters: {len(NOTEBOOKS)}, failed: {len(wrong)}", sep="\n", flush=True)
+    return bool(NOTEBOOKS) and not wrong
 
 
 def versions(python: str) -> str:

@@ -1,6 +1,8 @@
 """The scripts that run the package on other versions read what to run from pyproject.toml."""
 
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import versions
@@ -50,3 +52,13 @@ def test_interpreters_run_and_stand_ins_do_not_count(tmp_path):
     assert versions.version_of(str(stand_in)) is None
     assert versions.version_of(str(tmp_path / "none")) is None
     assert sys.version_info[:2] in versions.interpreters()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="tomllib is borrowed from pip below 3.11")
+@pytest.mark.parametrize("script", ["versions", "classroom"])
+def test_jobs_on_a_bare_machine_import_nothing_that_is_not_pythons_own(script):
+    folder = Path(versions.__file__).parent
+    code = f"import sys; sys.path.insert(0, {str(folder)!r}); import {script}"
+    # -I -S: no site-packages, no environment variables, no current folder.
+    run = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
