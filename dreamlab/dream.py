@@ -297,7 +297,10 @@ class Dream:
 
     @property
     def done(self) -> bool:
-        """Whether all steps of the recipe are done."""
+        """Whether all steps of the recipe are done.
+
+        Where their number was lowered meanwhile, the picture keeps the canvas of its octave.
+        """
         return self._state.step >= self.recipe.steps
 
     @property

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -183,6 +184,24 @@ def test_all_strange_files_together(handed_in, judge, capsys, monkeypatch):
     said = capsys.readouterr()
     assert "3 pictures" in said.out
     assert said.err.count("left out: ") == len(STRANGE) + 2
+
+
+def test_a_file_that_takes_too_long_is_left_out(handed_in, monkeypatch):
+    released, entry = threading.Event(), gallery._entry
+
+    def slow(name, content):
+        if name == "bert":
+            released.wait()
+        return entry(name, content)
+
+    monkeypatch.setattr(gallery, "_entry", slow)
+    monkeypatch.setattr(gallery, "LONGEST_WAIT", 5.0)
+    try:
+        entries, problems = gallery.collect(handed_in)
+    finally:
+        released.set()
+    assert [entry.name for entry in entries] == ["anna/dream-001", "pair"]
+    assert "bert.png: it was not read within 5 seconds" in problems
 
 
 def test_a_suffix_in_capitals_is_a_picture(handed_in):

@@ -39,9 +39,13 @@ def path(request) -> Path:
     return request.param
 
 
+def without_code(nb: NotebookNode) -> str:
+    return "\n\n".join(cell.source for _, cell in cells(nb, "markdown"))
+
+
 def prose(nb: NotebookNode) -> str:
     """What is to be read as English: without code, formulas, links' addresses and HTML."""
-    text = "\n\n".join(cell.source for _, cell in cells(nb, "markdown"))
+    text = without_code(nb)
     for noise in (
         r"```.*?```",
         r"`[^`]*`",
@@ -333,6 +337,14 @@ def test_there_is_a_chapter():
 )
 def test_chapters_pass_the_gate(gate, path):
     assert list(gate(chapter(path))) == []
+
+
+def test_a_chapter_has_one_title_wherever_it_is_named(path):
+    (title,) = re.findall(r"^# (.+)$", chapter(path).cells[0].source, re.MULTILINE)
+    readme = (path.parents[1] / "README.md").read_text("utf-8")
+    assert f"[{title}](notebooks/{path.name})" in readme
+    start = without_code(chapter(CHAPTERS[0]))
+    assert f"[{title}]({path.name})" in start or f"{title} (this one)" in start
 
 
 def test_chapters_are_small_and_their_links_lead_somewhere(path):

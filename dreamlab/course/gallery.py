@@ -19,8 +19,10 @@ import os
 import re
 import stat
 import sys
+import threading
 import warnings
 from collections.abc import Sequence
+from concurrent.futures import Future, TimeoutError
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,7 @@ from dreamlab.picture import open_picture, opened
 MARK = ("Software", "dreamlab gallery")  # in a sheet, so that it is known again
 LARGEST_FILE = 100 * 2**20  # bytes
 LONGEST_PROMPT = 2000  # letters
+LONGEST_WAIT = 20.0  # seconds for a file, where the largest picture takes about one
 SIDE = 512  # px that judge and sheet need at most
 COLUMNS = ("name", "prompt", "not", "seed", "steps", "recipe", "turned", "clip", "judge", "rank")
 
@@ -80,12 +83,39 @@ def collect(folder: str | Path) -> tuple[list[Entry], list[str]]:
     for path in _files(folder):
         name = path.relative_to(folder).as_posix()
         try:
-            content = _content(path)
-            if not _is_ours(path, content):
-                entries.append(_entry(re.sub(r"(?i)\.png$", "", name), content))
+            if entry := _in_time(path, name):
+                entries.append(entry)
         except Exception as error:  # whatever a file brings about, the others shall be seen
             problems.append(f"{shown(name)}: {shown(str(error) or type(error).__name__)}")
     return entries, problems
+
+
+def _in_time(path: Path, name: str) -> Entry | None:
+    """`_read`, or a sentence after `LONGEST_WAIT`; what still reads then is left behind.
+
+    A thread that is left behind keeps nobody from ending, and memory is bounded by the file's size.
+    """
+    result: Future = Future()
+
+    def read() -> None:
+        try:
+            result.set_result(_read(path, name))
+        except BaseException as error:
+            result.set_exception(error)
+
+    threading.Thread(target=read, daemon=True).start()
+    try:
+        return result.result(LONGEST_WAIT)
+    except TimeoutError:  # before Python 3.11 not the built-in one
+        if result.done():
+            raise
+        raise ValueError(f"it was not read within {LONGEST_WAIT:g} seconds") from None
+
+
+def _read(path: Path, name: str) -> Entry | None:
+    """The entry in a file; None if a gallery wrote it."""
+    content = _content(path)
+    return None if _is_ours(path, content) else _entry(re.sub(r"(?i)\.png$", "", name), content)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -30,6 +30,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..clip import Clip, load_clip
+from ..console import print_plainly, said_in_a_sentence
 from ..readme import README, check_readme, put_into_readme
 from .draw import draw
 from .hands import BOOK, UNSEEN, Hand, random_hand
@@ -363,32 +364,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--device", help="cpu, cuda, mps …; the best there is unless given")
     parser.add_argument("--write", action="store_true", help="put the tables into README and card")
+    print_plainly()
     options = parser.parse_args(arguments)
     if options.scenes < 2 or options.frames < 1:
         parser.error("--scenes is at least 2, --frames at least 1")
     if not 0 <= options.epsilon < 100:
         parser.error(f"--epsilon is a length, 0 or more, got {options.epsilon}")
-    if options.write:
-        if options.names != list(PLANS):
-            parser.error(f"--write is for both embedded models, {' and '.join(PLANS)}")
-        check_files(FILES)
-    # First, because it is quick and says at once if a model cannot be loaded.
-    clips = {name: load_clip(name, device=options.device) for name in options.names}
-    pictures = Pictures.drawn(options.scenes, options.frames)
-    roles, results = {}, {}
-    for name, clip in clips.items():
-        roles[name] = options.role or ("judge" if name.endswith("judge") else "dreamer")
-        epsilon = options.epsilon if roles[name] == "dreamer" else None
-        results[name] = scores(clip, pictures, epsilon=epsilon)
-    text = tables(results, options.epsilon)
-    print(text)
-    for name, result in results.items():
-        print(f"\n{name}, as the {roles[name]}:")
-        for sentence, reached in bars(roles[name], *result):
-            print("✓" if reached else "✗", sentence)
-    if options.write:
-        write_files(text, FILES)
-        print("\nwritten to " + " and ".join(map(str, FILES)))
+    if options.write and options.names != list(PLANS):
+        parser.error(f"--write is for both embedded models, {' and '.join(PLANS)}")
+    with said_in_a_sentence(parser):
+        if options.write:
+            check_files(FILES)
+        # First, because it is quick and says at once if a model cannot be loaded.
+        clips = {name: load_clip(name, device=options.device) for name in options.names}
+        pictures = Pictures.drawn(options.scenes, options.frames)
+        roles, results = {}, {}
+        for name, clip in clips.items():
+            roles[name] = options.role or ("judge" if name.endswith("judge") else "dreamer")
+            epsilon = options.epsilon if roles[name] == "dreamer" else None
+            results[name] = scores(clip, pictures, epsilon=epsilon)
+        text = tables(results, options.epsilon)
+        print(text)
+        for name, result in results.items():
+            print(f"\n{name}, as the {roles[name]}:")
+            for sentence, reached in bars(roles[name], *result):
+                print("✓" if reached else "✗", sentence)
+        if options.write:
+            write_files(text, FILES)
+            print("\nwritten to " + " and ".join(map(str, FILES)))
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
+from dreamlab.console import print_plainly, said_in_a_sentence
 from dreamlab.files import write_atomically
 from dreamlab.precision import Precision, choose_precision
 
@@ -149,7 +150,11 @@ def load_batch(
 ) -> tuple[Batch, torch.Generator]:
     """The scenes of a step and the generator of all its randomness."""
     rng = np.random.default_rng([plan.seed, 2, step])
-    chosen = np.sort(rng.choice(plan.scenes, plan.batch, replace=False))
+    likely = np.ones(plan.scenes)
+    if plan.gradient:  # what stands alone can be seen close up
+        likely += 2 * alone(data["attributes"][: plan.scenes])
+    chosen = rng.choice(plan.scenes, plan.batch, replace=False, p=likely / likely.sum())
+    chosen.sort()
     rng.shuffle(chosen)
     which = rng.integers(CAPTIONS, size=plan.batch)
     which[: plan.batch // 2] = CAPTIONS - 1  # half of the captions are complete
@@ -191,10 +196,41 @@ def through(images: Tensor, matrix: Tensor, side: int = IMAGE) -> Tensor:
     return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
 
+def alone(numbers: Tensor | np.ndarray) -> Tensor | np.ndarray:
+    """Where one thing stands and nothing else, (b,), of attributes (b, 9)."""
+    return (numbers[:, 4] == 0) & (numbers[:, 5] < 0)
+
+
+def close_up(owners: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Windows that a thing fills to 55 to 90 %: sides (b,), centres (b, 2) from −1 to 1.
+
+    `owners` is the thing's share in each pixel, (b, n, n).
+    """
+    n = owners.shape[-1]
+    line = torch.arange(n, device=owners.device)
+
+    def extent(along: int) -> tuple[Tensor, Tensor]:
+        there = owners.amax(along) > 0.5
+        last = torch.where(there, line, -1).amax(1) + 1
+        return torch.where(there, line, n).amin(1) / n, last / n
+
+    (left, right), (top, bottom) = extent(1), extent(2)
+    size = torch.maximum(right - left, bottom - top).clamp(0, 1)
+    sides = (size / _uniform(0.55, 0.9, size.shape, generator, owners)).clamp(0.4, 1)
+    middle = torch.stack([left + right, top + bottom], -1) - 1
+    # Off the middle as far as the thing stays inside the window, and the window in the painting.
+    slack = (sides - size).clamp(min=0)[:, None]
+    middle = middle + slack * _uniform(-1, 1, middle.shape, generator, owners)
+    room = (1 - sides)[:, None]
+    return sides, middle.clamp(-room, room)
+
+
 def drawings(batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """What the dreamer's gradient must point at: clean windows, and who owns their pixels.
 
-    Light and colours stay as painted: a gradient that must guess them draws them pale.
+    Most things that stand alone are seen close up: a shape that is large, and always about as
+    large, is learned sooner. Light and colours stay as painted: a gradient that must guess them
+    draws them pale.
     """
     b, like = len(batch.pictures), batch.pictures
     wide = _uniform(0, 1, (b,), generator, like) < 0.75
@@ -202,6 +238,13 @@ def drawings(batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         wide, _uniform(0.85, 1, (b,), generator, like), _uniform(0.6, 0.85, (b,), generator, like)
     )
     matrix = window(sides, torch.zeros_like(sides), generator, like)
+    sides, middle = close_up(batch.owners[:, 1], generator)
+    near = alone(batch.numbers) & (_uniform(0, 1, (b,), generator, like) < 0.8)
+    mirror = matrix[:, 0, 0].sign()
+    closer = torch.zeros_like(matrix)
+    closer[:, 0, 0], closer[:, 1, 1] = sides * mirror, sides
+    closer[:, :, 2] = middle
+    matrix = torch.where(near[:, None, None], closer, matrix)
     return through(like, matrix), through(batch.owners, matrix)
 
 
@@ -383,8 +426,7 @@ class Student:
         b = len(batch.words)
         views, first = look(batch, generator, harsh)
         # Fools are made of one thing that stands there once: its tiles hold no whole thing.
-        alone = (batch.numbers[:, 4] == 0) & (batch.numbers[:, 5] < 0)
-        few = alone.nonzero()[: b // 4, 0]
+        few = alone(batch.numbers).nonzero()[: b // 4, 0]
         pictures = torch.cat([views, fools(views[few], first[few], generator)])
         if self.device.type == "cpu":
             pictures = pictures.contiguous(memory_format=torch.channels_last)
@@ -652,6 +694,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, help="of torch, at most; all cores unless given")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="painters")
+    print_plainly()
     args = parser.parse_args()
     for name in args.names:
         if name not in PLANS:
@@ -661,8 +704,8 @@ def main() -> None:
             parser.error(f"--{option} is at least 1, got {getattr(args, option)}")
     if args.threads:
         torch.set_num_threads(args.threads)
-    for name in args.names:
-        try:
+    with said_in_a_sentence(parser):
+        for name in args.names:
             train(
                 name,
                 args.folder,
@@ -671,10 +714,6 @@ def main() -> None:
                 workers=args.workers,
                 out=args.out,
             )
-        except (ValueError, FloatingPointError) as error:
-            parser.exit(1, f"{error}\n")
-        except KeyboardInterrupt as stop:
-            parser.exit(130, f"\n{stop}\n")
 
 
 if __name__ == "__main__":
