@@ -395,6 +395,39 @@ def test_the_rate_warms_up_stays_and_cools():
     assert all(np.diff(rates[60:]) < 0) and rates[-1] < 0.03
 
 
+def test_a_tuned_model_begins_with_the_embedded_weights(tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "MODELS", tmp_path / "models")
+    first = train.Run(JUDGE, torch.device("cpu"), HOW["precision"])
+    train.save(first.averaged(), JUDGE, tmp_path / "models" / "judge")
+    begun = train.embedded_weights(tmp_path / "models" / "judge")
+    for name, weight in first.student.model.state_dict().items():
+        torch.testing.assert_close(begun[name], weight, atol=1e-3, rtol=1e-3)
+
+    # A rate of nothing leaves the weights where they began, but for the means of BatchNorm.
+    still = dataclasses.replace(JUDGE, seed=JUDGE.seed + 1, tuned=True, learning_rate=0.0)
+    train.train("judge", tmp_path, still, out=tmp_path / "out", **HOW)
+    ended = _weights(tmp_path / "out" / "judge")
+    for name, weight in _weights(tmp_path / "models" / "judge").items():
+        if "running" not in name and "num_batches" not in name:
+            assert torch.equal(ended[name], weight), name
+
+
+def test_a_close_up_holds_the_whole_thing(tmp_path):
+    data = _data(dataclasses.replace(DREAMER, scenes=60), tmp_path)
+    plan = dataclasses.replace(DREAMER, scenes=60, batch=40)
+    batch, generator = train.load_batch(data, plan, 0, torch.device("cpu"))
+    owners = batch.owners[train.alone(batch.numbers), 1]
+    assert len(owners) >= 10
+    sides, middle = train.close_up(owners, generator)
+    assert ((sides >= 0.4) & (sides <= 1)).all()
+    assert (middle.abs() <= 1 - sides[:, None] + 1e-6).all(), "no window leaves its painting"
+    for owner, side, (x, y) in zip(owners, sides.tolist(), middle.tolist(), strict=True):
+        rows, columns = (2 * (i + 0.5) / owner.shape[-1] - 1 for i in owner.nonzero(as_tuple=True))
+        assert (rows - y).abs().max() <= side and (columns - x).abs().max() <= side
+        size = max((r.max() - r.min()).item() for r in (rows, columns))
+        assert size / 2 / side > 0.35 or side == pytest.approx(0.4)
+
+
 def test_command_line_answers_in_a_sentence(capsys, monkeypatch):
     for arguments, words in (
         (["nobody"], "no plan for 'nobody'; there are picturebook, picturebook-judge"),

@@ -32,6 +32,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from open_clip.model import CLIP
+from safetensors.torch import load_file
 from safetensors.torch import save as serialize
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -66,6 +67,7 @@ IMAGE = 64  # side of what the models see, px
 MEAN, STD = 0.5, 0.25
 KEEP_EVERY = 60.0  # seconds between two checkpoints
 MODELS = Path(__file__).parent / "models"
+WEIGHTS = "open_clip_model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ class Plan:
     adversary: float = 0.0  # L2 length of the training adversary, in values of [0, 1] at 64 px
     seen: float = 1.0  # share of the patches that the dreamer sees of a picture
     all_seen: float = 0.15  # of the steps, at the end, when it sees them all
+    tuned: bool = False  # begin with the embedded model's weights, not with random ones
 
     def learning_rate_at(self, step: int) -> float:
         """Warm up, stay, and fall to zero over the last part of the steps."""
@@ -470,7 +473,7 @@ def save(model: CLIP, plan: Plan, folder: Path) -> None:
     full[torch.from_numpy(vocabulary())] = compact
     state["token_embedding.weight"] = full
     state = {k: v.half() if v.ndim >= 2 else v for k, v in state.items()}
-    write_atomically(folder / "open_clip_model.safetensors", serialize(state))
+    write_atomically(folder / WEIGHTS, serialize(state))
     config = {
         "model_cfg": {
             "embed_dim": plan.embed_dim,
@@ -487,12 +490,32 @@ def save(model: CLIP, plan: Plan, folder: Path) -> None:
     write_atomically(folder / "open_clip_config.json", json.dumps(config, indent=2) + "\n")
 
 
+def embedded_weights(folder: Path) -> dict[str, Tensor]:
+    """The weights that `save` wrote, as `build` has them.
+
+    Raises:
+        OSError: there are none.
+    """
+    state = load_file(folder / WEIGHTS)
+    words = torch.from_numpy(vocabulary())
+    state["token_embedding.weight"] = state["token_embedding.weight"][words]
+    return {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+
+
 class Run:
     """A training between two steps: student, running mean of its weights, optimiser, step."""
 
-    def __init__(self, plan: Plan, device: torch.device, precision: Precision) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        device: torch.device,
+        precision: Precision,
+        weights: dict[str, Tensor] | None = None,
+    ) -> None:
         self.plan = plan
         self.student = Student(plan, device, precision)
+        if weights is not None:
+            self.student.model.load_state_dict(weights)
         self.step = 0
         parts = (self.student.model, self.student.heads)
         self.weights = [weight for part in parts for weight in part.parameters()]
@@ -640,7 +663,8 @@ def train(
         precision = measured_precision(plan, data, place)
     print(f"{name}: {precision}")
     torch.set_num_threads(precision.threads)
-    run = Run(plan, place, precision)
+    begin = plan.tuned and kept is None
+    run = Run(plan, place, precision, embedded_weights(MODELS / name) if begin else None)
     if kept is not None:
         run.restore(kept)
         print(f"{name}: going on from step {run.step} of {checkpoint}")
