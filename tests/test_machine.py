@@ -16,6 +16,7 @@ from test_project import load_pyproject
 
 import dreamlab
 from dreamlab import console, loading
+from dreamlab.cores import usable_cores
 from dreamlab.course import machine
 from dreamlab.course.machine import Item, Report, Trouble, check_machine, look_at
 
@@ -218,7 +219,7 @@ def test_a_containers_memory(tmp_path, files, free):
 
 def test_a_containers_share_of_the_cores(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: range(8), raising=False)
-    assert machine.usable_cores(tmp_path) == 8
+    assert usable_cores(tmp_path) == 8
     for text, cores in (
         ("max 100000\n", 8),
         ("150000 100000\n", 2),
@@ -226,7 +227,7 @@ def test_a_containers_share_of_the_cores(tmp_path, monkeypatch):
         ("1600000 100000\n", 8),
     ):
         (tmp_path / "cpu.max").write_text(text)
-        assert machine.usable_cores(tmp_path) == cores
+        assert usable_cores(tmp_path) == cores
 
 
 def test_more_threads_than_cores(monkeypatch):

@@ -18,7 +18,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib
-import os
 import platform
 import re
 import shutil
@@ -34,6 +33,7 @@ from importlib import metadata
 from pathlib import Path
 
 from dreamlab.console import print_plainly
+from dreamlab.cores import usable_cores
 
 PYTHON = (3, 10)
 WIDGETS = (7, 7)  # the ipywidgets that the panel needs; Colab has 7.7
@@ -278,18 +278,6 @@ def check_processors() -> str:
             f"import torch; torch.set_num_threads({cores}) into a chapter's first cell"
         )
     return f"PyTorch computes on {of}"
-
-
-def usable_cores(root: Path = Path("/sys/fs/cgroup")) -> int:
-    """Processor cores that this program may use, a container's share included, at least 1."""
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
-    with contextlib.suppress(OSError, ValueError):  # no such file, or it says "max"
-        quota, period = map(int, (root / "cpu.max").read_text().split())
-        cores = min(cores, -(-quota // period))
-    return max(1, cores)
 
 
 def check_models() -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from dreamlab.cores import usable_cores
 from dreamlab.precision import wait
 
 WARM_UP = 3  # pairs that are not counted: allocators and caches fill
@@ -122,7 +123,7 @@ def machine(device: torch.device) -> dict[str, Any]:
         "accelerator": accelerator,
         "processor": _processor(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
-        "cores": cores(),
+        "cores": usable_cores(),
         "threads": torch.get_num_threads(),
         "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "memory_gb": _memory(),
@@ -130,12 +131,6 @@ def machine(device: torch.device) -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__,
     }
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    allowed = getattr(os, "sched_getaffinity", None)
-    return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 def _processor() -> str:
