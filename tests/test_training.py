@@ -32,6 +32,7 @@ DREAMER = dataclasses.replace(
     },
     adversary=1.0,
     seen=0.5,
+    dreamt=0.25,
     **SMALL,
 )
 JUDGE = dataclasses.replace(
@@ -269,6 +270,25 @@ def test_a_glimpse_sees_its_share_and_things_more_readily():
     assert 0.55 < upper < 0.75  # without preference one half, with nothing else one
     assert not torch.equal(seen[0], seen[1])
     assert student.glimpse.choose(things, 1.0, _generator(0)).min() == 1
+
+
+def test_dreams_under_way_climb_and_end_by_chance():
+    dreams = train.Dreams()
+    new = {"picture": torch.full((400, 3, 8, 8), 0.5), "words": torch.zeros(400, 2)}
+    dreams.with_new(new, _generator(0))
+    gradient = torch.randn(400, 3, 8, 8, generator=_generator(1))
+    dreams.climb(gradient, _generator(2))
+    moved = dreams.rows["picture"] - 0.5
+    length = moved.square().mean((1, 2, 3)).sqrt()
+    low, high = train.Dreams.STEPS
+    assert low <= length.min() and length.max() <= high * 1.001
+    cosine = torch.nn.functional.cosine_similarity(moved.flatten(1), gradient.flatten(1))
+    assert cosine.min() > 0.99
+    other = {"picture": torch.zeros(400, 3, 8, 8), "words": torch.ones(400, 2)}
+    rows = dreams.with_new(other, _generator(3))
+    ended = rows["words"][:, 0] == 1
+    assert 0 < ended.float().mean() < 0.15, "about one in sixteen"
+    assert (rows["picture"][ended] == 0).all() and (rows["picture"][~ended] != 0).any()
 
 
 def test_what_a_glimpse_hides_has_no_part_in_the_answer():

@@ -94,6 +94,7 @@ class Plan:
     adversary: float = 0.0  # L2 length of the training adversary, in values of [0, 1] at 64 px
     seen: float = 1.0  # share of the patches that the dreamer sees of a picture
     all_seen: float = 0.15  # of the steps, at the end, when it sees them all
+    dreamt: float = 0.0  # share of the batch that are dreams under way
     tuned: bool = False  # begin with the embedded model's weights, not with random ones
 
     def learning_rate_at(self, step: int) -> float:
@@ -341,6 +342,46 @@ class Glimpse(nn.Module):
         return torch.cat([tokens[:, :1], tokens[:, 1:].gather(1, kept)], 1)
 
 
+class Dreams:
+    """Pictures that climb the model's own gradient while it learns, each towards its drawing.
+
+    A gradient that was right at every spoiled drawing still leads astray, step by step, to pictures
+    that no spoiling makes: too large, too bright. So it is also trained where it leads (learning
+    from one's own mistakes: Ross et al. 2011; samples that persist from step to step: Tieleman
+    2008), at no cost, since the gradient is at hand.
+    """
+
+    LIVE = 15 / 16  # chance to be there in the next step
+    STEPS = (0.02, 0.1)  # RMS of a step, values in [0, 1]
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Tensor] = {}
+
+    def with_new(self, new: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
+        """Put new rows in place of those that have ended; returns all of them."""
+        live = torch.rand(len(new["picture"]), generator=generator) < self.LIVE
+        if self.rows:
+            for name, rows in new.items():
+                keep = live.to(rows.device).view(-1, *[1] * (rows.ndim - 1))
+                self.rows[name] = torch.where(keep, self.rows[name], rows)
+        else:
+            self.rows = {name: rows.clone() for name, rows in new.items()}
+        return self.rows
+
+    def climb(self, gradient: Tensor, generator: torch.Generator) -> None:
+        """A step along the gradient (n, 3, h, w), of random length, as in a dream's recipe."""
+        length = _uniform(*self.STEPS, (len(gradient), 1, 1, 1), generator, gradient)
+        size = gradient.square().mean((1, 2, 3), keepdim=True).sqrt().clamp(min=1e-12)
+        self.rows["picture"] = (self.rows["picture"] + length * gradient / size).clamp(0, 1)
+
+
+def noisy(pictures: Tensor, generator: torch.Generator) -> Tensor:
+    """Pictures as a dream's views show them: each with white noise, little or more."""
+    deviation = _uniform(0, 0.2, (len(pictures), 1, 1, 1), generator, pictures)
+    noise = torch.randn(pictures.shape, generator=generator).to(pictures.device)
+    return pictures + deviation * noise
+
+
 # --- one step's losses ----------------------------------------------------------------------------
 
 
@@ -352,7 +393,7 @@ class Student:
         self.model = build(plan).to(device)
         if not plan.gradient:  # convolutions like their channels last
             self.model = self.model.to(memory_format=torch.channels_last)
-        self.glimpse = Glimpse()
+        self.glimpse, self.dreams = Glimpse(), Dreams()
         if plan.gradient:
             self.model.visual.patch_dropout = self.glimpse
         with torch.random.fork_rng():
@@ -389,36 +430,48 @@ class Student:
         """The dreamer's: clip and attributes of spoiled pictures, and where the gradient points."""
         plan, b = self.plan, len(batch.words)
         clean, owners = drawings(batch, generator)
-        things = F.max_pool2d(1 - owners[:, :1], 5, 1, 2)  # with a margin, outlines and all
         spoiled, kept = spoil(clean, plan.noise, generator)
+        words, numbers = batch.words, batch.numbers
+        own = b - round(plan.dreamt * b)  # the others are dreams under way
+        if own < b:
+            fresh = {"clean": clean, "owners": owners, "picture": spoiled, "words": words}
+            dreams = self.dreams.with_new({k: v[own:] for k, v in fresh.items()}, generator)
+            clean, owners, words = (
+                torch.cat([fresh[k][:own], dreams[k]]) for k in ("clean", "owners", "words")
+            )
+            spoiled = torch.cat([spoiled[:own], noisy(dreams["picture"], generator)])
+        things = F.max_pool2d(1 - owners[:, :1], 5, 1, 2)  # with a margin, outlines and all
         spoiled.requires_grad_()
         share = plan.seen if progress < 1 - plan.all_seen else 1.0
         seen = self.glimpse.choose(1 - owners[:, :1], share, generator)
         image, patches = self.image_and_tokens(spoiled)
-        text, prompts = self.text(torch.cat([batch.words, self.prompts])).split(
-            [b, len(self.prompts)]
-        )
+        text, prompts = self.text(torch.cat([words, self.prompts])).split([b, len(self.prompts)])
         cosines = (image * text).sum(-1)
         (gradient,) = torch.autograd.grad(cosines.sum(), spoiled, create_graph=True)
+        if own < b:
+            self.dreams.climb(gradient[own:].detach(), generator)
         # Words first: a gradient that is aligned before the words mean anything draws no things.
         align = plan.align * (0.3 + 0.7 * min(1.0, 3 * progress))
-        numbers = still_there(batch.numbers, things, kept * seen)
-        shares = F.avg_pool2d(owners * kept, IMAGE // 8).flatten(2).transpose(1, 2)
-        shares = shares.gather(1, self.glimpse.order[..., None].expand(-1, -1, 3))
+        # What a dream shows nobody knows, so it answers no questions.
+        kept, sight = kept[:own], seen[:own]
+        numbers = still_there(numbers[:own], things[:own], kept * sight)
+        shares = F.avg_pool2d(owners[:own] * kept, IMAGE // 8).flatten(2).transpose(1, 2)
+        shares = shares.gather(1, self.glimpse.order[:own, :, None].expand(-1, -1, 3))
         losses = {
             "align": align * alignment_loss(gradient, (clean - spoiled.detach()) * seen, things),
-            "clip": contrastive_loss(image, text, batch.words, self.scale),
-            "attribute": 3 * attribute_loss(self.heads.logits(image @ prompts.T), numbers),
-            "token": 1.5 * token_loss(self.heads.token(patches.float()), shares, numbers),
+            "clip": contrastive_loss(image[:own], text[:own], words[:own], self.scale),
+            "attribute": 3 * attribute_loss(self.heads.logits(image[:own] @ prompts.T), numbers),
+            "token": 1.5 * token_loss(self.heads.token(patches[:own].float()), shares, numbers),
         }
         if plan.adversary:
             # The gradient is at hand, so one adversarial step costs one more pass (fast adversarial
             # training: Wong et al. 2020). Its length varies, down to none.
-            length = plan.adversary * torch.rand(b, generator=generator).to(self.device)
-            push = F.normalize(gradient.detach().flatten(1), dim=-1).view_as(spoiled)
-            moved = self.image(spoiled.detach() - length[:, None, None, None] * push)
+            length = plan.adversary * torch.rand(own, generator=generator).to(self.device)
+            push = F.normalize(gradient[:own].detach().flatten(1), dim=-1).view_as(spoiled[:own])
+            self.glimpse.order = self.glimpse.order[:own]
+            moved = self.image(spoiled[:own].detach() - length[:, None, None, None] * push)
             logits = self.heads.logits(moved @ prompts.T)
-            losses["adversary"] = contrastive_loss(moved, text, batch.words, self.scale)
+            losses["adversary"] = contrastive_loss(moved, text[:own], words[:own], self.scale)
             losses["adversary"] = losses["adversary"] + attribute_loss(logits, numbers)
         return losses
 
@@ -577,6 +630,7 @@ class Run:
             "optimizer": self.optimizer.state_dict(),
             "mean": self.mean,
             "step": self.step,
+            "dreams": self.student.dreams.rows,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -586,6 +640,7 @@ class Run:
         for name, value in state["mean"].items():
             self.mean[name].copy_(value)
         self.step = state["step"]
+        self.student.dreams.rows = state["dreams"]
 
 
 def read_checkpoint(file: Path, wanted: dict, device: torch.device) -> dict[str, Any]:
@@ -597,7 +652,7 @@ def read_checkpoint(file: Path, wanted: dict, device: torch.device) -> dict[str,
     try:
         kept = torch.load(file, map_location=device, weights_only=True)
         found = json.loads(kept["fingerprint"])
-        pieces = ("model", "heads", "optimizer", "mean", "step")
+        pieces = ("model", "heads", "optimizer", "mean", "step", "dreams")
         state = {name: kept[name] for name in pieces}
     except (
         OSError,
