@@ -159,7 +159,7 @@ def test_every_promise_is_right(answer):
         (lambda g, step: abs(step * g.sum()), "cancel"),
         (lambda g, step: step * g.abs().mean(), "that is the mean"),
         (lambda g, step: step * g.norm(), "along the gradient"),
-        (lambda g, step: step * (g**2).sum(), "whatever its slope"),
+        (lambda g, step: step * (g**2).sum(), "whatever its derivative"),
         (lambda g, step: 1.0, "is due"),
         (lambda g, step: step * g.abs(), "one number is wanted"),
     ],

@@ -62,8 +62,8 @@ def promise(answer: Callable) -> str:
             raise NotYet("the size of the step is missing: half a step promises half as much")
         if near(abs(value), step * abs(float(gradient.sum()))):
             raise NotYet(
-                "positive and negative slopes cancel in this sum, but each value moves in its own "
-                "better direction, so all of them help"
+                "positive and negative derivatives cancel in this sum, but each value moves in "
+                "its own better direction, so all of them help"
             )
         if near(abs(value), step * float(gradient.abs().mean())):
             raise NotYet("that is the mean; the promises of all values add up")
@@ -74,14 +74,14 @@ def promise(answer: Callable) -> str:
             )
         if near(abs(value), step * float(gradient.square().sum())):
             raise NotYet(
-                "that moves each value by step times its slope; here every value moves by the "
-                "full step, whatever its slope"
+                "that moves each value by step times its derivative; here every value moves by the "
+                "full step, whatever its derivative"
             )
         raise NotYet(
             f"for a step of {step} it promises {value:.4g}, and {wanted:.4g} is due; one value "
-            "with slope g promises step · |g|, and there are many values"
+            "with derivative g promises step · |g|, and there are many values"
         )
-    return "each value promises its slope times its step, and the promises add up."
+    return "each value promises the size of its derivative times its step, and the promises add up."
 
 
 @verdict
