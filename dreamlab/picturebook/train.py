@@ -156,7 +156,8 @@ def load_batch(
     rng = np.random.default_rng([plan.seed, 2, step])
     likely = np.ones(plan.scenes)
     if plan.gradient:  # what stands alone can be seen close up
-        likely += 2 * alone(data["attributes"][: plan.scenes])
+        numbers = data["attributes"][: plan.scenes]
+        likely += alone(numbers) * (3 + 6 * (numbers[:, 3] == 0))
     chosen = rng.choice(plan.scenes, plan.batch, replace=False, p=likely / likely.sum())
     chosen.sort()
     rng.shuffle(chosen)
@@ -243,7 +244,7 @@ def drawings(batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     )
     matrix = window(sides, torch.zeros_like(sides), generator, like)
     sides, middle = close_up(batch.owners[:, 1], generator)
-    near = alone(batch.numbers) & (_uniform(0, 1, (b,), generator, like) < 0.8)
+    near = alone(batch.numbers) & (_uniform(0, 1, (b,), generator, like) < 0.95)
     mirror = matrix[:, 0, 0].sign()
     closer = torch.zeros_like(matrix)
     closer[:, 0, 0], closer[:, 1, 1] = sides * mirror, sides
