@@ -7,6 +7,7 @@ import contextlib
 import json
 import math
 import random
+import re
 from decimal import Decimal
 from fractions import Fraction
 
@@ -24,6 +25,11 @@ from dreamlab.resample import blur
 from dreamlab.surroundings import undisturbed
 
 RECIPE = Recipe(size=32, steps=3, octaves=(0.5, 1.0), views=2)
+
+
+def without_address(value: object) -> str:
+    """A parameter as its test's name: the same in every process."""
+    return re.sub(r" at 0x\w+", "", repr(value))
 
 
 # Arguments ------------------------------------------------------------------------------------
@@ -78,7 +84,7 @@ RECIPE = Recipe(size=32, steps=3, octaves=(0.5, 1.0), views=2)
         ({"recipe": Recipe}, TypeError, "recipe must be a Recipe"),
         ({"start": "nosuch.png"}, FileNotFoundError, "start='nosuch.png'"),
     ],
-    ids=str,
+    ids=without_address,
 )
 def test_arguments_that_are_refused(tiny_clip, arguments, error, words):
     with pytest.raises(error) as caught:
@@ -103,7 +109,7 @@ def test_arguments_that_are_refused(tiny_clip, arguments, error, words):
         {"prompt": {"a heart": Fraction(1, 3)}},
         {"negative_prompt": {"a boat": np.int8(1)}},
     ],
-    ids=str,
+    ids=without_address,
 )
 @pytest.mark.filterwarnings("ignore:the prompt is too long")
 def test_arguments_that_are_taken(tiny_clip, arguments):
@@ -274,7 +280,7 @@ class Raising:
         SystemExit("mine"),
         RuntimeError("mine"),
     ],
-    ids=repr,
+    ids=without_address,
 )
 def test_an_exception_of_the_user_passes_through(tiny_clip, error):
     dream = Dream(Raising(tiny_clip, error), "a heart", recipe=RECIPE)
