@@ -55,10 +55,11 @@ def test_interpreters_run_and_stand_ins_do_not_count(tmp_path):
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="tomllib is borrowed from pip below 3.11")
-@pytest.mark.parametrize("script", ["versions", "classroom"])
+@pytest.mark.parametrize("script", ["versions", "classroom", "dreamlab.files"])
 def test_jobs_on_a_bare_machine_import_nothing_that_is_not_pythons_own(script):
     folder = Path(versions.__file__).parent
-    code = f"import sys; sys.path.insert(0, {str(folder)!r}); import {script}"
+    places = [str(folder), str(folder.parent)]
+    code = f"import sys; sys.path[:0] = {places}; import {script}"
     # -I -S: no site-packages, no environment variables, no current folder.
     run = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr

@@ -23,13 +23,11 @@ from functools import partial
 from pathlib import Path
 
 import nbformat
-from course_files import CHAPTERS, NOTEBOOKS, ROOT
+from course_files import CHAPTERS, NOTEBOOKS, ROOT, write_atomically
 from nbconvert import NotebookExporter
 from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
 from traitlets.config import Config
-
-from dreamlab.files import write_atomically
 
 # "chapter" is on what is true in the chapter alone, such as that solutions are folded away there.
 REMOVED = {

@@ -1,12 +1,16 @@
 """What the tools beside this one share: where the notebooks are, and files that follow from others.
 
-Nothing is imported here that needs dreamlab: pages are made in an environment that has none.
+Copies and pages are made in environments that have neither dreamlab nor what it needs.
 """
 
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT))
+from dreamlab.files import write_atomically  # noqa: E402 - it needs nothing but Python
+
 CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 APPENDICES = sorted((ROOT / "notebooks").glob("[A-Z]_*.ipynb"))
 NOTEBOOKS = [*CHAPTERS, *APPENDICES]
@@ -20,8 +24,6 @@ def number(path: Path) -> str:
 
 def rewrite(files: Mapping[Path, str]) -> Iterator[Path]:
     """Write each file whose text is not yet this; yields those that were changed."""
-    from dreamlab.files import write_atomically
-
     for path, text in files.items():
         if text != path.read_text("utf-8"):
             write_atomically(path, text)
