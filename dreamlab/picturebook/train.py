@@ -39,6 +39,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
 from dreamlab.console import print_plainly, said_in_a_sentence
+from dreamlab.dream import unit_rms
 from dreamlab.files import write_atomically
 from dreamlab.precision import Precision, choose_precision
 
@@ -182,15 +183,19 @@ def _uniform(
     return low + (high - low) * torch.rand(shape, generator=generator).to(like.device)
 
 
-def window(sides: Tensor, tilt: Tensor, generator: torch.Generator, like: Tensor) -> Tensor:
-    """Affine maps (b, 2, 3) to windows of these sides, tilted, mirrored or not, anywhere inside."""
-    b = len(sides)
-    mirror = 1 - 2 * (_uniform(0, 1, (b,), generator, like) < 0.5).float()
-    shift = _uniform(-1, 1, (b, 2), generator, like) * (1 - sides)[:, None]
+def anywhere(sides: Tensor, generator: torch.Generator, like: Tensor) -> tuple[Tensor, Tensor]:
+    """For windows of these sides: 1 or −1 where mirrored, (b,), and centres inside, (b, 2)."""
+    mirror = 1 - 2 * (_uniform(0, 1, sides.shape, generator, like) < 0.5).float()
+    middle = _uniform(-1, 1, (len(sides), 2), generator, like) * (1 - sides)[:, None]
+    return mirror, middle
+
+
+def window(sides: Tensor, tilt: Tensor, mirror: Tensor, middle: Tensor) -> Tensor:
+    """Affine maps (b, 2, 3) to windows of these sides and centres, tilted, mirrored or not."""
     cos, sin = sides * tilt.cos(), sides * tilt.sin()
     rows = (
-        torch.stack([cos * mirror, -sin, shift[:, 0]], -1),
-        torch.stack([sin * mirror, cos, shift[:, 1]], -1),
+        torch.stack([cos * mirror, -sin, middle[:, 0]], -1),
+        torch.stack([sin * mirror, cos, middle[:, 1]], -1),
     )
     return torch.stack(rows, 1)
 
@@ -242,14 +247,12 @@ def drawings(batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     sides = torch.where(
         wide, _uniform(0.85, 1, (b,), generator, like), _uniform(0.6, 0.85, (b,), generator, like)
     )
-    matrix = window(sides, torch.zeros_like(sides), generator, like)
-    sides, middle = close_up(batch.owners[:, 1], generator)
+    mirror, middle = anywhere(sides, generator, like)
+    closer, its_middle = close_up(batch.owners[:, 1], generator)
     near = alone(batch.numbers) & (_uniform(0, 1, (b,), generator, like) < 0.95)
-    mirror = matrix[:, 0, 0].sign()
-    closer = torch.zeros_like(matrix)
-    closer[:, 0, 0], closer[:, 1, 1] = sides * mirror, sides
-    closer[:, :, 2] = middle
-    matrix = torch.where(near[:, None, None], closer, matrix)
+    sides = torch.where(near, closer, sides)
+    middle = torch.where(near[:, None], its_middle, middle)
+    matrix = window(sides, torch.zeros_like(sides), mirror, middle)
     return through(like, matrix), through(batch.owners, matrix)
 
 
@@ -290,7 +293,7 @@ def look(batch: Batch, generator: torch.Generator, harsh: float = 1.0) -> tuple[
 
     # Mostly the whole scene, sometimes a part of it: dreams are looked at through cutouts.
     side = torch.where(chance(1 - 0.25 * harsh) > 0, uniform(0.8, 1.0), uniform(0.55, 0.8))
-    matrix = window(side, uniform(-0.2, 0.2), generator, like)
+    matrix = window(side, uniform(-0.2, 0.2), *anywhere(side, generator, like))
     views = through(like, matrix)
     first = through(batch.owners[:, 1:2], matrix)
 
@@ -372,8 +375,7 @@ class Dreams:
     def climb(self, gradient: Tensor, generator: torch.Generator) -> None:
         """A step along the gradient (n, 3, h, w), of random length, as in a dream's recipe."""
         length = _uniform(*self.STEPS, (len(gradient), 1, 1, 1), generator, gradient)
-        size = gradient.square().mean((1, 2, 3), keepdim=True).sqrt().clamp(min=1e-12)
-        self.rows["picture"] = (self.rows["picture"] + length * gradient / size).clamp(0, 1)
+        self.rows["picture"] = (self.rows["picture"] + length * unit_rms(gradient)).clamp(0, 1)
 
 
 def noisy(pictures: Tensor, generator: torch.Generator) -> Tensor:
