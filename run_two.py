@@ -10,6 +10,17 @@ from pathlib import Path
 B=Path("/work/build")
 rank=int(sys.argv[1]); steps=int(sys.argv[2]); all_seen=float(sys.argv[3]); cooling=float(sys.argv[4])
 class Two(Run):
+    def losses(self,data,step):
+        """Beside all else: captions that differ in the thing alone must differ (cosine at most .5)."""
+        L=super().losses(data,step)
+        if self.step%2: return L
+        batch,_=load_batch(data,self.plan,step,self.student.device)
+        few=16; w=(step//2)%(FALSE-1)
+        t=self.student.text(torch.cat([batch.complete[:few],batch.false[:few,w:w+2].flatten(0,1)]))
+        own,other=t[:few],t[few:].view(few,2,-1)
+        cos=torch.cat([(own[:,None]*other).sum(-1).flatten(),(other[:,0]*other[:,1]).sum(-1)])
+        L["apart"]=6*torch.relu(cos-.5).mean()
+        return L
     def advance(self,data):
         for g in self.optimizer.param_groups: g["lr"]=self.plan.learning_rate_at(self.step)
         losses=self.losses(data,self.step); loss=sum(losses.values())
