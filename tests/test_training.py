@@ -178,6 +178,19 @@ def test_alignment_counts_direction_and_not_length():
     assert loss(wrong, wanted, 0 * small).isfinite()
 
 
+def test_captions_of_other_things_are_pushed_apart_and_no_further_than_asked():
+    right, false = torch.eye(8)[:4], torch.eye(8)[4:].repeat(4, 1, 1)[:, :2]
+    assert objectives.apart_loss(right, false) == 0  # at right angles: far enough
+    same = right[:, None].expand(-1, 2, -1)
+    assert objectives.apart_loss(right, same).item() == pytest.approx(1 - objectives.APART)
+    # The false ones must differ from each other too, and pushing changes what is too near.
+    twins = false[:, :1].expand(-1, 2, -1)
+    assert objectives.apart_loss(right, twins) > 0
+    near = torch.nn.functional.normalize(right + 0.5 * right.roll(1, 1), dim=-1).requires_grad_()
+    objectives.apart_loss(near, same).backward()
+    assert (near.grad * (right - near.detach())).sum() > 0
+
+
 def test_shape_loss_wants_drawings_found_and_fools_nowhere():
     right, false = torch.eye(8)[:4], torch.eye(8)[4:].repeat(4, 1, 1)[:, :2]
     logits = torch.zeros(4, sum(objectives.SIZES.values()))

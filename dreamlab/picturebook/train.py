@@ -46,6 +46,7 @@ from dreamlab.precision import Precision, choose_precision
 from .objectives import (
     Heads,
     alignment_loss,
+    apart_loss,
     attribute_loss,
     contrastive_loss,
     shape_loss,
@@ -92,6 +93,7 @@ class Plan:
     )
     noise: float = 0.3  # largest deviation on spoiled pictures
     align: float = 6.0  # weight of the alignment loss
+    apart: float = 3.0  # weight of the loss that keeps captions of other things apart
     adversary: float = 0.0  # L2 length of the training adversary, in values of [0, 1] at 64 px
     seen: float = 1.0  # share of the patches that the dreamer sees of a picture
     all_seen: float = 0.15  # of the steps, at the end, when it sees them all
@@ -448,7 +450,12 @@ class Student:
         share = plan.seen if progress < 1 - plan.all_seen else 1.0
         seen = self.glimpse.choose(1 - owners[:, :1], share, generator)
         image, patches = self.image_and_tokens(spoiled)
-        text, prompts = self.text(torch.cat([words, self.prompts])).split([b, len(self.prompts)])
+        # A quarter of the captions, each among two that are false.
+        few, which = b // 4, torch.randint(FALSE - 1, (), generator=generator)
+        false = batch.false[:few, which : which + 2].flatten(0, 1)
+        texts = [words, self.prompts, batch.complete[:few], false]
+        features = self.text(torch.cat(texts)).split([len(t) for t in texts])
+        text, prompts, right = features[:3]
         cosines = (image * text).sum(-1)
         (gradient,) = torch.autograd.grad(cosines.sum(), spoiled, create_graph=True)
         if own < b:
@@ -465,6 +472,7 @@ class Student:
             "clip": contrastive_loss(image[:own], text[:own], words[:own], self.scale),
             "attribute": 3 * attribute_loss(self.heads.logits(image[:own] @ prompts.T), numbers),
             "token": 1.5 * token_loss(self.heads.token(patches[:own].float()), shares, numbers),
+            "apart": plan.apart * apart_loss(right, features[3].view(few, 2, -1)),
         }
         if plan.adversary:
             # The gradient is at hand, so one adversarial step costs one more pass (fast adversarial
