@@ -2,9 +2,9 @@
 
 Both learn the CLIP loss and, because we drew the scenes and know all about them, their attributes.
 The dreamer also learns *gradients that draw*: at a spoiled picture, the gradient of the cosine with
-the right caption must point at the drawing, and so that the thing has a part in it, captions of other
-things must be *apart*. The judge also learns what has *no shape*: tiles, scrambles and textures
-belong to no thing.
+the right caption must point at the drawing, and so that the thing has a part in it, captions of
+other things must be *apart*. The judge also learns what has *no shape*: tiles, scrambles and
+textures belong to no thing.
 """
 
 from __future__ import annotations
