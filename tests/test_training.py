@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from dreamlab.clip import load_clip
-from dreamlab.picturebook import objectives, scenes, score, spoil, train
+from dreamlab.picturebook import emphasis, objectives, scenes, score, spoil, train
 from dreamlab.picturebook.hands import BOOK
 from dreamlab.picturebook.world import ATTRIBUTES, Scene, caption, compose, scene_number
 from dreamlab.precision import Precision
@@ -33,6 +33,7 @@ DREAMER = dataclasses.replace(
     adversary=1.0,
     seen=0.5,
     dreamt=0.25,
+    emphasis=0.0,
     **SMALL,
 )
 JUDGE = dataclasses.replace(
@@ -178,19 +179,6 @@ def test_alignment_counts_direction_and_not_length():
     assert loss(wrong, wanted, 0 * small).isfinite()
 
 
-def test_captions_of_other_things_are_pushed_apart_and_no_further_than_asked():
-    right, false = torch.eye(8)[:4], torch.eye(8)[4:].repeat(4, 1, 1)[:, :2]
-    assert objectives.apart_loss(right, false) == 0  # at right angles: far enough
-    same = right[:, None].expand(-1, 2, -1)
-    assert objectives.apart_loss(right, same).item() == pytest.approx(1 - objectives.APART)
-    # The false ones must differ from each other too, and pushing changes what is too near.
-    twins = false[:, :1].expand(-1, 2, -1)
-    assert objectives.apart_loss(right, twins) > 0
-    near = torch.nn.functional.normalize(right + 0.5 * right.roll(1, 1), dim=-1).requires_grad_()
-    objectives.apart_loss(near, same).backward()
-    assert (near.grad * (right - near.detach())).sum() > 0
-
-
 def test_shape_loss_wants_drawings_found_and_fools_nowhere():
     right, false = torch.eye(8)[:4], torch.eye(8)[4:].repeat(4, 1, 1)[:, :2]
     logits = torch.zeros(4, sum(objectives.SIZES.values()))
@@ -216,6 +204,29 @@ def test_captions_must_prefer_their_pictures_to_shapeless_ones():
     twins = text[[0, 0, 1, 2]]
     told_apart = objectives.contrastive_loss(twins, twins, words, scale)
     assert objectives.contrastive_loss(twins, twins, words[[0, 0, 1, 2]], scale) < told_apart + 1e-6
+
+
+def test_captions_are_pushed_away_from_what_they_share():
+    texts = torch.nn.functional.normalize(torch.randn(2, 5, 8, generator=_generator()) + 3, dim=-1)
+    assert torch.allclose(emphasis.emphasized(texts, 0), texts, atol=1e-6)
+    pushed = emphasis.emphasized(texts, 3)
+    assert torch.allclose(pushed.norm(dim=-1), torch.ones(2, 5))
+    alike = [(rows @ rows.mT).mean() for rows in (texts, pushed)]
+    assert alike[1] < alike[0] - 0.05
+
+
+def test_captions_learn_to_emphasise_their_thing_and_pictures_stay():
+    model = train.build(dataclasses.replace(DREAMER, emphasis=3.0)).eval()
+    words = scenes.tokens([f"a red {name} in the sky" for name in ("heart", "kite", "fish")])
+    before = torch.nn.functional.normalize(model.encode_text(words), dim=-1)
+    after = emphasis.emphasize(model, 3.0, seed=1, steps=25)
+    same = after.visual.state_dict()
+    assert all(torch.equal(v, same[k]) for k, v in model.visual.state_dict().items())
+    now = torch.nn.functional.normalize(after.encode_text(words), dim=-1)
+    alike = [(rows @ rows.T).mean() for rows in (before, now)]
+    assert alike[1] < alike[0] - 0.01
+    again = emphasis.emphasize(model, 3.0, seed=1, steps=25)
+    assert torch.equal(again.encode_text(words), after.encode_text(words))
 
 
 def test_a_look_is_reproducible_and_owners_follow_the_picture(tmp_path):

@@ -2,9 +2,8 @@
 
 Both learn the CLIP loss and, because we drew the scenes and know all about them, their attributes.
 The dreamer also learns *gradients that draw*: at a spoiled picture, the gradient of the cosine with
-the right caption must point at the drawing, and so that the thing has a part in it, captions of
-other things must be *apart*. The judge also learns what has *no shape*: tiles, scrambles and
-textures belong to no thing.
+the right caption must point at the drawing. The judge also learns what has *no shape*: tiles,
+scrambles and textures belong to no thing.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ HARD = {"object": 3.0, "colour": 1.0, "texture": 1.5, "count": 1.0, "background"
 SIZES = {kind: len(values) for kind, values in ATTRIBUTES.items()}
 # What a token is asked: who owns it (a background or a thing), its colour, its texture.
 TOKEN_SIZES = (SIZES["background"] + SIZES["object"], SIZES["colour"], SIZES["texture"])
-APART = 0.5  # the cosine that captions which differ in the thing alone may keep
 NOTHING = 0.1  # the cosine with its caption that a picture without shape may keep
 
 
@@ -132,23 +130,6 @@ def alignment_loss(gradient: Tensor, wanted: Tensor, things: Tensor) -> Tensor:
     for a, b in list(zip(_bands(gradient, 3), _bands(wanted, 3), strict=True))[1:]:
         loss = loss + away(a, b).mean() / 2
     return loss
-
-
-def apart_loss(right: Tensor, false: Tensor) -> Tensor:
-    """How much more alike than `APART` captions are that differ in the thing alone, at least 0.
-
-    A gradient that must guess a drawing learns colours and backgrounds at once and things late, and
-    meanwhile nothing keeps their captions from becoming the same. But the gradient of a cosine is
-    linear in the caption: where two captions have a cosine of .98, so have their gradients, nearly,
-    and both draw the same blot.
-
-    Args:
-        right, false: (k, d) and (k, f, d), complete captions, true and about other things.
-    """
-    alike = torch.cat([right[:, None], false], 1)
-    alike = (alike @ alike.mT).flatten(1)
-    others = ~torch.eye(1 + false.shape[1], dtype=torch.bool, device=right.device).flatten()
-    return (alike[:, others] - APART).clamp(min=0).mean()
 
 
 def _bands(images: Tensor, how_many: int) -> list[Tensor]:

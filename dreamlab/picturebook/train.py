@@ -6,7 +6,8 @@
 Scenes are painted once, kept at 80 px and seen anew at every step. What the two are trained for is
 in `objectives`: both learn the CLIP loss and their attributes; the dreamer, which a dream descends,
 learns a gradient that points from a spoiled picture to the drawing, and keeps its answers under an
-adversary; the judge, which only looks, learns the things of many hands by their shape.
+adversary, and in the end its captions learn to emphasise the thing (`emphasis`); the judge, which
+only looks, learns the things of many hands by their shape.
 
 Batch `n` depends on the seed and on `n` alone, so an interrupted training that is started again
 ends with the weights of an uninterrupted one on the same kind of processor. The two models share
@@ -43,10 +44,10 @@ from dreamlab.dream import unit_rms
 from dreamlab.files import write_atomically
 from dreamlab.precision import Precision, choose_precision
 
+from .emphasis import emphasize
 from .objectives import (
     Heads,
     alignment_loss,
-    apart_loss,
     attribute_loss,
     contrastive_loss,
     shape_loss,
@@ -93,11 +94,11 @@ class Plan:
     )
     noise: float = 0.3  # largest deviation on spoiled pictures
     align: float = 6.0  # weight of the alignment loss
-    apart: float = 3.0  # weight of the loss that keeps captions of other things apart
     adversary: float = 0.0  # L2 length of the training adversary, in values of [0, 1] at 64 px
     seen: float = 1.0  # share of the patches that the dreamer sees of a picture
     all_seen: float = 0.15  # of the steps, at the end, when it sees them all
     dreamt: float = 0.0  # share of the batch that are dreams under way
+    emphasis: float = 0.0  # how far captions are pushed towards their thing in the end
     tuned: bool = False  # begin with the embedded model's weights, not with random ones
 
     def learning_rate_at(self, step: int) -> float:
@@ -111,18 +112,25 @@ PLANS: dict[str, Plan] = {
         {
             "image_size": IMAGE,
             "patch_size": 8,
-            "width": 128,
+            "width": 192,
             "layers": 4,
-            "head_width": 32,
+            "head_width": 48,
             "pool_type": "avg",
         },
         seed=11,
-        steps=4200,
+        steps=17_000,
         batch=64,
         gradient=True,
-        scenes=40_000,
+        scenes=60_000,
         many_hands=False,
         learning_rate=1.2e-3,
+        cooling=0.25,
+        embed_dim=160,
+        text_cfg={"context_length": CONTEXT, "width": 160, "heads": 5, "layers": 2},
+        seen=0.5,
+        all_seen=0.03,
+        dreamt=0.34,
+        emphasis=3.0,
     ),
     "picturebook-judge": Plan(
         {"image_size": IMAGE, "layers": [1, 1, 1, 1], "width": 24, "head_width": 48},
@@ -450,12 +458,7 @@ class Student:
         share = plan.seen if progress < 1 - plan.all_seen else 1.0
         seen = self.glimpse.choose(1 - owners[:, :1], share, generator)
         image, patches = self.image_and_tokens(spoiled)
-        # A quarter of the captions, each among two that are false.
-        few, which = b // 4, torch.randint(FALSE - 1, (), generator=generator)
-        false = batch.false[:few, which : which + 2].flatten(0, 1)
-        texts = [words, self.prompts, batch.complete[:few], false]
-        features = self.text(torch.cat(texts)).split([len(t) for t in texts])
-        text, prompts, right = features[:3]
+        text, prompts = self.text(torch.cat([words, self.prompts])).split([b, len(self.prompts)])
         cosines = (image * text).sum(-1)
         (gradient,) = torch.autograd.grad(cosines.sum(), spoiled, create_graph=True)
         if own < b:
@@ -472,7 +475,6 @@ class Student:
             "clip": contrastive_loss(image[:own], text[:own], words[:own], self.scale),
             "attribute": 3 * attribute_loss(self.heads.logits(image[:own] @ prompts.T), numbers),
             "token": 1.5 * token_loss(self.heads.token(patches[:own].float()), shares, numbers),
-            "apart": plan.apart * apart_loss(right, features[3].view(few, 2, -1)),
         }
         if plan.adversary:
             # The gradient is at hand, so one adversarial step costs one more pass (fast adversarial
@@ -762,7 +764,10 @@ def train(
                 )
         keep()
     bar.close()
-    save(run.averaged(), plan, out / name)
+    model = run.averaged()
+    if plan.emphasis:
+        model = emphasize(model, plan.emphasis, plan.seed)
+    save(model, plan, out / name)
     print(f"{name}: saved to {out / name}")
 
 
