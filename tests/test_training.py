@@ -216,7 +216,7 @@ def test_captions_are_pushed_away_from_what_they_share():
 
 
 def test_captions_learn_to_emphasise_their_thing_and_pictures_stay():
-    model = train.build(dataclasses.replace(DREAMER, emphasis=3.0)).eval()
+    model = train.build(DREAMER).eval()
     words = scenes.tokens([f"a red {name} in the sky" for name in ("heart", "kite", "fish")])
     before = torch.nn.functional.normalize(model.encode_text(words), dim=-1)
     after = emphasis.emphasize(model, 3.0, seed=1, steps=25)

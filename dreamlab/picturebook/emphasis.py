@@ -24,8 +24,8 @@ from open_clip.model import CLIP
 from torch import Tensor
 from tqdm import tqdm
 
-from .scenes import tokens
-from .world import ATTRIBUTES, OBJECTS, caption, scene_number, variants
+from .scenes import tokens, zero_shot_prompts
+from .world import OBJECTS, caption, scene_number, variants
 
 STEPS = 110
 CAPTIONS = 12  # a step, each with its variants
@@ -47,35 +47,29 @@ def emphasize(model: CLIP, weight: float, seed: int, steps: int = STEPS) -> CLIP
         seed: of the captions.
         steps: how long.
     """
-    student = copy.deepcopy(model).requires_grad_(False)
-    words = [
-        weights
-        for name, weights in student.named_parameters()
-        if not name.startswith(("visual", "logit_scale"))
-    ]
-    for weights in words:
-        weights.requires_grad_()
-    optimizer = torch.optim.AdamW(words, lr=RATE, betas=(0.9, 0.98), weight_decay=0)
+    student = copy.deepcopy(model)
+    # What takes no part in reading a caption gets no gradient, and is left alone.
+    optimizer = torch.optim.AdamW(student.parameters(), lr=RATE, betas=(0.9, 0.98), weight_decay=0)
     device = student.logit_scale.device
-    prompts = tokens([text for values in ATTRIBUTES.values() for text in values.values()])
+    prompts = zero_shot_prompts()
     for step in tqdm(range(steps), "emphasising things"):
         complete, short = _captions(seed, step)
         complete, same = complete.to(device), torch.cat([short, prompts]).to(device)
         with torch.no_grad():
-            rows = F.normalize(model.encode_text(complete), dim=-1)
+            rows = model.encode_text(complete, normalize=True)
             wanted = emphasized(rows.unflatten(0, (CAPTIONS, -1)), weight).flatten(0, 1)
-            kept = F.normalize(model.encode_text(same), dim=-1)
+            kept = model.encode_text(same, normalize=True)
         for group in optimizer.param_groups:
             group["lr"] = RATE * min(1.0, (step + 1) / 20, (steps - step) / (0.5 * steps))
         loss = _apart(student, complete, wanted) + STAY * _apart(student, same, kept)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return student.requires_grad_().eval()
+    return student
 
 
 def _apart(model: CLIP, words: Tensor, wanted: Tensor) -> Tensor:
-    return (F.normalize(model.encode_text(words), dim=-1) - wanted).square().sum(-1).mean()
+    return (model.encode_text(words, normalize=True) - wanted).square().sum(-1).mean()
 
 
 def _captions(seed: int, step: int) -> tuple[Tensor, Tensor]:

@@ -88,6 +88,11 @@ def tokens(texts: list[str]) -> Tensor:
     return torch.from_numpy(compact)
 
 
+def zero_shot_prompts() -> Tensor:
+    """The sentences of `world.ATTRIBUTES`, in its order, as rows of compact token numbers."""
+    return tokens([text for values in ATTRIBUTES.values() for text in values.values()])
+
+
 def hand_of(seed: int, index: int, many_hands: bool) -> Hand:
     """Who paints scene `index` of a series: the picture book's own hand, or one of many."""
     rng = np.random.default_rng([seed, index, 2])

@@ -60,11 +60,10 @@ from .scenes import (
     check_fingerprint,
     fingerprint,
     paintings,
-    tokens,
     vocabulary,
+    zero_shot_prompts,
 )
 from .spoil import fools, spoil
-from .world import ATTRIBUTES
 
 IMAGE = 64  # side of what the models see, px
 MEAN, STD = 0.5, 0.25
@@ -406,7 +405,7 @@ class Student:
             torch.manual_seed(plan.seed + 1)
             width = plan.vision_cfg["width"] if plan.gradient else None
             self.heads = Heads(width).to(device)
-        self.prompts = tokens([t for v in ATTRIBUTES.values() for t in v.values()]).to(device)
+        self.prompts = zero_shot_prompts().to(device)
 
     def image(self, pictures: Tensor) -> Tensor:
         """Unit rows (b, d) for pictures (b, 3, 64, 64)."""
