@@ -144,42 +144,42 @@ class Recipe:
     size: int | tuple[int, int] = _knob(
         128, Canvas(Whole(16, 8192)), "canvas in pixels, one side or (height, width)"
     )
-    steps: int = _knob(150, Whole(1, 1_000_000), "optimisation steps in all")
+    steps: int = _knob(60, Whole(1, 1_000_000), "optimisation steps in all")
     octaves: tuple[float, ...] = _knob(
         (0.25, 0.5, 1.0),
         Scales(0.1),
         "canvas scale of each octave; all get the same share of steps",
     )
     optimizer: str = _knob(
-        "adam",
+        "gradient",
         Choice(("adam", "gradient")),
         "what makes a step of the gradient: Adam, a length for each pixel; or the running mean of "
         "the gradient, one length for the whole picture",
     )
     learning_rate: float = _knob(
-        0.05,
+        0.025,
         Number(0, 1),
         "how far a pixel moves in the first step, on average; 1 is from black to white",
     )
     final_learning_rate: float = _knob(
         0.3, Number(0, 1), "the last step's, as a fraction of the first; a half cosine in between"
     )
-    views: int = _knob(8, Whole(1, 4096), "crops that CLIP sees in each step")
+    views: int = _knob(4, Whole(1, 4096), "crops that CLIP sees in each step")
     view_mix: tuple[float, float, float] = _knob(
-        (0.2, 0.7, 0.1), Shares(MIX), "shares of global, middle and local views"
+        (0.0, 1.0, 0.0), Shares(MIX), "shares of global, middle and local views"
     )
     final_view_mix: tuple[float, float, float] | None = _knob(
         None,
         Shares(MIX, optional=True),
         "the last step's view_mix, blended; None keeps it constant",
     )
-    view_noise: float = _knob(0.1, Number(0, 1), "largest deviation of the white noise on a view")
+    view_noise: float = _knob(0.2, Number(0, 1), "largest deviation of the white noise on a view")
     final_view_noise: float | None = _knob(
         None,
         Number(0, 1, optional=True),
         "the last step's view_noise, falling evenly; None keeps it constant",
     )
-    tv_weight: float = _knob(0.6, Number(0, 1000), "how strongly total variation smooths")
+    tv_weight: float = _knob(0.3, Number(0, 1000), "how strongly total variation smooths")
     tv_kind: str = _knob(
         "masked", Choice(("masked", "squared", "isotropic", "l1")), "which total variation"
     )

@@ -21,7 +21,7 @@ from dreamlab.resample import Band, bands, mix, resample_matrix, unmix
 # The side of a window as a share of the canvas' short side, for each class of `view_mix`.
 # Global views see everything. Middle ones reach up to that: a crop that misses the border shows
 # the scene too, each time shifted against the patches into which a vision transformer cuts it.
-SCALES = {"global": (1.0, 1.0), "middle": (0.5, 1.0), "local": (0.25, 0.5)}
+SCALES = {"global": (1.0, 1.0), "middle": (0.75, 1.0), "local": (0.25, 0.5)}
 
 # On a canvas with a longer side, each window is looked through on its own. A GPU would rather
 # multiply by many zeros than be asked many times.

@@ -11,7 +11,7 @@ from dreamlab.dream import Dream
 from dreamlab.recipe import Recipe
 from dreamlab.views import add_noise, draw_deviations, draw_windows, look
 
-CLIP_GRADIENT = 7.0
+CLIP_GRADIENT = 1.2
 """RMS of CLIP's gradient by which normalisation divides, with the embedded model: `clip_gradient`.
 A rung that does not normalise needs its weight of total variation times this for the same balance.
 """
