@@ -66,6 +66,16 @@ def test_a_louder_clip_says_the_same(define, tiny_clip):
     assert 1 - step.clip_loss == pytest.approx(10 * (1 - quiet.clip_loss), rel=1e-3)
 
 
+def test_the_busiest_tenth_is_measured_among_all_movement(define):
+    still, moved = torch.zeros(2, 3, 4, 10), torch.zeros(2, 3, 4, 10)
+    assert define["busiest_tenth"](still, moved + 1) == pytest.approx(0.1)
+    moved[:, 0, 0, :6] = -0.5
+    moved[:, 0, 0, 6] = 1
+    assert define["busiest_tenth"](still, moved) == pytest.approx(1)
+    moved[:, 1:] = 0.05  # 80 values that together move as far as the seven
+    assert define["busiest_tenth"](still, moved) == pytest.approx((4 + 5 * 0.05) / 8)
+
+
 def test_rate_is_the_packages(define):
     recipe = Recipe(learning_rate=0.2, final_learning_rate=0.05)
     for progress in np.linspace(0, 1, 30):
@@ -75,7 +85,7 @@ def test_rate_is_the_packages(define):
 
 def test_movement_is_measured_step_by_step(define):
     define["captions"] = ["a red heart"]
-    recipe = Recipe(size=32, steps=6, views=2, octaves=(1.0,), clamp=False)
+    recipe = Recipe(size=32, steps=6, views=2, octaves=(1.0,), clamp=False, optimizer="adam")
     moved, dream = define["movement"](recipe)
     assert len(moved) == 6 and dream.done
     # Adam's first step moves every value that has a slope by the learning rate.

@@ -448,7 +448,23 @@ def test_a_sheet_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch
 
 # --- the embedded models --------------------------------------------------------------------------
 
-BARS = {"object": 0.9, "colour": 0.95, "background": 0.95, "texture": 0.85, "R@1 among 1000": 0.7}
+# A little below what the model card says; the bars that the models were made for are in `score`.
+BARS = {
+    "picturebook": {
+        "object": 0.78,
+        "colour": 0.95,
+        "background": 0.98,
+        "texture": 0.82,
+        "R@1 among 1000": 0.55,
+    },
+    "picturebook-judge": {
+        "object": 0.95,
+        "colour": 0.95,
+        "background": 0.98,
+        "texture": 0.9,
+        "R@1 among 1000": 0.95,
+    },
+}
 
 
 @pytest.mark.slow
@@ -459,7 +475,7 @@ def test_the_embedded_models_know_their_world():
     )
     for name in train.PLANS:
         result = score.score(load_clip(name, device="cpu"), scenes, pictures / 255)
-        for question, bar in BARS.items():
+        for question, bar in BARS[name].items():
             assert result[question] >= bar, (name, question, result)
 
 

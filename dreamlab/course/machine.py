@@ -344,7 +344,7 @@ def check_speed() -> str:
     from dreamlab.dream import Dream
     from dreamlab.recipe import Recipe
 
-    whole = Recipe().steps
+    whole, views = Recipe().steps, Recipe().views
     recipe = Recipe(steps=STEPS + 2)
     dream = Dream(load_clip(), "a red heart in the sky", recipe=recipe)
     for _ in range(2):  # caches fill
@@ -360,7 +360,7 @@ def check_speed() -> str:
     if whole * each > SLOW:
         raise Trouble(
             f"{text}: stop what else is running, other notebooks first. If it stays slow, "
-            f"Recipe(steps={whole // 3}, views=4) takes a sixth of the time"
+            f"Recipe(steps={whole // 3}, views={views // 2}) takes a sixth of the time"
         )
     return text
 

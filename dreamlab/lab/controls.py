@@ -25,7 +25,7 @@ NUMBERS = {
     "noise": [0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5],
     "keep": [0.0, *(x for x in RATIOS if 0.01 <= x <= 100)],
     "views": [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64],
-    "steps": [10, 20, 50, 100, 150, 200, 300, 500, 1000, 2000, 5000],
+    "steps": [10, 20, 40, 60, 100, 150, 200, 300, 500, 1000, 2000, 5000],
 }
 """What each slider offers: equal ratios, since a weight's order of magnitude is what matters."""
 OCTAVES = {
