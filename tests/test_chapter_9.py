@@ -187,9 +187,9 @@ def test_a_wrong_favourite_is_told_what_is_wrong(answer, words):
 @pytest.mark.parametrize(
     "answer",
     [
-        lambda photo: Recipe(steps=30, keep_start=5.0),
-        lambda photo: Recipe(steps=60, views=4, keep_start=6.0, octaves=(1.0,)),
-        lambda photo: Recipe(steps=36, views=8, keep_start=4.0, tv_weight=0.2, clamp=False),
+        lambda photo: Recipe(keep_start=6.0),
+        lambda photo: Recipe(steps=30, views=8, keep_start=6.0, octaves=(1.0,)),
+        lambda photo: Recipe(steps=36, views=8, keep_start=5.5, tv_weight=0.1, clamp=False),
     ],
 )
 def test_every_recipe_that_keeps_the_photo_is_right(answer):
@@ -204,7 +204,7 @@ def test_every_recipe_that_keeps_the_photo_is_right(answer):
         (lambda photo: Recipe(steps=30, keep_start=0.3), "could be larger"),
         (lambda photo: Recipe(steps=30, keep_start=500.0), "too little of the dream"),
         (lambda photo: Recipe(steps=2, keep_start=5.0), "too little of the dream"),
-        (lambda photo: Recipe(keep_start=5.0), "150 steps of 8 views are 1200 looks"),
+        (lambda photo: Recipe(steps=150, views=8), "150 steps of 8 views are 1200 looks"),
         (lambda photo: Recipe(size=32, steps=30), "should have 64 pixels"),
         (lambda photo: Recipe(steps=30, learning_rate=1.0, keep_start=1000.0, clamp=False), ": "),
         (lambda photo: {"keep_start": 5.0}, "this is a dict"),

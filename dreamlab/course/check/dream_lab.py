@@ -112,7 +112,7 @@ def favourite(answer: Callable) -> str:
 
 SENTENCE = "a red striped heart in the sky"
 VIEWS = 300  # in all, so that the check takes a few seconds
-LIKENESS, GAIN = 0.9, 0.25
+LIKENESS, GAIN = 0.9, 0.12
 
 
 @verdict
@@ -120,7 +120,7 @@ def kept_photo(answer: Callable) -> str:
     """Check `answer(photo)`: a `Recipe` by which a photo (3, h, w) stays recognisable and comes
     nearer to "a red striped heart in the sky".
 
-    The correlation of picture and photo is at least .9, the dreamer's agreement rises by .25 or
+    The correlation of picture and photo is at least .9, the dreamer's agreement rises by .12 or
     more, and there are at most 300 views in all (steps · views), on 64 to 256 pixels.
     """
     photo = _portrait()
