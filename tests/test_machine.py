@@ -304,7 +304,9 @@ def test_a_full_disk(tmp_path, monkeypatch):
 
 def test_a_slow_machine_is_told_what_helps(monkeypatch):
     monkeypatch.setattr(machine, "SLOW", 0.0)
-    with pytest.raises(Trouble, match=r"a whole dream of 60 steps takes about.*Recipe\(steps=20, views=2"):
+    with pytest.raises(
+        Trouble, match=r"a whole dream of 60 steps takes about.*Recipe\(steps=20, views=2"
+    ):
         machine.check_speed()
 
 
