@@ -128,7 +128,7 @@ def first_settings() -> dict[str, bytes]:
         "start": "grey",
         "recipe": asdict(Recipe()),
         "changes": [[3, "tv_weight", 0.5], [4, "octaves", [0.5, 1.0]], [5, "size", [32, 48]]],
-        "steps_done": 150,
+        "steps_done": 60,
         "clip": "picturebook",
     }
     two = {"prompts": [{"a heart": 2, "b": 0.5}, "c"], "negative_prompts": ["d", {"e": 1}]}

@@ -131,7 +131,13 @@ def test_the_sum_of_octaves(tiny_clip):
 def test_memory_of_adam_crosses_octaves(tiny_clip):
     """Without it, the first step of an octave would move every pixel by exactly the rate."""
     recipe = Recipe(
-        size=40, steps=20, octaves=(0.5, 1.0), views=2, view_mix=(1, 0, 0), tv_weight=0.0
+        size=40,
+        steps=20,
+        octaves=(0.5, 1.0),
+        views=2,
+        view_mix=(1, 0, 0),
+        tv_weight=0.0,
+        optimizer="adam",
     )
     dream = Dream(tiny_clip, PROMPT, recipe=recipe)
     spread = [(dream.deltas[-1].abs() / step.learning_rate).std().item() for step in dream]

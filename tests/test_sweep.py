@@ -257,8 +257,8 @@ def test_the_embedded_judge_is_asked_for_the_thing(names):
 
 
 def test_recipes_are_named_by_what_is_special_about_them():
-    names = name_recipes([Recipe(), Recipe(tv_weight=0.3, clamp=False)])
-    assert list(names) == ["default", "tv_weight 0.3, clamp False"]
+    names = name_recipes([Recipe(), Recipe(tv_weight=0.7, clamp=False)])
+    assert list(names) == ["default", "tv_weight 0.7, clamp False"]
 
 
 def test_a_job_pickles():

@@ -172,7 +172,7 @@ def test_sides_are_stratified_within_each_class():
 
 def test_window_sides_is_an_inverse_distribution():
     sides = window_sides(torch.tensor([0.0, 0.24, 0.25, 0.5, 0.75, 0.999999]), (1, 2, 1))
-    assert sides.tolist() == pytest.approx([1, 1, 0.5, 0.75, 0.25, 0.5], abs=1e-4)
+    assert sides.tolist() == pytest.approx([1, 1, 0.75, 0.875, 0.25, 0.5], abs=1e-4)
 
 
 @pytest.mark.parametrize("canvas", [(60, 60), (40, 100), (100, 40)])
