@@ -245,6 +245,7 @@ def draw_peers(axes: Any, rows: list[dict]) -> None:
     others = [row for row in rows if "ratio" in row]
     names = [f"{row['loop']}\n{row['model'].split(',')[0]}" for row in others]
     _bars(axes, others, names, "time of the loop ÷ ours")
+    axes.tick_params(axis="y", labelsize=6.5 if len(others) > 4 else 9)
 
 
 def draw_worth(axes: Any, rows: list[dict]) -> None:
