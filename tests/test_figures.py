@@ -327,7 +327,8 @@ def test_what_was_there_survives_a_full_disk(finished, tmp_path, monkeypatch, su
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp"])
 def test_a_film_has_its_frames_at_one_size(make_dream, tmp_path, suffix):
-    film, dream = saving.Film(), make_dream()
+    # Adam at .05 in few looks: a picture with no more grain than the lossy format can hold.
+    film, dream = saving.Film(), make_dream(knobs={"optimizer": "adam", "learning_rate": 0.05})
     for step in dream:
         film.add(step.step, dream.image)
     path = film.save(tmp_path / f"run{suffix}", seconds=1)
@@ -338,7 +339,7 @@ def test_a_film_has_its_frames_at_one_size(make_dream, tmp_path, suffix):
         image.seek(image.n_frames - 1)
         last = np.asarray(image.convert("RGB"), float)
     distance = np.abs(last - np.asarray(dream.image, float)).mean()
-    assert distance < 16, "the last frame is the last picture, as well as the format can"
+    assert distance < 12, "the last frame is the last picture, as well as the format can"
     with Image.open(film.save(tmp_path / f"large{suffix}", side=64)) as image:
         assert image.size == (64, 64)
 

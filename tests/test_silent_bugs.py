@@ -98,8 +98,15 @@ def test_the_model_sees_normalised_images(tiny_clip):
 
 def test_the_schedule_is_stepped(tiny_clip):
     """Not only in the record: the picture moves by the first rate at first, by none at last."""
-    knobs = {"learning_rate": 0.02, "final_learning_rate": 0.0, "optimizer": "adam"}
-    recipe = Recipe(size=36, steps=10, octaves=(1.0,), views=1, **knobs)
+    recipe = Recipe(
+        size=36,
+        steps=10,
+        octaves=(1.0,),
+        optimizer="adam",
+        learning_rate=0.02,
+        final_learning_rate=0.0,
+        views=1,
+    )
     dream = Dream(tiny_clip, PROMPT, recipe=recipe)
     pictures = [dream.pixels] + [dream.pixels for _ in dream]
     moved = [(b - a).abs().max().item() for a, b in itertools.pairwise(pictures)]

@@ -195,6 +195,7 @@ def _bars(axes: Any, rows: list[dict], names: list[str], title: str) -> None:
     axes.barh(names, values, xerr=errors, color=STYLES[0][0], ecolor="#555555")
     axes.axvline(1, color="#555555", linewidth=1)
     axes.invert_yaxis()
+    axes.tick_params(axis="y", labelsize=min(10, 56 / len(rows)))  # names are up to two lines
     axes.set_title(title, fontsize=10)
 
 
@@ -245,7 +246,6 @@ def draw_peers(axes: Any, rows: list[dict]) -> None:
     others = [row for row in rows if "ratio" in row]
     names = [f"{row['loop']}\n{row['model'].split(',')[0]}" for row in others]
     _bars(axes, others, names, "time of the loop ÷ ours")
-    axes.tick_params(axis="y", labelsize=6.5 if len(others) > 4 else 9)
 
 
 def draw_worth(axes: Any, rows: list[dict]) -> None:
