@@ -22,6 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from dreamlab.clip import Clip, load_clip, resize
 from dreamlab.loading import EMBEDDED, EMBEDDED_FOLDER
@@ -161,6 +162,34 @@ def test_encoding_leaves_the_model_as_it_is(clip):
     first = clip.encode_image(images)
     assert clip.encode_image(images).equal(first)
     assert all(value.equal(before[name]) for name, value in clip.model.state_dict().items())
+
+
+class Products(TorchDispatchMode):
+    """Notes every product of many small matrices within."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.small = getattr(self, "small", 0) + (function is torch.ops.aten.bmm.default)
+        return function(*args, **(kwargs or {}))
+
+
+def test_a_vision_transformer_is_multiplied_in_large_products(tiny_clip_dir):
+    """Frozen weights, laid out as open_clip does, mean one product for each token."""
+    clip = load_clip(f"local-dir:{tiny_clip_dir}", device="cpu")
+    transformer = clip.model.visual.transformer
+    images = torch.rand(2, 3, clip.image_size, clip.image_size, requires_grad=True)
+
+    def passes():
+        with Products() as products:
+            features = clip.encode_image(images)
+            (gradient,) = torch.autograd.grad(features[:, 0].sum(), images)
+        return products.small, gradient
+
+    ours, gradient = passes()
+    for module in (transformer, *(block.attn for block in transformer.resblocks)):
+        module.batch_first = True
+    theirs, same = passes()
+    assert ours == 0 < theirs
+    torch.testing.assert_close(gradient, same)
 
 
 def test_a_dtype_of_its_own_is_accepted(tiny_clip):
