@@ -24,7 +24,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from dreamlab.clip import Clip, load_clip, resize
+from dreamlab.clip import Clip, load_clip, resize, tokens_first
 from dreamlab.loading import EMBEDDED, EMBEDDED_FOLDER
 
 WEIGHTS = "open_clip_model.safetensors"
@@ -175,7 +175,6 @@ class Products(TorchDispatchMode):
 def test_a_vision_transformer_is_multiplied_in_large_products(tiny_clip_dir):
     """Frozen weights, laid out as open_clip does, mean one product for each token."""
     clip = load_clip(f"local-dir:{tiny_clip_dir}", device="cpu")
-    transformer = clip.model.visual.transformer
     images = torch.rand(2, 3, clip.image_size, clip.image_size, requires_grad=True)
 
     def passes():
@@ -185,8 +184,7 @@ def test_a_vision_transformer_is_multiplied_in_large_products(tiny_clip_dir):
         return products.small, gradient
 
     ours, gradient = passes()
-    for module in (transformer, *(block.attn for block in transformer.resblocks)):
-        module.batch_first = True
+    tokens_first(clip.model, False)
     theirs, same = passes()
     assert ours == 0 < theirs
     torch.testing.assert_close(gradient, same)

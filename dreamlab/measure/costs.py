@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from dreamlab.clip import Clip, load_clip
+from dreamlab.clip import Clip, load_clip, tokens_first
 from dreamlab.dream import Dream
 from dreamlab.measure.peers import PEERS
 from dreamlab.measure.timing import Pairs, in_turns, peak_memory, seconds
@@ -156,6 +156,9 @@ def _ways(clip: Clip, compiled: bool) -> dict[str, tuple[Clip, torch.memory_form
         "bfloat16, autocast": (clip, plain, lambda: torch.autocast(kind, torch.bfloat16)),
         "attention as plain products": (clip, plain, lambda: sdpa_kernel(SDPBackend.MATH)),
     }
+    theirs = deepcopy(clip)
+    tokens_first(theirs.model, False)
+    ways["images first, as open_clip"] = (theirs, plain, nullcontext)
     last = deepcopy(clip)
     last.model.to(memory_format=torch.channels_last)
     ways["channels last"] = (last, torch.channels_last, nullcontext)
