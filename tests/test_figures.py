@@ -81,7 +81,7 @@ def test_figures_show_themselves_without_pyplot(finished):
 
     data, metadata = static.dream_figure(finished)._repr_mimebundle_()
     assert data["image/png"][:4] == b"\x89PNG" and "a red heart" in data["text/plain"]
-    assert metadata["image/png"]["alt"] == data["text/plain"]
+    assert f"{static.IN_WORDS}\n{metadata['image/png']['alt']}" == data["text/plain"]
     assert static.StaticFigure()._repr_mimebundle_()[1] == {}, "no words, no empty ones either"
     code = "import dreamlab.figures.static, sys; assert 'matplotlib.pyplot' not in sys.modules"
     import subprocess

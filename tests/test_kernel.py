@@ -465,5 +465,5 @@ def test_nbconvert_waits_and_keeps_the_figure(tiny_clip_dir, tmp_path):
     assert "application/vnd.jupyter.widget-view+json" in live.data
     assert set(still.data) == {"image/png", "text/plain"}
     assert "30 of 30 steps" in still.data["text/plain"]
-    assert still.metadata["image/png"]["alt"] == still.data["text/plain"]
+    assert still.data["text/plain"].endswith("\n" + still.metadata["image/png"]["alt"])
     assert notebook.cells[2].outputs[0].text.strip() == "finished"

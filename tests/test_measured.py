@@ -1,5 +1,7 @@
 """Numbers that texts share are those that were measured."""
 
+import re
+
 import nbformat
 import pytest
 from chapters import ROOT, load_tool
@@ -26,6 +28,12 @@ Words about 7 things.
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_what_a_text_says_is_what_was_measured(path):
     assert path.read_text("utf-8") == FILES[path], "run `python tools/measured.py`"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_no_line_begins_with_a_mark(path):
+    """In Markdown such a line would be a paragraph of its own."""
+    assert not re.search(r'^\s*"?\s*<!-- =', FILES[path], re.MULTILINE)
 
 
 def test_readme_takes_its_own_numbers_from_its_tables():

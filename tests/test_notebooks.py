@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from statistics import median
 
@@ -32,6 +33,7 @@ from nbformat import NotebookNode
 from test_project import load_pyproject
 
 from dreamlab.course import check
+from dreamlab.figures.static import IN_WORDS
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
@@ -207,11 +209,7 @@ def exercise_problems(nb: NotebookNode) -> Iterator[str]:
         folded = cell.metadata.get("jupyter", {})
         if "solution" in tags(cell) and not folded.get("source_hidden"):
             yield f"cell {i}: a solution that is not folded"
-        if (
-            "solution" in tags(cell)
-            and cell.cell_type == "code"
-            and not folded.get("outputs_hidden")
-        ):
+        if "solution" in tags(cell) and cell.cell_type == "code" and not hides_outputs(cell):
             yield f"cell {i}: a solution whose output is not folded"
     for i in exercises:
         text, stub, solution = nb.cells[i].source, nb.cells[i + 1], nb.cells[i + 2]
@@ -265,6 +263,28 @@ def dependence_problems(nb: NotebookNode) -> Iterator[str]:
             yield f"student copy, cell {i}: {sorted(missing)} come from what is not in it"
         if "Panel(" not in cell.source and "compare(" not in cell.source:
             known |= bound(tree)
+
+
+def predict_problems(nb: NotebookNode) -> Iterator[str]:
+    """What a *Predict* box asks is not answered below it before anybody has thought.
+
+    Of the outputs after it in its section, one at least is folded. A folded output shows its first
+    line of text: for a figure that line says nothing of what is to be seen.
+    """
+    for i, cell in cells(nb, "markdown"):
+        if "**Predict.**" in cell.source:
+            section = takewhile(lambda c: not c.source.startswith("#"), nb.cells[i + 1 :])
+            shown = [c for c in section if c.cell_type == "code" and c.outputs]
+            if shown and not any(hides_outputs(c) for c in shown):
+                yield f"cell {i}: this Predict box is answered at first sight; fold the output"
+    for i, cell in cells(nb, "code"):
+        data = cell.outputs[0].get("data", {}) if cell.outputs and hides_outputs(cell) else {}
+        if "image/png" in data and not data["text/plain"].startswith(IN_WORDS + "\n"):
+            yield f"cell {i}: folded, its figure still says {data['text/plain'][:40]!r}"
+
+
+def hides_outputs(cell: NotebookNode) -> bool:
+    return cell.metadata.get("jupyter", {}).get("outputs_hidden", False)
 
 
 ASSERTED = (ast.Assert, ast.Assign, ast.For, ast.FunctionDef, ast.Import, ast.ImportFrom)
@@ -331,6 +351,7 @@ def test_there_is_a_chapter():
         part_problems,
         exercise_problems,
         dependence_problems,
+        predict_problems,
         claim_problems,
         install_problems,
     ],
@@ -367,6 +388,11 @@ def code_cell(source: str, *tagged: str, shown: str = "", **data) -> NotebookNod
     return nbformat.v4.new_code_cell(source, outputs=outputs, metadata=metadata)
 
 
+def with_folded_output(cell: NotebookNode) -> NotebookNode:
+    cell.metadata["jupyter"] = {"outputs_hidden": True}
+    return cell
+
+
 def book(*content: NotebookNode) -> NotebookNode:
     # Copies, since a cell that stands twice in a notebook would have the same name twice.
     return nbformat.v4.new_notebook(
@@ -389,6 +415,7 @@ STUB = code_cell("check.cosine(mine)", "exercise", "nbval-check-output", shown="
 SOLUTION = code_cell("check.cosine(mine)", "solution", "nbval-check-output", shown="✓ Right: …")
 ENGLISH = text_cell("word " * 900)
 TITLE = text_cell("# 1 · Title")
+ASK = text_cell("> **Predict.** What will it be?")
 LONG_LOOP = "for x in y:\n" + "    z.step()\n" * 15 + "    loss.backward()"
 
 
@@ -419,6 +446,12 @@ LONG_LOOP = "for x in y:\n" + "    z.step()\n" * 15 + "    loss.backward()"
         (dependence_problems, book(code_cell("x = 1", "solution"), code_cell("x")), "['x']"),
         (dependence_problems, book(code_cell("x = 1", "claim"), code_cell("x")), "['x']"),
         (dependence_problems, book(code_cell("p = Panel()"), code_cell("p.image")), "['p']"),
+        (predict_problems, book(ASK, code_cell("x", shown="1")), "answered at first sight"),
+        (
+            predict_problems,
+            book(with_folded_output(code_cell("x", image_png="=", shown="sky"))),
+            "says 'sky'",
+        ),
         (claim_problems, book(code_cell("assert x")), "either a 'claim' or a 'proof'"),
         (claim_problems, book(code_cell("for y in x:\n    assert y")), "either a 'claim'"),
         (claim_problems, book(code_cell("assert x", "claim", "proof")), "either a 'claim'"),
@@ -442,6 +475,14 @@ def test_the_core_ends_at_the_exercises_and_claims_are_not_read():
     nb = book(TITLE, text_cell("As chapter 0 said."), *claims, *rest, text_cell("Chapter 2"))
     assert list(core_problems(nb)) == []
     assert list(core_problems(book(text_cell("# A · Title"), *[code_cell("x")] * 99))) == []
+
+
+def test_what_is_folded_or_comes_a_section_later_may_follow_a_predict_box():
+    figure = with_folded_output(code_cell("x", image_png="=", shown=f"{IN_WORDS}\nthe sky"))
+    shown, heading = code_cell("y", shown="1"), text_cell("## Why")
+    assert list(predict_problems(book(ASK, figure, shown))) == []
+    assert list(predict_problems(book(ASK, heading, shown))) == []
+    assert list(predict_problems(book(ASK, text_cell("More."), shown, heading, figure))) != []
 
 
 def test_an_appendix_may_leave_out_what_a_chapter_has():

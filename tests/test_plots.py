@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from dreamlab.figures import plots
+from dreamlab.figures import plots, static
 
 RED = torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1).expand(3, 8, 8)
 BLUE = Image.new("RGB", (8, 8), (0, 0, 255))
@@ -34,7 +34,7 @@ def test_a_plot_is_shown_as_png_with_its_alternative_text():
     for plot in every_plot("  Two coloured squares. "):
         data, metadata = plot._repr_mimebundle_()
         assert data["image/png"].startswith(b"\x89PNG")
-        assert data["text/plain"] == "Two coloured squares."
+        assert data["text/plain"] == f"{static.IN_WORDS}\nTwo coloured squares."
         assert metadata["image/png"]["alt"] == "Two coloured squares."
 
 

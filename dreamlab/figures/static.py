@@ -25,6 +25,8 @@ from dreamlab.picture import Picture, read_picture
 CLIP, TV, JUDGE, TOTAL = "#0072B2", "#D55E00", "#009E73", "#777777"
 FAINT = "#777777"
 
+IN_WORDS = "A figure. In words:"
+
 
 class StaticFigure(Figure):
     """A matplotlib figure that a notebook shows by itself, whatever pyplot is set to.
@@ -53,9 +55,14 @@ class StaticFigure(Figure):
         return buffer.getvalue()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What a notebook stores: the picture, its words, and these as metadata of the picture."""
+        """What a notebook stores: the picture, its words, and these as metadata of the picture.
+
+        A folded output shows its first line of text. So that one does not tell what is in the
+        picture: below a question it would be the answer.
+        """
         words = whole_letters(self.description)
-        data = {"image/png": self.to_png(), "text/plain": words or repr(self)}
+        text = f"{IN_WORDS}\n{words}" if words else repr(self)
+        data = {"image/png": self.to_png(), "text/plain": text}
         return data, {"image/png": {"alt": words}} if words else {}
 
 
