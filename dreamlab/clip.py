@@ -174,11 +174,12 @@ class Clip:
 
 
 def tokens_first(model: torch.nn.Module, first: bool = True) -> None:
-    """Let a vision transformer lay its numbers out by token, then by image: the same, and faster.
+    """Let a vision transformer lay its numbers out by token, then by image, which is faster.
 
     Attention in PyTorch wants them that way, and turns them round where they are not. Where weights
     are frozen, a product with numbers turned round is not one large product but many small ones: on
-    a CPU, near half of a large transformer's time. Other models stay as they are.
+    a CPU, near half of a large transformer's time. What comes out is the same, up to rounding.
+    Other models stay as they are.
 
     Args:
         model: of open_clip, which lays out by image, then by token.
