@@ -38,10 +38,7 @@ def checked_prompts(
         ValueError: one is no sentence and no sentences with usable weights, or there are neither
             1 nor `count` of them.
     """
-    return [
-        "" if p == "" and may_be_empty else _checked_prompt(name, p, may_be_empty)
-        for p in _one_for_each(name, prompt, count)
-    ]
+    return [_checked_prompt(name, p, may_be_empty) for p in _one_for_each(name, prompt, count)]
 
 
 def checked_seeds(seed: Any, count: int) -> list[int]:
@@ -95,7 +92,8 @@ def _one_for_each(name: str, value: Any, count: int) -> list:
 
 def _checked_prompt(name: str, prompt: Any, may_be_empty: bool) -> Prompt:
     if isinstance(prompt, str):
-        _check_sentence(name, prompt)
+        if prompt or not may_be_empty:
+            _check_sentence(name, prompt)
         return prompt
     if not isinstance(prompt, Mapping) or not prompt:
         nothing = ', "" for none' if may_be_empty else ""

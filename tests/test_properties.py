@@ -129,6 +129,8 @@ JUNK = st.recursive(
     value=JUNK,
 )
 @example("prompt", {"a": math.nan})
+@example("prompt", np.zeros(3))
+@example("negative_prompt", np.zeros(3))
 @pytest.mark.filterwarnings("ignore:the prompt is too long")
 def test_any_argument_is_taken_or_refused_in_a_sentence(tiny_clip, name, value):
     arguments = {"clip": tiny_clip, "prompt": "a heart", "recipe": Recipe(size=16, steps=1)}
