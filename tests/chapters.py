@@ -48,6 +48,11 @@ def tags(cell: NotebookNode) -> list[str]:
     return cell.metadata.get("tags", [])
 
 
+def is_folded(cell: NotebookNode, part: str) -> bool:
+    """Whether JupyterLab shows but one line of its "source" or of its "outputs"."""
+    return cell.metadata.get("jupyter", {}).get(f"{part}_hidden", False)
+
+
 def cells(nb: NotebookNode, kind: str) -> list[tuple[int, NotebookNode]]:
     return [(i, cell) for i, cell in enumerate(nb.cells) if cell.cell_type == kind]
 

@@ -165,10 +165,12 @@ def test_encoding_leaves_the_model_as_it_is(clip):
 
 
 class Products(TorchDispatchMode):
-    """Notes every product of many small matrices within."""
+    """Counts the products of many small matrices within."""
+
+    small = 0
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        self.small = getattr(self, "small", 0) + (function is torch.ops.aten.bmm.default)
+        self.small += function is torch.ops.aten.bmm.default
         return function(*args, **(kwargs or {}))
 
 

@@ -25,6 +25,7 @@ from chapters import (
     cells,
     chapter,
     core,
+    is_folded,
     python,
     tags,
     without_tags,
@@ -206,10 +207,10 @@ def exercise_problems(nb: NotebookNode) -> Iterator[str]:
     if len(exercises) < 3 and not is_appendix(nb):
         yield f"{len(exercises)} exercises, fewer than 3"
     for i, cell in enumerate(nb.cells):
-        folded = cell.metadata.get("jupyter", {})
-        if "solution" in tags(cell) and not folded.get("source_hidden"):
+        if "solution" in tags(cell) and not is_folded(cell, "source"):
             yield f"cell {i}: a solution that is not folded"
-        if "solution" in tags(cell) and cell.cell_type == "code" and not hides_outputs(cell):
+        code = cell.cell_type == "code"
+        if "solution" in tags(cell) and code and not is_folded(cell, "outputs"):
             yield f"cell {i}: a solution whose output is not folded"
     for i in exercises:
         text, stub, solution = nb.cells[i].source, nb.cells[i + 1], nb.cells[i + 2]
@@ -275,16 +276,13 @@ def predict_problems(nb: NotebookNode) -> Iterator[str]:
         if "**Predict.**" in cell.source:
             section = takewhile(lambda c: not c.source.startswith("#"), nb.cells[i + 1 :])
             shown = [c for c in section if c.cell_type == "code" and c.outputs]
-            if shown and not any(hides_outputs(c) for c in shown):
+            if shown and not any(is_folded(c, "outputs") for c in shown):
                 yield f"cell {i}: this Predict box is answered at first sight; fold the output"
     for i, cell in cells(nb, "code"):
-        data = cell.outputs[0].get("data", {}) if cell.outputs and hides_outputs(cell) else {}
-        if "image/png" in data and not data["text/plain"].startswith(IN_WORDS + "\n"):
-            yield f"cell {i}: folded, its figure still says {data['text/plain'][:40]!r}"
-
-
-def hides_outputs(cell: NotebookNode) -> bool:
-    return cell.metadata.get("jupyter", {}).get("outputs_hidden", False)
+        for output in cell.outputs[:1] if is_folded(cell, "outputs") else []:
+            data = output.get("data", {})
+            if "image/png" in data and not data["text/plain"].startswith(IN_WORDS + "\n"):
+                yield f"cell {i}: folded, its figure still says {data['text/plain'][:40]!r}"
 
 
 ASSERTED = (ast.Assert, ast.Assign, ast.For, ast.FunctionDef, ast.Import, ast.ImportFrom)
@@ -301,13 +299,12 @@ def claim_problems(nb: NotebookNode) -> Iterator[str]:
     for i, cell in cells(nb, "code"):
         tree, kinds = python(cell), {"claim", "proof"} & set(tags(cell))
         asserts = any(isinstance(node, ast.Assert) for node in ast.walk(tree))
-        folded = cell.metadata.get("jupyter", {}).get("source_hidden", False)
         if {"solution", "exercise"} & set(tags(cell)):
             if kinds:
                 yield f"cell {i}: exercise or solution, and also {kinds}"
         elif asserts != (len(kinds) == 1):
             yield f"cell {i}: an assert is either a 'claim' or a 'proof', and these are one"
-        if folded != bool({"claim", "solution"} & set(tags(cell))):
+        if is_folded(cell, "source") != bool({"claim", "solution"} & set(tags(cell))):
             yield f"cell {i}: claims and solutions are folded, and nothing else is"
         if "claim" in kinds:
             if cell.outputs:

@@ -4,7 +4,7 @@ import re
 
 import nbformat
 import pytest
-from chapters import NOTEBOOKS, cells, chapter, load_tool, tags
+from chapters import NOTEBOOKS, cells, chapter, is_folded, load_tool, tags
 
 pages = load_tool("pages")
 
@@ -28,8 +28,7 @@ def test_a_page_has_every_figure_with_its_text_and_the_same_folds(source, path):
         assert cell.outputs == before.outputs
         alts = [o.metadata["image/png"].alt for o in before.outputs if pages.shows_figure(o)]
         assert [cell.metadata.get("mystnb", {}).get("image", {}).get("alt")] == (alts or [None])
-        folded = before.metadata.get("jupyter", {}).get("source_hidden", False)
-        assert ("hide-cell" in tags(cell)) == folded
+        assert ("hide-cell" in tags(cell)) == is_folded(before, "source")
 
 
 def test_the_index_leads_to_every_page(source):
