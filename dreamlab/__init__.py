@@ -10,7 +10,7 @@ says how well image and sentence agree. The shortest one::
 The method: each module here is one idea, and a chapter of the course derives it. What surrounds it
 stands in folders, and each says in its own docstring what it is for. Who may import whom::
 
-    method ← figures, picturebook ← measure ← lab, course
+    support ← method ← figures, picturebook ← measure ← lab, course
 
 What stands further right may import what stands further left, never the other way round; two that
 share a place do not import each other. The method imports neither ipywidgets nor matplotlib.
@@ -24,7 +24,7 @@ from __future__ import annotations  # `dreamlab.course.machine` speaks to older 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .version import __version__ as __version__
+from .support.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from dreamlab.clip import Clip, load_clip

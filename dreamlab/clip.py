@@ -14,8 +14,8 @@ import open_clip
 import torch
 import torch.nn.functional as F
 
-from dreamlab.loading import find_model, load_model, pick_device, quoted
-from dreamlab.surroundings import undisturbed
+from dreamlab.support.loading import find_model, load_model, pick_device, quoted
+from dreamlab.support.surroundings import undisturbed
 
 
 class Clip:

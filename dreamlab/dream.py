@@ -20,17 +20,17 @@ from PIL import Image
 from torch import Tensor
 
 from dreamlab.losses import clip_loss
-from dreamlab.memory import Groups
 from dreamlab.octaves import canvas_size, compose, octave_at
-from dreamlab.precision import wait
 from dreamlab.prior import prior
-from dreamlab.progress import with_bar
 from dreamlab.prompts import Prompt, checked_prompts, checked_seeds, embed, is_list, picture_count
 from dreamlab.recipe import Recipe
 from dreamlab.resample import resize
 from dreamlab.start import Start, starting_picture
 from dreamlab.state import State, Step, entry, require, tensor_entry
-from dreamlab.surroundings import undisturbed
+from dreamlab.support.memory import Groups
+from dreamlab.support.precision import wait
+from dreamlab.support.progress import with_bar
+from dreamlab.support.surroundings import undisturbed
 from dreamlab.views import add_noise, draw_deviations, draw_windows, look
 
 if TYPE_CHECKING:

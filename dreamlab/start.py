@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dreamlab.picture import Picture, read_picture
 from dreamlab.resample import resize
-from dreamlab.surroundings import undisturbed
+from dreamlab.support.picture import Picture, read_picture
+from dreamlab.support.surroundings import undisturbed
 
 Start = Picture | None
 

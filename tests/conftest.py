@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 import dreamlab.clip
-from dreamlab.cores import usable_cores
+from dreamlab.support.cores import usable_cores
 
 # Under `-n` the workers share the cores, and so do the kernels and processes that tests start.
 WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))

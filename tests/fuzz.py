@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SEEDS = Path(__file__).resolve().parent / "seeds"
 LIBRARIES = ("PIL", "base64", "json")
 OURS = (
-    "dreamlab.picture",
+    "dreamlab.support.picture",
     "dreamlab.prompts",
     "dreamlab.recipe",
     "dreamlab.figures.settings",
@@ -41,7 +41,7 @@ MEMORY = 4096  # MB
 
 def read_picture(content: bytes) -> bool:
     """Whether it was taken for a picture; AssertionError if the answer is none that may be."""
-    from dreamlab.picture import open_picture
+    from dreamlab.support.picture import open_picture
 
     try:
         image = open_picture(io.BytesIO(content), "it", cover=(64, 64))

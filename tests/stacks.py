@@ -27,7 +27,7 @@ from pathlib import Path
 from chapters import NOTEBOOKS
 from versions import PYTEST, metadata
 
-from dreamlab.cores import usable_cores
+from dreamlab.support.cores import usable_cores
 
 STACKS = {
     # What Google Colab has, as far as a notebook's messages go.

@@ -10,8 +10,8 @@ from PIL import Image
 from dreamlab.measure import bench, report
 from dreamlab.measure.judge import mean, share
 from dreamlab.measure.timing import machine
-from dreamlab.readme import marks
 from dreamlab.recipe import Recipe
+from dreamlab.support.readme import marks
 
 BEGIN, END = marks(report.PART)
 RATIO = {"ratio": 1.06, "low": 1.04, "high": 1.09, "pairs": 30}

@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dreamlab.clip import Clip, load_clip, resize, tokens_first
-from dreamlab.loading import EMBEDDED, EMBEDDED_FOLDER
+from dreamlab.support.loading import EMBEDDED, EMBEDDED_FOLDER
 
 WEIGHTS = "open_clip_model.safetensors"
 CONFIG = "open_clip_config.json"
@@ -449,7 +449,7 @@ def test_a_missing_gpu_is_named(tiny_clip_dir):
 
 @pytest.mark.parametrize("gpu", ["cuda", "mps", None])
 def test_the_device_is_chosen_by_itself(monkeypatch, gpu):
-    from dreamlab.loading import pick_device
+    from dreamlab.support.loading import pick_device
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu == "cuda")
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: gpu == "mps")
@@ -477,7 +477,7 @@ def test_a_folder_may_be_given_from_home(tiny_clip_dir, monkeypatch):
 
 
 def test_a_missing_embedded_model_says_to_install_again(monkeypatch, tmp_path):
-    monkeypatch.setattr("dreamlab.loading.EMBEDDED_FOLDER", tmp_path)
+    monkeypatch.setattr("dreamlab.support.loading.EMBEDDED_FOLDER", tmp_path)
     with pytest.raises(FileNotFoundError, match=r"cannot load 'picturebook'.*install it again"):
         load_clip()
 
@@ -779,9 +779,9 @@ def test_a_repository_that_is_not_there_is_not_blamed_on_the_network(hub):
 def test_the_real_client_gives_up_soon(tmp_path):
     """In a fresh process, where the hub's address takes the question and never answers it."""
     program = """
-import dreamlab.loading
+import dreamlab.support.loading
 try:
-    dreamlab.loading.load_model("ViT-B-32", "laion2b_s34b_b79k")
+    dreamlab.support.loading.load_model("ViT-B-32", "laion2b_s34b_b79k")
 except ConnectionError as error:
     print(error)
 """

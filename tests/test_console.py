@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from dreamlab.console import file_named, said_in_a_sentence, whole
+from dreamlab.support.console import file_named, said_in_a_sentence, whole
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from dreamlab import Dream, Judge, Recipe, detail_mask, load_clip
 from dreamlab.figures import plots, static
 from dreamlab.prompts import embed
 from dreamlab.resample import blur
-from dreamlab.surroundings import undisturbed
+from dreamlab.support.surroundings import undisturbed
 
 RECIPE = Recipe(size=32, steps=3, octaves=(0.5, 1.0), views=2)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from dreamlab.files import claim_name, user_path, write_atomically
+from dreamlab.support.files import claim_name, user_path, write_atomically
 
 OLD, NEW = b"old" * 1000, b"new" * 1000
 
@@ -130,7 +130,7 @@ def test_a_full_disk_leaves_the_old_file_and_is_said(file, monkeypatch, call, nu
 
 LIMITED = """
 import resource, sys
-from dreamlab.files import write_atomically
+from dreamlab.support.files import write_atomically
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
     write_atomically(sys.argv[1], b"new" * 100_000)
@@ -149,7 +149,7 @@ def test_a_limit_of_the_system_in_the_middle_of_the_file(file):
 
 WRITING = """
 import itertools, sys, time
-from dreamlab.files import write_atomically
+from dreamlab.support.files import write_atomically
 print("ready", flush=True)
 for n in itertools.count():
     piece = (b"%d" % (n % 10)) * 30_000
@@ -219,7 +219,7 @@ def test_names_are_numbered_and_given_back_where_the_block_fails(tmp_path):
 
 CLAIMING = """
 import sys
-from dreamlab.files import claim_name
+from dreamlab.support.files import claim_name
 sys.stdin.readline()
 for _ in range(60):
     with claim_name(sys.argv[1], ".png") as path:

@@ -14,7 +14,7 @@ import pytest
 from fuzz import FIRST, READERS, SEEDS, changed, words
 
 import dreamlab.figures.settings
-import dreamlab.picture
+import dreamlab.support.picture
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -38,7 +38,7 @@ def test_where_fuzzing_begins_is_taken(reader):
 @pytest.mark.parametrize(
     ("reader", "module", "name"),
     [
-        ("picture", dreamlab.picture, "open_picture"),
+        ("picture", dreamlab.support.picture, "open_picture"),
         ("settings", dreamlab.figures.settings, "parsed"),
     ],
 )

@@ -15,10 +15,10 @@ import torch
 from test_project import load_pyproject
 
 import dreamlab
-from dreamlab import console, loading
-from dreamlab.cores import usable_cores
 from dreamlab.course import machine
 from dreamlab.course.machine import Item, Report, Trouble, check_machine, look_at
+from dreamlab.support import console, loading
+from dreamlab.support.cores import usable_cores
 
 NAMES = [
     "Python",

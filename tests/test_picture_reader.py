@@ -20,8 +20,8 @@ from PIL import Image, ImageCms
 
 from dreamlab.figures.static import to_array
 from dreamlab.measure.judge import as_tensors
-from dreamlab.picture import BACKGROUND, open_picture, read_picture
 from dreamlab.start import starting_picture
+from dreamlab.support.picture import BACKGROUND, open_picture, read_picture
 
 CORNERS = np.zeros((24, 32, 3), np.uint8)
 CORNERS[:12, :16], CORNERS[:12, 16:], CORNERS[12:, :16] = (255, 0, 0), (0, 255, 0), (0, 0, 255)

@@ -11,8 +11,8 @@ import sys
 import pytest
 import torch
 
-import dreamlab.precision
-from dreamlab.precision import Precision, choose_precision
+import dreamlab.support.precision
+from dreamlab.support.precision import Precision, choose_precision
 
 MILLISECOND = 0.001
 
@@ -31,7 +31,7 @@ CLOCK = Clock()
 
 @pytest.fixture(autouse=True)
 def _our_clock(monkeypatch):
-    monkeypatch.setattr(dreamlab.precision, "time", CLOCK)
+    monkeypatch.setattr(dreamlab.support.precision, "time", CLOCK)
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_no_such_arithmetic(values, message):
 
 REAL = """
 import torch
-from dreamlab.precision import choose_precision
+from dreamlab.support.precision import choose_precision
 layers = torch.nn.Sequential(*[torch.nn.Linear(256, 256) for _ in range(4)])
 images = torch.rand(512, 256)
 print(choose_precision(lambda: layers(images).sum().backward()))

@@ -26,7 +26,7 @@ from dreamlab.picturebook.world import (
     thing_in,
     variants,
 )
-from dreamlab.readme import marks
+from dreamlab.support.readme import marks
 
 BEGIN, END = marks(score.PART)
 

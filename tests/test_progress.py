@@ -7,7 +7,7 @@ import torch
 
 import dreamlab.dream
 from dreamlab import Dream, Recipe
-from dreamlab.progress import with_bar
+from dreamlab.support.progress import with_bar
 
 RECIPE = Recipe(size=(48, 64), steps=6, octaves=(0.5, 1.0), views=2)
 

@@ -16,7 +16,7 @@ from dreamlab.clip import load_clip
 from dreamlab.picturebook import emphasis, objectives, scenes, score, spoil, train
 from dreamlab.picturebook.hands import BOOK
 from dreamlab.picturebook.world import ATTRIBUTES, Scene, caption, compose, scene_number
-from dreamlab.precision import Precision
+from dreamlab.support.precision import Precision
 
 TEXT = {"context_length": scenes.CONTEXT, "width": 32, "heads": 1, "layers": 1}
 SMALL = {"steps": 5, "scenes": 24, "batch": 8, "warmup": 1, "text_cfg": TEXT, "embed_dim": 32}

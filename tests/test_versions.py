@@ -55,7 +55,7 @@ def test_interpreters_run_and_stand_ins_do_not_count(tmp_path):
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="tomllib is borrowed from pip below 3.11")
-@pytest.mark.parametrize("script", ["versions", "classroom", "dreamlab.files"])
+@pytest.mark.parametrize("script", ["versions", "classroom", "dreamlab.support.files"])
 def test_jobs_on_a_bare_machine_import_nothing_that_is_not_pythons_own(script):
     folder = Path(versions.__file__).parent
     places = [str(folder), str(folder.parent)]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))
-from dreamlab.files import write_atomically  # noqa: E402 - it needs nothing but Python
+from dreamlab.support.files import write_atomically  # noqa: E402 - it needs nothing but Python
 
 CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 APPENDICES = sorted((ROOT / "notebooks").glob("[A-Z]_*.ipynb"))

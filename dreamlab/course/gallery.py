@@ -30,16 +30,16 @@ from typing import Any
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from dreamlab.console import print_plainly
 from dreamlab.figures.plots import Plot, pictures
 from dreamlab.figures.saving import checked_settings
 from dreamlab.figures.settings import LARGEST, Settings
 from dreamlab.figures.static import joined, shorten
-from dreamlab.files import user_path, write_atomically
 from dreamlab.measure.judge import Judge
 from dreamlab.measure.sweep import name_recipes
 from dreamlab.measure.tables import csv_bytes
-from dreamlab.picture import open_picture, opened
+from dreamlab.support.console import print_plainly
+from dreamlab.support.files import user_path, write_atomically
+from dreamlab.support.picture import open_picture, opened
 
 MARK = ("Software", "dreamlab gallery")  # in a sheet, so that it is known again
 LARGEST_FILE = 100 * 2**20  # bytes

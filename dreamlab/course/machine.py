@@ -32,8 +32,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from dreamlab.console import print_plainly
-from dreamlab.cores import usable_cores
+from dreamlab.support.console import print_plainly
+from dreamlab.support.cores import usable_cores
 
 PYTHON = (3, 10)
 WIDGETS = (7, 7)  # the ipywidgets that the panel needs; Colab has 7.7
@@ -284,10 +284,10 @@ def check_models() -> str:
     """Both embedded CLIPs load, and find the right sentence for each of four drawings."""
     torch = importlib.import_module("torch")
     from dreamlab.clip import load_clip
-    from dreamlab.loading import EMBEDDED
     from dreamlab.measure.judge import Judge
     from dreamlab.picturebook.draw import draw
     from dreamlab.picturebook.world import caption, compose
+    from dreamlab.support.loading import EMBEDDED
 
     scenes = [
         compose("night", [("star", "yellow", "plain", 2)], seed=5),

@@ -16,10 +16,10 @@ from PIL.PngImagePlugin import PngInfo
 
 from dreamlab.figures.settings import TOO_LARGE, Settings, parsed, settings
 from dreamlab.figures.static import joined
-from dreamlab.files import user_path, write_atomically
-from dreamlab.loading import EMBEDDED
-from dreamlab.picture import opened
-from dreamlab.version import __version__
+from dreamlab.support.files import user_path, write_atomically
+from dreamlab.support.loading import EMBEDDED
+from dreamlab.support.picture import opened
+from dreamlab.support.version import __version__
 
 if TYPE_CHECKING:
     from dreamlab.clip import Clip

@@ -22,12 +22,12 @@ from torch import Tensor
 
 from dreamlab.dream import to_pil
 from dreamlab.octaves import canvas_size
-from dreamlab.picture import opened
 from dreamlab.prompts import Prompt, checked_prompts, checked_seeds
 from dreamlab.recipe import Recipe
 from dreamlab.start import starting_picture
 from dreamlab.state import turned_knobs
-from dreamlab.version import __version__
+from dreamlab.support.picture import opened
+from dreamlab.support.version import __version__
 
 if TYPE_CHECKING:
     from dreamlab.dream import Dream

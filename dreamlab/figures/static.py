@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from dreamlab.figures import curve
-from dreamlab.picture import Picture, read_picture
+from dreamlab.support.picture import Picture, read_picture
 
 # Okabe and Ito's palette: told apart with any colour vision, and by line style in grey.
 CLIP, TV, JUDGE, TOTAL = "#0072B2", "#D55E00", "#009E73", "#777777"

@@ -14,8 +14,8 @@ import ipywidgets as widgets
 
 from dreamlab.figures.settings import start_of
 from dreamlab.figures.static import shorten, whole_letters
-from dreamlab.loading import EMBEDDED
-from dreamlab.picture import open_picture
+from dreamlab.support.loading import EMBEDDED
+from dreamlab.support.picture import open_picture
 
 RATIOS = [float(f"{m}e{e}") for e in range(-3, 3) for m in ("1", "1.5", "2", "3", "5", "7")]
 NUMBERS = {

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from dreamlab.figures import saving
-from dreamlab.files import claim_name
 from dreamlab.lab.track import Track, side_by_side
+from dreamlab.support.files import claim_name
 
 
 def save_pictures(

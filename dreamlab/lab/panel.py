@@ -13,13 +13,13 @@ from typing import Any
 from PIL import Image
 
 from dreamlab.figures import static
-from dreamlab.files import user_path
 from dreamlab.lab import kernel
 from dreamlab.lab.controls import ARGUMENTS, CONTROLS
 from dreamlab.lab.keeping import save_films, save_pictures
 from dreamlab.lab.live import State
 from dreamlab.lab.run import Run
-from dreamlab.loading import EMBEDDED
+from dreamlab.support.files import user_path
+from dreamlab.support.loading import EMBEDDED
 
 
 class Panel:

@@ -29,10 +29,8 @@ import torch
 from PIL import Image
 
 from dreamlab.clip import Clip
-from dreamlab.console import print_plainly, said_in_a_sentence, whole
 from dreamlab.dream import to_pil
 from dreamlab.figures.sheet import contact_sheet
-from dreamlab.files import write_atomically
 from dreamlab.measure.judge import as_tensors, mean, measure
 from dreamlab.measure.ladder import FULL, LADDER, ORDERS, build_ladder, clip_gradient
 from dreamlab.measure.sweep import Sweep, load, load_judge, sweep
@@ -49,8 +47,10 @@ from dreamlab.picturebook.world import (
     caption,
     compose,
 )
-from dreamlab.readme import README, check_readme, put_into_readme
 from dreamlab.recipe import Recipe
+from dreamlab.support.console import print_plainly, said_in_a_sentence, whole
+from dreamlab.support.files import write_atomically
+from dreamlab.support.readme import README, check_readme, put_into_readme
 
 PROMPTS = 40
 DISTRACTORS = 60  # captions that nothing is dreamt of

@@ -20,8 +20,6 @@ from typing import Any
 import torch
 
 from dreamlab.clip import Clip, load_clip
-from dreamlab.console import print_plainly, said_in_a_sentence, whole
-from dreamlab.files import write_atomically
 from dreamlab.measure.ablation import DISTRACTORS, scenes
 from dreamlab.measure.costs import (
     against_peers,
@@ -47,8 +45,10 @@ from dreamlab.measure.report import (
 from dreamlab.measure.timing import machine
 from dreamlab.measure.worth import say_top1, time_to_top1, worth
 from dreamlab.picturebook.world import caption
-from dreamlab.readme import README, check_readme
 from dreamlab.recipe import Recipe
+from dreamlab.support.console import print_plainly, said_in_a_sentence, whole
+from dreamlab.support.files import write_atomically
+from dreamlab.support.readme import README, check_readme
 
 PARTS = ("step", "arithmetic", "batches", "canvases", "peers", "top1", "worth")
 USUAL = PARTS[:-1]  # worth dreams hundreds of pictures

@@ -30,9 +30,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from dreamlab.clip import Clip, load_clip
-from dreamlab.console import print_plainly
 from dreamlab.dream import Dream
-from dreamlab.files import write_atomically
 from dreamlab.measure.judge import Judge, mean, share
 from dreamlab.picturebook.draw import draw
 from dreamlab.picturebook.world import (
@@ -45,6 +43,8 @@ from dreamlab.picturebook.world import (
     thing_in,
 )
 from dreamlab.recipe import Recipe
+from dreamlab.support.console import print_plainly
+from dreamlab.support.files import write_atomically
 
 MOST = 50  # pictures that still fit on a page
 GOAL = 0.6  # the share that viewers should name

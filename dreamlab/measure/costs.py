@@ -26,8 +26,8 @@ from dreamlab.dream import Dream
 from dreamlab.measure.peers import PEERS
 from dreamlab.measure.timing import Pairs, in_turns, peak_memory, seconds
 from dreamlab.octaves import canvas_size
-from dreamlab.precision import WORTH, choose_precision
 from dreamlab.recipe import Recipe
+from dreamlab.support.precision import WORTH, choose_precision
 from dreamlab.views import draw_windows, look
 
 Row = dict[str, Any]

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from dreamlab.files import user_path, write_atomically
 from dreamlab.measure.tables import write_rows
-from dreamlab.picture import opened, read_picture
-from dreamlab.version import __version__
+from dreamlab.support.files import user_path, write_atomically
+from dreamlab.support.picture import opened, read_picture
+from dreamlab.support.version import __version__
 
 RECORD, TABLE = "sweep.json", "rows.csv"
 ROW = "dreamlab row"

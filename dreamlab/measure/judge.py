@@ -20,9 +20,9 @@ import torch
 import torch.nn.functional as F
 
 from dreamlab.clip import Clip, load_clip
-from dreamlab.picture import Picture, read_picture
 from dreamlab.picturebook.probe import drawn, in_pieces, probe_scenes
 from dreamlab.picturebook.world import OBJECTS, caption, thing_in, variants
+from dreamlab.support.picture import Picture, read_picture
 
 if TYPE_CHECKING:
     from dreamlab.dream import Dream

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from dreamlab.figures.plots import STYLES, Plot
-from dreamlab.files import write_atomically
 from dreamlab.measure.judge import Estimate
-from dreamlab.readme import check_readme, put_into_readme
+from dreamlab.support.files import write_atomically
+from dreamlab.support.readme import check_readme, put_into_readme
 
 Results = dict[str, Any]
 

@@ -10,8 +10,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from dreamlab.files import user_path, write_atomically
 from dreamlab.measure.judge import Estimate, mean, share
+from dreamlab.support.files import user_path, write_atomically
 
 MEASURES: dict[str, tuple[str, str]] = {
     "dreamer": ("dreamer score", ".2f"),

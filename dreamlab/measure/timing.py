@@ -16,8 +16,8 @@ from typing import Any
 
 import torch
 
-from dreamlab.cores import usable_cores
-from dreamlab.precision import wait
+from dreamlab.support.cores import usable_cores
+from dreamlab.support.precision import wait
 
 WARM_UP = 3  # pairs that are not counted: allocators and caches fill
 FEWEST = 3  # pairs that are counted, however long they take

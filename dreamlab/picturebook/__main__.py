@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from dreamlab.console import file_named, print_plainly, said_in_a_sentence, whole
-from dreamlab.files import write_atomically
+from dreamlab.support.console import file_named, print_plainly, said_in_a_sentence, whole
+from dreamlab.support.files import write_atomically
 
 from .draw import contact_sheet, design_sheet
 from .hands import BOOK, UNSEEN, Hand, random_hand

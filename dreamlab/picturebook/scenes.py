@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from dreamlab.files import write_atomically
+from dreamlab.support.files import write_atomically
 
 from .draw import draw_with_labels
 from .hands import BOOK, Hand, random_hand

@@ -29,9 +29,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..clip import Clip, load_clip
-from ..console import print_plainly, said_in_a_sentence
-from ..readme import README, check_readme, put_into_readme
+from dreamlab.clip import Clip, load_clip
+from dreamlab.support.console import print_plainly, said_in_a_sentence
+from dreamlab.support.readme import README, check_readme, put_into_readme
+
 from .draw import draw
 from .hands import BOOK, UNSEEN, Hand, random_hand
 from .probe import TEST_SEED, WHOLE, as_floats, in_pieces, probe_scenes

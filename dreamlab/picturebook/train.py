@@ -39,10 +39,10 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
-from dreamlab.console import print_plainly, said_in_a_sentence
 from dreamlab.dream import unit_rms
-from dreamlab.files import write_atomically
-from dreamlab.precision import Precision, choose_precision
+from dreamlab.support.console import print_plainly, said_in_a_sentence
+from dreamlab.support.files import write_atomically
+from dreamlab.support.precision import Precision, choose_precision
 
 from .emphasis import emphasize
 from .objectives import (

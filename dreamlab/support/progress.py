@@ -2,15 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, repeat
+from typing import Any
 
 from tqdm import tqdm
-
-from dreamlab.state import Step
 
 BAR = "{desc} {percentage:3.0f}% |{bar:20}| {elapsed} passed, about {remaining} left"
 
 
-def with_bar(steps: Iterable[Step], expected: Sequence[float]) -> Iterator[Step]:
+def with_bar(steps: Iterable[Any], expected: Sequence[float]) -> Iterator[Any]:
     """Pass the steps of a dream on, and show on standard error how far it is.
 
     Args:

@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from dreamlab.files import write_atomically
+from dreamlab.support.files import write_atomically
 
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 
 
 def marks(name: str) -> tuple[str, str]:

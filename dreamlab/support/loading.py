@@ -22,10 +22,10 @@ import huggingface_hub
 import open_clip
 import torch
 
-from dreamlab.files import user_path
+from dreamlab.support.files import user_path
 
 EMBEDDED = ("picturebook", "picturebook-judge")
-EMBEDDED_FOLDER = Path(__file__).parent / "picturebook" / "models"
+EMBEDDED_FOLDER = Path(__file__).parents[1] / "picturebook" / "models"
 
 # What a configuration may not ask for, at any depth, and what it may tell its tokenizer.
 CODE = ("auto_map", "code_revision", "trust_remote_code")

@@ -21,7 +21,7 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from dreamlab.files import user_path
+from dreamlab.support.files import user_path
 
 BACKGROUND = 128  # of 255: the grey from which dreams start, seen through transparent parts
 SPARE = 3  # a large picture is first reduced to no less than this many times what is needed
