@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from dreamlab.support.console import file_named, said_in_a_sentence, whole
+from dreamlab.support.console import exit_on_user_error, file_named, whole
 
 
 @pytest.fixture
@@ -51,11 +51,11 @@ def test_options_that_are_taken(parser):
     ],
 )
 def test_what_is_meant_for_people_has_no_traceback(parser, error, code, words, capsys):
-    with pytest.raises(SystemExit) as end, said_in_a_sentence(parser):
+    with pytest.raises(SystemExit) as end, exit_on_user_error(parser):
         raise error
     assert end.value.code == code and capsys.readouterr().err == f"{words}\n"
 
 
 def test_a_mistake_of_the_program_keeps_its_traceback(parser):
-    with pytest.raises(KeyError), said_in_a_sentence(parser):
+    with pytest.raises(KeyError), exit_on_user_error(parser):
         raise KeyError("x")

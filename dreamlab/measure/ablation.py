@@ -48,7 +48,7 @@ from dreamlab.picturebook.world import (
     compose,
 )
 from dreamlab.recipe import Recipe
-from dreamlab.support.console import print_plainly, said_in_a_sentence, whole
+from dreamlab.support.console import exit_on_user_error, print_plainly, whole
 from dreamlab.support.files import write_atomically
 from dreamlab.support.readme import README, check_readme, put_into_readme
 
@@ -458,7 +458,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--write", action="store_true", help="put the result into README.md")
     print_plainly()
     options = parser.parse_args(arguments)
-    with said_in_a_sentence(parser):
+    with exit_on_user_error(parser):
         if options.write:
             check_readme(README, part_of(options.order))
         options.out.mkdir(parents=True, exist_ok=True)

@@ -46,7 +46,7 @@ from dreamlab.measure.timing import machine
 from dreamlab.measure.worth import say_top1, time_to_top1, worth
 from dreamlab.picturebook.world import caption
 from dreamlab.recipe import Recipe
-from dreamlab.support.console import print_plainly, said_in_a_sentence, whole
+from dreamlab.support.console import exit_on_user_error, print_plainly, whole
 from dreamlab.support.files import write_atomically
 from dreamlab.support.readme import README, check_readme
 
@@ -149,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.threads is not None:
         torch.set_num_threads(options.threads)
 
-    with said_in_a_sentence(parser):
+    with exit_on_user_error(parser):
         if options.write:
             check_readme(README, PART)
         file = options.out / "bench.json"

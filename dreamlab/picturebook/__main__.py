@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from dreamlab.support.console import file_named, print_plainly, said_in_a_sentence, whole
+from dreamlab.support.console import exit_on_user_error, file_named, print_plainly, whole
 from dreamlab.support.files import write_atomically
 
 from .draw import contact_sheet, design_sheet
@@ -59,7 +59,7 @@ def main() -> None:
         scenes = [scene_number(args.seed, i) for i in range(args.scenes)]
         sheet = contact_sheet(scenes, columns=columns, size=size, hands=hands)
         drawn = f"{args.scenes} scenes"
-    with said_in_a_sentence(parser):
+    with exit_on_user_error(parser):
         save(sheet, args.file)
     print(f"{drawn} drawn to {args.file}")
 

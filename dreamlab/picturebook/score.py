@@ -30,7 +30,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dreamlab.clip import Clip, load_clip
-from dreamlab.support.console import print_plainly, said_in_a_sentence
+from dreamlab.support.console import exit_on_user_error, print_plainly
 from dreamlab.support.readme import README, check_readme, put_into_readme
 
 from .draw import draw
@@ -373,7 +373,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"--epsilon is a length, 0 or more, got {options.epsilon}")
     if options.write and options.names != list(PLANS):
         parser.error(f"--write is for both embedded models, {' and '.join(PLANS)}")
-    with said_in_a_sentence(parser):
+    with exit_on_user_error(parser):
         if options.write:
             check_files(FILES)
         # First, because it is quick and says at once if a model cannot be loaded.

@@ -40,7 +40,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
 from dreamlab.dream import unit_rms
-from dreamlab.support.console import print_plainly, said_in_a_sentence
+from dreamlab.support.console import exit_on_user_error, print_plainly
 from dreamlab.support.files import write_atomically
 from dreamlab.support.precision import Precision, choose_precision
 
@@ -798,7 +798,7 @@ def main() -> None:
             parser.error(f"--{option} is at least 1, got {getattr(args, option)}")
     if args.threads:
         torch.set_num_threads(args.threads)
-    with said_in_a_sentence(parser):
+    with exit_on_user_error(parser):
         for name in args.names:
             train(
                 name,

@@ -60,7 +60,7 @@ def file_named(*suffixes: str) -> Callable[[str], Path]:
 
 
 @contextlib.contextmanager
-def said_in_a_sentence(parser: argparse.ArgumentParser) -> Iterator[None]:
+def exit_on_user_error(parser: argparse.ArgumentParser) -> Iterator[None]:
     """End the program with the sentence that an error of the library is, and without a traceback.
 
     Only what the library raises for people to read. A KeyError is a mistake in the program, and
