@@ -458,7 +458,7 @@ def test_a_judge_of_another_world_is_not_asked_for_things(make, tiny_clip):
     other = Judge(make(tiny_clip))
     assert not other.knows_things
     assert other.things(noise(1, 32, 32), "a red heart") == [None]
-    assert other.levels == ()
+    assert other.baselines == ()
 
 
 def test_both_embedded_clips_know_things(judge):
@@ -466,12 +466,12 @@ def test_both_embedded_clips_know_things(judge):
     assert Judge(load_clip("picturebook", device="cpu")).knows_things
 
 
-def test_levels_fall_from_whole_drawings_to_small_tiles(judge):
-    levels = judge.levels
-    assert judge.levels is levels  # measured once
-    assert [level.what for level in levels] == ["whole"] + [f"{n}-px tiles" for n in (16, 8, 4)]
-    assert all(level.cosine.count == level.found.count == 50 for level in levels)
-    whole, sixteen, eight, four = levels
+def test_baselines_fall_from_whole_drawings_to_small_tiles(judge):
+    baselines = judge.baselines
+    assert judge.baselines is baselines  # measured once
+    assert [shown.what for shown in baselines] == ["whole"] + [f"{n}-px tiles" for n in (16, 8, 4)]
+    assert all(shown.cosine.count == shown.found.count == 50 for shown in baselines)
+    whole, sixteen, eight, four = baselines
     assert whole.found.value > 0.8 and four.found.value < 0.3
     assert whole.cosine.value > sixteen.cosine.value > eight.cosine.value > four.cosine.value
     assert whole.row("rung") == {

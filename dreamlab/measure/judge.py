@@ -276,7 +276,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Level:
+class Baseline:
     """What a judge says of drawings that are shown in a certain way; a mark to compare dreams with.
 
     Attributes:
@@ -305,7 +305,7 @@ class Judge:
     sees them as a screen shows them, cut off at 0 and 1. Prompts may be left out for dreams, which
     know theirs.
 
-    How far to trust it, it says itself: `levels` has its answers on drawings, whole and cut into
+    How far to trust it, it says itself: `baselines` has its answers on drawings, whole and cut into
     tiles in random order, which have the colours and textures of the drawing and no shape. A score
     that tiles reach as well says nothing about shape; nor does a rank among captions that differ in
     colour or background. `things` asks for the thing alone.
@@ -429,7 +429,7 @@ class Judge:
         return unknown_words(" ".join([*OBJECTS, "photograph"])) == ["photograph"]
 
     @cached_property
-    def levels(self) -> tuple[Level, ...]:
+    def baselines(self) -> tuple[Baseline, ...]:
         """Where this judge may be trusted: its answers on drawings, whole and in pieces.
 
         50 drawings that no training saw, each thing twice, at 64 px: whole, and cut into tiles of
@@ -445,7 +445,7 @@ class Judge:
         scenes = probe_scenes(frames=5, things=10)
         captions = [caption(scene) for scene in scenes]
         return tuple(
-            Level(
+            Baseline(
                 what,
                 mean(self.score(pictures, captions)),
                 share(answer.rank == 0 for answer in self.things(pictures, captions)),

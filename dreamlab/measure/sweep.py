@@ -29,7 +29,7 @@ from dreamlab.dream import Dream
 from dreamlab.figures.saving import encode_png
 from dreamlab.figures.sheet import contact_sheet
 from dreamlab.measure.folder import ROW, Folder, Key, plain_start
-from dreamlab.measure.judge import Judge, Level, measure
+from dreamlab.measure.judge import Baseline, Judge, measure
 from dreamlab.measure.tables import MEASURES, markdown, summarize, write_rows
 from dreamlab.measure.workers import Flight
 from dreamlab.prompts import checked_seeds
@@ -82,12 +82,12 @@ class Sweep:
         rows: a dictionary for each dream: `recipe`, `prompt`, `seed`, the numbers of
             `judge.measure`, and `error`: "" or what went wrong, and then no numbers.
         images: the picture of each row, None where it failed.
-        levels: what the judge says of drawings, whole and in tiles, see `Judge.levels`.
+        baselines: what the judge says of drawings, whole and in tiles, see `Judge.baselines`.
     """
 
     rows: list[dict[str, Any]]
     images: list[Image.Image | None] = field(repr=False)
-    levels: tuple[Level, ...] = field(default=(), repr=False)
+    baselines: tuple[Baseline, ...] = field(default=(), repr=False)
 
     @property
     def failures(self) -> list[dict[str, Any]]:
@@ -144,11 +144,11 @@ class Sweep:
         write_rows(path, self.rows)
 
     def markdown(self, by: str | None = "recipe") -> str:
-        """The summary in Markdown, the judge's levels below; `by=None` is every row."""
+        """The summary in Markdown, the judge's baselines below; `by=None` is every row."""
         if by is None:
             return markdown(self.rows, ["recipe", "prompt", "seed", *MEASURES, "said", "error"])
-        levels = [level.row(by) for level in self.levels]
-        return markdown([*self.summary(by), *levels], [by, *MEASURES])
+        baselines = [baseline.row(by) for baseline in self.baselines]
+        return markdown([*self.summary(by), *baselines], [by, *MEASURES])
 
 
 def sweep(
@@ -242,8 +242,8 @@ def sweep(
         kept.write_table(rows)
     asked = any("object_rank" in row for row in rows)
     # Asked here, where the device of distant workers may not exist.
-    levels = load_judge(judge, device if executor is None else None).levels if asked else ()
-    return Sweep(rows, images, levels)
+    local = load_judge(judge, device if executor is None else None) if asked else None
+    return Sweep(rows, images, local.baselines if local else ())
 
 
 OPTIONS = ("negative_prompt", "start")
