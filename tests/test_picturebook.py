@@ -15,13 +15,11 @@ import pytest
 import torch
 from PIL import ImageFilter
 
+import score
+import train
 from dreamlab.clip import load_clip
-from dreamlab.picturebook import score, train
-from dreamlab.picturebook.__main__ import main as picturebook_main
 from dreamlab.picturebook.draw import (
     alone,
-    contact_sheet,
-    design_sheet,
     draw,
     draw_with_labels,
 )
@@ -48,6 +46,8 @@ from dreamlab.picturebook.world import (
     describe,
     scene_number,
 )
+from sheet import contact_sheet, design_sheet
+from sheet import main as picturebook_main
 
 # --- world ----------------------------------------------------------------------------------------
 
@@ -441,7 +441,7 @@ def test_a_sheet_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch
     with pytest.raises(SystemExit):
         picturebook_main()
     said = capsys.readouterr().err
-    assert said.startswith("python -m dreamlab.picturebook: ") and said.count("\n") == 1
+    assert said.startswith("python tools/picturebook/sheet.py: ") and said.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
     assert file.read_bytes() == b"old"
 

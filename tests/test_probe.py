@@ -10,11 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import score
+from data import renamed
 from dreamlab.clip import load_clip
-from dreamlab.picturebook import score
 from dreamlab.picturebook.hands import UNSEEN
 from dreamlab.picturebook.probe import SIDE, TILES, WHOLE, drawn, in_pieces, probe_scenes
-from dreamlab.picturebook.scenes import renamed
 from dreamlab.picturebook.world import (
     BACKGROUNDS,
     COLOURS,

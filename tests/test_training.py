@@ -12,9 +12,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import data as scenes
+import emphasis
+import losses as objectives
+import score
+import spoil
+import train
 from dreamlab.clip import load_clip
-from dreamlab.picturebook import emphasis, objectives, scenes, score, spoil, train
 from dreamlab.picturebook.hands import BOOK
+from dreamlab.picturebook.probe import shuffle_tiles
 from dreamlab.picturebook.world import ATTRIBUTES, Scene, caption, compose, scene_number
 from dreamlab.support.precision import Precision
 
@@ -121,13 +127,13 @@ def test_broken_paintings_are_named(tmp_path, broken, content):
 def test_tiles_change_places_and_nothing_else():
     pictures = torch.rand(3, 3, 64, 64, generator=_generator())
     for side in (4, 8, 16, 32):
-        tiles = spoil.shuffle_tiles(pictures, side, _generator())
+        tiles = shuffle_tiles(pictures, side, _generator())
         assert not torch.equal(tiles, pictures)
         cut = [p.unfold(2, side, side).unfold(3, side, side) for p in (tiles, pictures)]
         sums = [c.sum((1, 4, 5)).flatten(1).sort(1).values for c in cut]
         torch.testing.assert_close(*sums)
     with pytest.raises(ValueError, match="tiles of 24 px"):
-        spoil.shuffle_tiles(pictures, 24, _generator())
+        shuffle_tiles(pictures, 24, _generator())
 
 
 def test_a_scramble_keeps_colours_and_moves_what_is_near():

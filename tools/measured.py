@@ -2,7 +2,7 @@
 
     python tools/measured.py
 
-`python -m dreamlab.measure.ablation --write` and `python -m dreamlab.picturebook.score --write` put
+`python -m dreamlab.measure.ablation --write` and `python tools/picturebook/score.py --write` put
 their tables into README.md, between `<!-- NAME:begin -->` and `<!-- NAME:end -->`. Those are the
 one place of each number. Whoever repeats one, in README, a chapter or the notes, says where it is
 from, in a comment that no reader sees:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -18,8 +18,8 @@ from PIL import Image, ImageDraw
 from .backgrounds import background, treated
 from .hands import BOOK, Hand
 from .paint import brightness, chalk_cover, contour, filled, inks, mixed, rainbow_bands, textured
-from .shapes import ARCHES, BODY, DESIGNS, Points, Shape, shape_of
-from .world import Item, Place, Scene, caption
+from .shapes import ARCHES, BODY, Points, Shape, shape_of
+from .world import Item, Place, Scene
 
 MAX_TILT = 0.6  # radians that a hand turns a thing, beyond the angle that the scene gives it
 
@@ -321,53 +321,7 @@ def draw(scene: Scene, size: int = 192, hand: Hand = BOOK) -> Image.Image:
     return draw_with_labels(scene, size, hand)[0]
 
 
-# --- sheets ---------------------------------------------------------------------------------------
-
-
-def contact_sheet(
-    scenes: Iterable[Scene],
-    *,
-    columns: int = 8,
-    size: int = 160,
-    hands: Sequence[Hand] = (BOOK,),
-) -> Image.Image:
-    """Scenes in rows with their captions underneath, as one RGB image; hands take turns."""
-    scenes = list(scenes)
-    rows = -(-len(scenes) // columns)
-    strip = 42
-    sheet = Image.new("RGB", (columns * (size + 6) + 6, rows * (size + strip) + 6), "white")
-    pen = ImageDraw.Draw(sheet)
-    for i, scene in enumerate(scenes):
-        x, y = 6 + (i % columns) * (size + 6), 6 + (i // columns) * (size + strip)
-        sheet.paste(draw(scene, size, hands[i % len(hands)]), (x, y))
-        words, lines = caption(scene).split(), [""]
-        for word in words:
-            if len(lines[-1]) + len(word) > size // 6:
-                lines.append("")
-            lines[-1] = f"{lines[-1]} {word}".strip()
-        pen.multiline_text((x, y + size + 2), "\n".join(lines[:3]), fill="black", spacing=1)
-    return sheet
-
-
 def alone(name: str, colour: str = "red", texture: str = "plain", seed: int = 0) -> Scene:
     """One large upright thing in the middle of a plain background."""
     place = Place(0.5, 0.5, 0.4, 0.0, False)
     return Scene("plain", (Item(name, colour, texture, (place,)),), seed)
-
-
-def design_sheet(*, columns: int = 3, size: int = 96, hand: Hand = BOOK) -> Image.Image:
-    """Every design of every thing, in so many columns of things, as one RGB image."""
-    colours = ("red", "blue", "yellow", "green", "purple", "orange", "grey", "pink", "white")
-    designs = len(next(iter(DESIGNS.values())))
-    wide, high = designs * (size + 2) + 10, size + 18
-    rows = -(-len(DESIGNS) // columns)
-    sheet = Image.new("RGB", (columns * wide, rows * high), "white")
-    pen = ImageDraw.Draw(sheet)
-    for i, name in enumerate(DESIGNS):
-        x, y = i % columns * wide, i // columns * high
-        pen.text((x + 2, y + size + 3), name, fill="black")
-        scene = alone(name, colours[i % len(colours)], seed=i)
-        for k in range(designs):
-            picture = draw(scene, size, replace(hand, designs=(k,)))
-            sheet.paste(picture, (x + k * (size + 2), y))
-    return sheet

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..clip import resize
 from .draw import draw
 from .hands import BOOK, Hand
-from .spoil import shuffle_tiles
 from .world import BACKGROUNDS, COLOURS, OBJECTS, TEXTURES, Scene, compose
 
 TEST_SEED = 900  # of series that no training draws
@@ -57,6 +57,21 @@ def drawn(scenes: Sequence[Scene], hands: Sequence[Hand] = (BOOK,), size: int = 
 def as_floats(pictures: np.ndarray) -> Tensor:
     """(n, h, w, 3) of bytes as (n, 3, h, w) in [0, 1]."""
     return torch.from_numpy(pictures).permute(0, 3, 1, 2) / 255
+
+
+def shuffle_tiles(pictures: Tensor, side: int, generator: torch.Generator) -> Tensor:
+    """Cut (b, c, n, n) into tiles of `side` px and lay them in random order, for each its own.
+
+    Raises:
+        ValueError: if `side` does not divide the picture.
+    """
+    b, _, height, width = pictures.shape
+    if height % side or width % side:
+        raise ValueError(f"tiles of {side} px do not fill {height} × {width} px")
+    tiles = F.unfold(pictures, side, stride=side)
+    order = torch.rand(b, tiles.shape[-1], generator=generator).argsort(-1).to(pictures.device)
+    shuffled = tiles.gather(2, order[:, None].expand_as(tiles))
+    return F.fold(shuffled, (height, width), side, stride=side)
 
 
 def in_pieces(pictures: Tensor, tiles: Sequence[int] = TILES, seed: int = 0) -> dict[str, Tensor]:

@@ -11,20 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-
-def shuffle_tiles(pictures: Tensor, side: int, generator: torch.Generator) -> Tensor:
-    """Cut (b, c, n, n) into tiles of `side` px and lay them in random order, for each its own.
-
-    Raises:
-        ValueError: if `side` does not divide the picture.
-    """
-    b, _, height, width = pictures.shape
-    if height % side or width % side:
-        raise ValueError(f"tiles of {side} px do not fill {height} × {width} px")
-    tiles = F.unfold(pictures, side, stride=side)
-    order = torch.rand(b, tiles.shape[-1], generator=generator).argsort(-1).to(pictures.device)
-    shuffled = tiles.gather(2, order[:, None].expand_as(tiles))
-    return F.fold(shuffled, (height, width), side, stride=side)
+from dreamlab.picturebook.probe import shuffle_tiles
 
 
 def scramble(pictures: Tensor, reach: float, generator: torch.Generator) -> Tensor:

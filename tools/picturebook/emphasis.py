@@ -24,8 +24,8 @@ from open_clip.model import CLIP
 from torch import Tensor
 from tqdm import tqdm
 
-from .scenes import tokens, zero_shot_prompts
-from .world import OBJECTS, caption, scene_number, variants
+from data import tokens, zero_shot_prompts
+from dreamlab.picturebook.world import OBJECTS, caption, scene_number, variants
 
 STEPS = 110
 CAPTIONS = 12  # a step, each with its variants

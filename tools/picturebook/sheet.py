@@ -1,21 +1,66 @@
-"""Draw a sheet: python -m dreamlab.picturebook sheet.png --seed 3 --hand random."""
+"""Draw a sheet: python tools/picturebook/sheet.py sheet.png --seed 3 --hand random."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
+from dreamlab.picturebook.draw import alone, draw
+from dreamlab.picturebook.hands import BOOK, UNSEEN, Hand, random_hand
+from dreamlab.picturebook.shapes import DESIGNS
+from dreamlab.picturebook.world import Scene, caption, scene_number
 from dreamlab.support.console import exit_on_user_error, file_named, print_plainly, whole
 from dreamlab.support.files import write_atomically
 
-from .draw import contact_sheet, design_sheet
-from .hands import BOOK, UNSEEN, Hand, random_hand
-from .world import scene_number
-
 KINDS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
+
+
+def contact_sheet(
+    scenes: Iterable[Scene],
+    *,
+    columns: int = 8,
+    size: int = 160,
+    hands: Sequence[Hand] = (BOOK,),
+) -> Image.Image:
+    """Scenes in rows with their captions underneath, as one RGB image; hands take turns."""
+    scenes = list(scenes)
+    rows = -(-len(scenes) // columns)
+    strip = 42
+    sheet = Image.new("RGB", (columns * (size + 6) + 6, rows * (size + strip) + 6), "white")
+    pen = ImageDraw.Draw(sheet)
+    for i, scene in enumerate(scenes):
+        x, y = 6 + (i % columns) * (size + 6), 6 + (i // columns) * (size + strip)
+        sheet.paste(draw(scene, size, hands[i % len(hands)]), (x, y))
+        words, lines = caption(scene).split(), [""]
+        for word in words:
+            if len(lines[-1]) + len(word) > size // 6:
+                lines.append("")
+            lines[-1] = f"{lines[-1]} {word}".strip()
+        pen.multiline_text((x, y + size + 2), "\n".join(lines[:3]), fill="black", spacing=1)
+    return sheet
+
+
+def design_sheet(*, columns: int = 3, size: int = 96, hand: Hand = BOOK) -> Image.Image:
+    """Every design of every thing, in so many columns of things, as one RGB image."""
+    colours = ("red", "blue", "yellow", "green", "purple", "orange", "grey", "pink", "white")
+    designs = len(next(iter(DESIGNS.values())))
+    wide, high = designs * (size + 2) + 10, size + 18
+    rows = -(-len(DESIGNS) // columns)
+    sheet = Image.new("RGB", (columns * wide, rows * high), "white")
+    pen = ImageDraw.Draw(sheet)
+    for i, name in enumerate(DESIGNS):
+        x, y = i % columns * wide, i // columns * high
+        pen.text((x + 2, y + size + 3), name, fill="black")
+        scene = alone(name, colours[i % len(colours)], seed=i)
+        for k in range(designs):
+            picture = draw(scene, size, replace(hand, designs=(k,)))
+            sheet.paste(picture, (x + k * (size + 2), y))
+    return sheet
 
 
 def hands_named(name: str, how_many: int, seed: int) -> list[Hand]:
@@ -27,7 +72,7 @@ def hands_named(name: str, how_many: int, seed: int) -> list[Hand]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m dreamlab.picturebook",
+        prog="python tools/picturebook/sheet.py",
         description="Draw scenes of the picture-book world with their captions.",
     )
     parser.add_argument("file", nargs="?", type=file_named(*KINDS), default=Path("picturebook.png"))

@@ -22,11 +22,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from dreamlab.picturebook.draw import draw_with_labels
+from dreamlab.picturebook.hands import BOOK, Hand, random_hand
+from dreamlab.picturebook.world import ATTRIBUTES, OBJECTS, Scene, caption, scene_number
 from dreamlab.support.files import write_atomically
-
-from .draw import draw_with_labels
-from .hands import BOOK, Hand, random_hand
-from .world import ATTRIBUTES, OBJECTS, Scene, caption, scene_number
 
 KEPT = 80  # side of a kept painting, px
 LABELS = 20  # side of a kept label map

@@ -1,8 +1,8 @@
 """How well the embedded CLIPs know the picture-book world, and by what.
 
-    python -m dreamlab.picturebook.score          # both: tables, and what of it is good enough
-    python -m dreamlab.picturebook.score --write  # … put into README and the model card
-    python -m dreamlab.picturebook.score local-dir:build/new --as judge
+    python tools/picturebook/score.py          # both: tables, and what of it is good enough
+    python tools/picturebook/score.py --write  # … put into README and the model card
+    python tools/picturebook/score.py local-dir:build/new --as judge
 
 Scenes come from series that no training draws.
 
@@ -30,14 +30,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dreamlab.clip import Clip, load_clip
+from dreamlab.picturebook.draw import draw
+from dreamlab.picturebook.hands import BOOK, UNSEEN, Hand, random_hand
+from dreamlab.picturebook.probe import TEST_SEED, WHOLE, as_floats, in_pieces, probe_scenes
+from dreamlab.picturebook.world import (
+    ATTRIBUTES,
+    OBJECTS,
+    Scene,
+    caption,
+    scene_number,
+    thing_in,
+    variants,
+)
 from dreamlab.support.console import exit_on_user_error, print_plainly
 from dreamlab.support.readme import README, check_readme, put_into_readme
-
-from .draw import draw
-from .hands import BOOK, UNSEEN, Hand, random_hand
-from .probe import TEST_SEED, WHOLE, as_floats, in_pieces, probe_scenes
-from .train import MODELS, PLANS
-from .world import ATTRIBUTES, OBJECTS, Scene, caption, scene_number, thing_in, variants
+from train import MODELS, PLANS
 
 RETRIEVAL = 1000
 AT_ONCE = 100  # pictures encoded at a time
@@ -340,7 +347,7 @@ def write_files(text: str, files: Sequence[Path]) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m dreamlab.picturebook.score",
+        prog="python tools/picturebook/score.py",
         description="Score models on scenes that no training saw.",
     )
     parser.add_argument("names", nargs="*", default=list(PLANS), help="names for load_clip")

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .world import ATTRIBUTES
+from dreamlab.picturebook.world import ATTRIBUTES
 
 # Weights of the attribute loss: shapes are learned last, colours and backgrounds in no time.
 HARD = {"object": 3.0, "colour": 1.0, "texture": 1.5, "count": 1.0, "background": 0.5}

@@ -1,7 +1,7 @@
 """Training the two embedded CLIPs on the picture-book world.
 
-    python -m dreamlab.picturebook.train                    # both, one after the other
-    python -m dreamlab.picturebook.train picturebook-judge  # one of them
+    python tools/picturebook/train.py                    # both, one after the other
+    python tools/picturebook/train.py picturebook-judge  # one of them
 
 Scenes are painted once, kept at 80 px and seen anew at every step. What the two are trained for is
 in `objectives`: both learn the CLIP loss and their attributes; the dreamer, which a dream descends,
@@ -39,21 +39,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
-from dreamlab.dream import unit_rms
-from dreamlab.support.console import exit_on_user_error, print_plainly
-from dreamlab.support.files import write_atomically
-from dreamlab.support.precision import Precision, choose_precision
-
-from .emphasis import emphasize
-from .objectives import (
-    Heads,
-    alignment_loss,
-    attribute_loss,
-    contrastive_loss,
-    shape_loss,
-    token_loss,
-)
-from .scenes import (
+from data import (
     CAPTIONS,
     CONTEXT,
     FALSE,
@@ -63,12 +49,25 @@ from .scenes import (
     vocabulary,
     zero_shot_prompts,
 )
-from .spoil import fools, spoil
+from dreamlab.dream import unit_rms
+from dreamlab.support.console import exit_on_user_error, print_plainly
+from dreamlab.support.files import write_atomically
+from dreamlab.support.loading import EMBEDDED_FOLDER as MODELS
+from dreamlab.support.precision import Precision, choose_precision
+from emphasis import emphasize
+from losses import (
+    Heads,
+    alignment_loss,
+    attribute_loss,
+    contrastive_loss,
+    shape_loss,
+    token_loss,
+)
+from spoil import fools, spoil
 
 IMAGE = 64  # side of what the models see, px
 MEAN, STD = 0.5, 0.25
 KEEP_EVERY = 60.0  # seconds between two checkpoints
-MODELS = Path(__file__).parent / "models"
 WEIGHTS = "open_clip_model.safetensors"
 
 
