@@ -25,6 +25,24 @@ if WORKERS > 1:
     os.environ["OMP_NUM_THREADS"] = str(threads)
     torch.set_num_threads(threads)
 
+# Files that take more than half a minute of a core.
+SLOWEST_FIRST = (
+    "08_the_full_pipeline",
+    "09_dream_lab",
+    "test_panel_in_browser",
+    "10_beyond_one_machine",
+    "02_the_collapse",
+    "03_windows",
+    "test_kernel",
+    "C_resampling",
+    "06_clamping",
+    "07_octaves",
+    "A_spectra",
+    "01_raw_clip_loss",
+    "05_masked_tv",
+    "04_total_variation",
+)
+
 # Width 64 and one layer make the text tower quick; the vocabulary is CLIP's own, since the
 # tokenizer is.
 TEXT = {"context_length": 24, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 1}
@@ -94,6 +112,18 @@ def create_clip_folder(
 def pytest_xdist_auto_num_workers() -> int:
     """`-n auto`: a worker and the kernel that it drives take up to 2 GB."""
     return min(4, usable_cores())
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep pytest-xdist (3.7 and later) from sorting files by their number of tests."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slowest files first: a worker that gets one last would keep all others waiting."""
+    rank = {name: place for place, name in enumerate(SLOWEST_FIRST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
 
 
 @pytest.fixture(scope="session")

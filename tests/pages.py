@@ -1,6 +1,6 @@
 """Look at the pages that `tools/pages.py` built, in headless Chromium.
 
-    python tests/pages.py site [SCREENSHOTS]
+    python tests/pages.py site
 
 Every chapter has its page; every figure is there, is drawn, and has the alternative text that its
 chapter stored; what is folded can be opened; no link leads to a page that is not there.
@@ -40,7 +40,7 @@ def problems(page: Page, site: Path, path: Path) -> list[str]:
     return said
 
 
-def main(site: Path, shots: Path | None = None) -> int:
+def main(site: Path) -> int:
     failed = 0
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -51,9 +51,6 @@ def main(site: Path, shots: Path | None = None) -> int:
         page.route("http*://**", lambda route: route.abort())  # reads without network
         for path in NOTEBOOKS:
             page.goto((site / f"{path.stem}.html").resolve().as_uri())
-            if shots:
-                shots.mkdir(parents=True, exist_ok=True)
-                page.screenshot(path=shots / f"{path.stem}.png", full_page=True)
             said = problems(page, site, path)
             print(f"{path.stem}: {'; '.join(said) or 'as stored'}")
             failed += len(said)
@@ -62,4 +59,4 @@ def main(site: Path, shots: Path | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*map(Path, sys.argv[1:])))
+    sys.exit(main(Path(sys.argv[1])))

@@ -2,12 +2,9 @@
 
 import ast
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
-
-import pytest
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -29,44 +26,15 @@ def contracts() -> dict[str, dict]:
     return {contract["type"]: contract for contract in linter["contracts"]}
 
 
-def lint_imports(root: Path) -> str:
-    """The linter's report on the package in `root`; "" if there is nothing to complain about."""
-    command = "from importlinter.cli import lint_imports_command; lint_imports_command()"
-    done = subprocess.run(
-        [sys.executable, "-c", command, "--no-cache"], cwd=root, capture_output=True, text=True
-    )
-    assert "Contracts: " in done.stdout, done.stdout + done.stderr
-    return done.stdout if done.returncode else ""
-
-
 # --- who may import whom ----------------------------------------------------------------------
 
 
 def test_imports_follow_the_rule():
-    assert not lint_imports(ROOT), lint_imports(ROOT)
-
-
-@pytest.mark.parametrize(
-    ("module", "line", "complaint"),
-    [
-        ("losses", "import matplotlib", "dreamlab.losses is not allowed to import matplotlib"),
-        ("clip", "import ipywidgets", "dreamlab.clip is not allowed to import ipywidgets"),
-        ("mask", "from dreamlab import views", "No circles"),
-        ("dream", "from dreamlab.figures import saving", "dreamlab.dream is not allowed"),
-        ("figures/curve", "from dreamlab import Judge", "dreamlab.figures is not allowed"),
-        ("measure/judge", "import dreamlab.lab.live", "dreamlab.measure is not allowed"),
-        ("lab/panel", "from dreamlab.course import check", "dreamlab.lab is not allowed"),
-        ("lab/kernel", "from dreamlab.lab import page", "No circles"),
-        ("new", "", "dreamlab.new"),
-    ],
-)
-def test_what_breaks_the_rule_is_seen(tmp_path, module, line, complaint):
-    copy = tmp_path / "dreamlab"
-    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__", "models"))
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    with (copy / f"{module}.py").open("a", encoding="utf-8") as file:
-        file.write(f"\n{line}\n")
-    assert complaint in " ".join(lint_imports(tmp_path).split())
+    command = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    done = subprocess.run(
+        [sys.executable, "-c", command, "--no-cache"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_rule_in_words_is_the_rule_that_is_checked():
@@ -113,8 +81,6 @@ WRITES = re.compile(r"\.write_(?:text|bytes)\(|\bopen\([^)\n]*[\"'][wax]b?[\"']"
 
 def test_files_are_written_in_one_way():
     """What `write_atomically` writes is whole or not there; whoever opens a file may leave half."""
-    for line in ("path.write_text(words)", 'open(path, "w")', "path.open('ab')"):
-        assert WRITES.search(line)
     alone = [
         path.relative_to(PACKAGE).as_posix()
         for path in PACKAGE.rglob("*.py")

@@ -1,8 +1,7 @@
 """Chapters and appendices as texts: short cells, figures with words, exercises with checks.
 
-That they run is tested elsewhere (pytest collects `notebooks/`), and so are the functions that each
-of them defines (`test_chapter_1.py` …). Here are the gates of quality, as functions that list
-problems, so that each can also be shown a chapter that has one.
+That they run is tested elsewhere (pytest collects `notebooks/`), and so are the functions that they
+define (`test_chapters.py`). Here are the gates of quality, as functions that list problems.
 """
 
 import ast
@@ -21,11 +20,13 @@ from chapters import (
     CHAPTERS,
     CHECK,
     NOTEBOOKS,
+    ROOT,
     answers,
     cells,
     chapter,
     core,
     is_folded,
+    number,
     python,
     tags,
     without_tags,
@@ -333,10 +334,6 @@ def size_problems(path: Path) -> Iterator[str]:
         yield f"{size:,} bytes, more than 1,000,000"
 
 
-def test_there_is_a_chapter():
-    assert CHAPTERS
-
-
 @pytest.mark.parametrize(
     "gate",
     [
@@ -369,147 +366,30 @@ def test_chapters_are_small_and_their_links_lead_somewhere(path):
     assert [*size_problems(path), *link_problems(chapter(path), path.parent)] == []
 
 
-# --- each gate sees what it is there for ----------------------------------------------------------
+# --- what several places tell ---------------------------------------------------------------------
 
 
-def text_cell(source: str) -> NotebookNode:
-    return nbformat.v4.new_markdown_cell(source)
+def test_chapters_stand_on_the_map_in_order_with_their_minutes():
+    (table,) = (c.source for c in chapter(CHAPTERS[0]).cells if c.source.startswith("## The map"))
+    rows = re.findall(r"^\| \[?(\d+|[A-Z]) · .+? \| (.+?) \| (.+?) \|$", table, re.MULTILINE)
+    assert [which for which, _, _ in rows] == [number(path) for path in NOTEBOOKS]
+    for path, (_, question, minutes) in zip(NOTEBOOKS, rows, strict=True):
+        assert question.endswith("?")
+        assert f"**Time** | {minutes} minutes" in chapter(path).cells[0].source, path.name
+    asked = {which: question for which, question, _ in rows}
+    readme = (ROOT / "README.md").read_text("utf-8")
+    found = re.findall(r"^\| \[(\w+) · .+?\]\(notebooks/.+?\) \| (.+?) \|$", readme, re.MULTILINE)
+    assert len(found) > 5 and all(asked[which] == question for which, question in found)
 
 
-def code_cell(source: str, *tagged: str, shown: str = "", **data) -> NotebookNode:
-    outputs = []
-    if shown or data:
-        data = {kind.replace("_", "/"): value for kind, value in data.items()}
-        outputs = [nbformat.v4.new_output("execute_result", {"text/plain": shown, **data})]
-    metadata = {"tags": list(tagged)}
-    return nbformat.v4.new_code_cell(source, outputs=outputs, metadata=metadata)
-
-
-def with_folded_output(cell: NotebookNode) -> NotebookNode:
-    cell.metadata["jupyter"] = {"outputs_hidden": True}
-    return cell
-
-
-def book(*content: NotebookNode) -> NotebookNode:
-    # Copies, since a cell that stands twice in a notebook would have the same name twice.
-    return nbformat.v4.new_notebook(
-        cells=[nbformat.from_dict({**c, "id": f"c{i}"}) for i, c in enumerate(content)]
-    )
-
-
-HINT = """### 1 · Title
-
-●○○ · 5 minutes
-
-Do.
-
-<details><summary>Hint</summary>
-
-So.
-
-</details>"""
-STUB = code_cell("check.cosine(mine)", "exercise", "nbval-check-output", shown="○ Not yet: …")
-SOLUTION = code_cell("check.cosine(mine)", "solution", "nbval-check-output", shown="✓ Right: …")
-ENGLISH = text_cell("word " * 900)
-TITLE = text_cell("# 1 · Title")
-ASK = text_cell("> **Predict.** What will it be?")
-LONG_LOOP = "for x in y:\n" + "    z.step()\n" * 15 + "    loss.backward()"
-
-
-@pytest.mark.parametrize(
-    ("gate", "nb", "complaint"),
-    [
-        (length_problems, book(ENGLISH, code_cell("x\n" * 8)), "median code cell has 8"),
-        (length_problems, book(ENGLISH, *[code_cell("x")] * 2, code_cell("x\n" * 26)), "26 lines"),
-        (length_problems, book(ENGLISH, code_cell("x"), code_cell(LONG_LOOP)), "loop of 17 lines"),
-        (length_problems, book(ENGLISH, *[code_cell("x")] * 2), "0.50 markdown cells"),
-        (length_problems, book(text_cell("short"), code_cell("x")), "1 words"),
-        (core_problems, book(TITLE, *[code_cell("x")] * 60), "61 cells"),
-        (core_problems, book(TITLE, text_cell("word " * 2501)), "words before"),
-        (core_problems, book(TITLE, text_cell("Chapter 2 opens it.")), "chapter 2, which"),
-        (core_problems, book(TITLE, text_cell("as in chapters 0 and 10")), "0 and 10, which"),
-        (figure_problems, book(code_cell("x", image_png="abc=")), "alternative text is ''"),
-        (figure_problems, book(code_cell("a.plot(x)\na.set_title(''), a.ylabel('')")), "a xlabel"),
-        (figure_problems, book(text_cell("![](x.png)")), "without alternative text"),
-        (style_problems, book(text_cell("Two gray colors: optimize")), "'gray'"),
-        (style_problems, book(text_cell("Wow!")), "'Wow!'"),
-        (spelling_problems, book(text_cell("We recieve `teh` colour")), "recieve ==> receive"),
-        (part_problems, book(text_cell("# 1 · Title")), "no ^## Play"),
-        (part_problems, book(text_cell("# 1 · Title")), "should be the last cell"),
-        (exercise_problems, book(text_cell(HINT), STUB, SOLUTION), "1 exercises"),
-        (exercise_problems, book(text_cell("### 1 · A"), STUB, SOLUTION), "exercise begins"),
-        (exercise_problems, book(text_cell("### 1 · A"), STUB, SOLUTION), "no folded hint"),
-        (exercise_problems, book(text_cell(HINT), STUB, STUB), "followed by a solution"),
-        (dependence_problems, book(code_cell("x = 1", "solution"), code_cell("x")), "['x']"),
-        (dependence_problems, book(code_cell("x = 1", "claim"), code_cell("x")), "['x']"),
-        (dependence_problems, book(code_cell("p = Panel()"), code_cell("p.image")), "['p']"),
-        (predict_problems, book(ASK, code_cell("x", shown="1")), "answered at first sight"),
-        (
-            predict_problems,
-            book(with_folded_output(code_cell("x", image_png="=", shown="sky"))),
-            "says 'sky'",
-        ),
-        (claim_problems, book(code_cell("assert x")), "either a 'claim' or a 'proof'"),
-        (claim_problems, book(code_cell("for y in x:\n    assert y")), "either a 'claim'"),
-        (claim_problems, book(code_cell("assert x", "claim", "proof")), "either a 'claim'"),
-        (claim_problems, book(code_cell("x = 1", "claim")), "either a 'claim' or a 'proof'"),
-        (claim_problems, book(code_cell("x = 1", "proof")), "either a 'claim' or a 'proof'"),
-        (claim_problems, book(code_cell("assert x", "claim")), "claims and solutions are folded"),
-        (claim_problems, book(code_cell("assert x", "claim", shown="1")), "shows something"),
-        (claim_problems, book(code_cell("assert x\ndraw()", "claim")), "does something: draw()"),
-        (claim_problems, book(code_cell("assert x", "solution", "claim")), "and also {'claim'}"),
-        (install_problems, book(code_cell("%pip install dreamlab")), "only there"),
-        (install_problems, book(code_cell("import torch")), "only there"),
-    ],
-)
-def test_a_problem_is_seen(gate, nb, complaint):
-    assert complaint in "\n".join(gate(nb))
-
-
-def test_the_core_ends_at_the_exercises_and_claims_are_not_read():
-    rest = [text_cell("## Exercises"), *[code_cell("x")] * 99, text_cell("word " * 2600)]
-    claims = [code_cell("assert x", "claim")] * 99
-    nb = book(TITLE, text_cell("As chapter 0 said."), *claims, *rest, text_cell("Chapter 2"))
-    assert list(core_problems(nb)) == []
-    assert list(core_problems(book(text_cell("# A · Title"), *[code_cell("x")] * 99))) == []
-
-
-def test_what_is_folded_or_comes_a_section_later_may_follow_a_predict_box():
-    figure = with_folded_output(code_cell("x", image_png="=", shown=f"{IN_WORDS}\nthe sky"))
-    shown, heading = code_cell("y", shown="1"), text_cell("## Why")
-    assert list(predict_problems(book(ASK, figure, shown))) == []
-    assert list(predict_problems(book(ASK, heading, shown))) == []
-    assert list(predict_problems(book(ASK, text_cell("More."), shown, heading, figure))) != []
-
-
-def test_an_appendix_may_leave_out_what_a_chapter_has():
-    notes = text_cell("## For teachers\n\n**Minutes**\n\n**Usual mistakes**")
-    notes.metadata["tags"] = ["teacher"]
-    table = text_cell("# A · Title\n\n**Time**"), text_cell("## References")
-    assert list(part_problems(book(*table, notes))) == []
-    assert list(part_problems(book(*table))) != []
-    assert list(exercise_problems(book(*table, notes))) == []
-
-
-def test_other_checks_and_stale_sentences_are_seen():
-    other = code_cell("check.shift(mine)", "solution", shown="○ Not yet: …")
-    problems = list(exercise_problems(book(text_cell(HINT), STUB, other)))
-    assert any("checked differently" in problem for problem in problems)
-    assert any("compared by nbval" in problem for problem in problems)
-    assert any("not '✓ Right: '" in problem for problem in problems)
-    assert any("solution that is not folded" in problem for problem in problems)
-    assert any("output is not folded" in problem for problem in problems)
-
-
-def test_a_dead_link_is_seen(tmp_path):
-    (tmp_path / "there.ipynb").touch()
-    nb = book(text_cell("[a](there.ipynb#top) [b](gone.ipynb) [c](https://example.org) [d](#here)"))
-    assert list(link_problems(nb, tmp_path)) == ["cell 0: gone.ipynb does not exist"]
-
-
-def test_prose_is_what_is_read_as_english():
-    nb = book(text_cell("One `color!` $x!$ two\n```\ngray\n```\n$$\n3!\n$$\n[three](a!) <b!>"))
-    assert re.findall(r"\w+", prose(nb)) == ["One", "two", "three"]
+def test_gains_of_forty_captions_are_those_of_the_readme():
+    text = (ROOT / "README.md").read_text("utf-8")
+    table = text.partition("<!-- ablation:begin -->")[2].partition("<!-- ablation:end -->")[0]
+    rows = [[part.strip() for part in row.strip("|").split("|")] for row in table.splitlines()]
+    gains = {row[0]: row[3] for row in rows if len(row) > 4 and re.match(r"-?0\.", row[3])}
+    (cell,) = (c for c in chapter(CHAPTERS[8]).cells if "<!-- gains" in c.source)
+    told = dict(re.findall(r"^\| ([^|]+) \| (-?0\.[^|]+) \|$", cell.source, re.MULTILINE))
+    assert gains and told == gains
 
 
 # --- exercises ------------------------------------------------------------------------------------

@@ -2,16 +2,10 @@
 
 import re
 
-import nbformat
 import pytest
 from chapters import NOTEBOOKS, cells, chapter, is_folded, load_tool, tags
 
 pages = load_tool("pages")
-
-
-def figure(alt: str) -> nbformat.NotebookNode:
-    metadata = {"image/png": {"alt": alt}}
-    return nbformat.v4.new_output("display_data", {"image/png": "abc="}, metadata=metadata)
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +33,3 @@ def test_the_index_leads_to_every_page(source):
 def test_no_link_leads_out_of_the_pages(source):
     for path in source.glob("*.*"):
         assert not re.search(r"\]\(\.\./", path.read_text("utf-8")), path.name
-
-
-def test_two_figures_with_different_texts_in_one_cell_are_refused():
-    cell = nbformat.v4.new_code_cell("x", outputs=[figure("a cat"), figure("a dog")], id="pets")
-    with pytest.raises(ValueError, match="cell pets"):
-        pages.readable(nbformat.v4.new_notebook(cells=[cell]))
