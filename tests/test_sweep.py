@@ -26,7 +26,7 @@ MODULE = sys.modules["dreamlab.measure.sweep"]
 TINY = Recipe(size=32, steps=2, octaves=(1.0,), views=2)
 RECIPES = {"plain": replace(TINY, tv_weight=0.0), "full": TINY}
 PROMPTS = ["a red heart", "two stars at night", "a castle"]
-NUMBERS = {"dreamer", "judge", "rank", "slope", "out_of_range", "clipped", "blur", "shift"}
+NUMBERS = {"dreamer", "judge", "rank", "slope", "out_of_range"}
 
 
 @pytest.fixture(scope="module")

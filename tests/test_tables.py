@@ -1,8 +1,6 @@
 """Tables and sheets: means that do not pretend, cells that hold what they should."""
 
 import csv
-import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -66,24 +64,8 @@ def test_no_cell_is_a_formula(tmp_path, value):
         assert [row["prompt"] for row in csv.DictReader(file)] == [f"'{value}"]
 
 
-def test_rows_are_written_as_parquet_by_the_pandas_that_is_there(tmp_path, monkeypatch):
-    class DataFrame:
-        def __init__(self, rows):
-            self.rows = rows
-
-        def to_parquet(self, index):
-            return repr((self.rows, index)).encode()
-
-    monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(DataFrame=DataFrame))
-    path = write_rows(tmp_path / "rows.parquet", [{"rank": 0}])
-    assert path.read_text() == "([{'rank': 0}], False)"
-
-
-def test_without_pandas_there_is_a_sentence(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(ImportError, match=r"Parquet needs pandas and pyarrow .*; \.csv needs"):
-        write_rows(tmp_path / "rows.parquet", [{"rank": 0}])
-    with pytest.raises(ValueError, match=r"\.csv or \.parquet, not as 'rows\.xls'"):
+def test_another_kind_of_file_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"\.csv, not as 'rows\.xls'"):
         write_rows(tmp_path / "rows.xls", [{"rank": 0}])
     assert not list(tmp_path.iterdir())
 

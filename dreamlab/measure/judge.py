@@ -1,12 +1,10 @@
-"""What to think of a picture: a second CLIP's opinion, and numbers that need no CLIP at all.
+"""Measures of a picture: a second CLIP's opinion, and numbers that need no CLIP.
 
-The CLIP that made a picture is no judge of it: descending its gradient raises its score whether or
-not anything can be seen. So we ask a CLIP that took no part whether it finds the right caption for
-the picture among many wrong ones (R-precision), and look at the pixels: is the spectrum that of a
-picture or of noise, and can a screen show it?
+Descending a CLIP's gradient raises its score whether or not anything can be seen, so a CLIP that
+took no part is asked whether it finds the right caption among many wrong ones (R-precision). Of the
+pixels: is the spectrum that of a picture or of noise, and can a screen show them?
 
-Nothing here computes gradients. What depends on the screen looks at the picture as a screen shows
-it, cut off at 0 and 1.
+Nothing here computes gradients.
 """
 
 import math
@@ -17,7 +15,6 @@ from typing import TYPE_CHECKING, Union
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from dreamlab.clip import Clip, load_clip
 from dreamlab.picturebook.probe import drawn, in_pieces, probe_scenes
@@ -30,7 +27,7 @@ if TYPE_CHECKING:
 Images = Union[Picture, "Dream", Sequence["Images"]]
 """A tensor (n, 3, h, w) or (3, h, w), a PIL image, an array, a path, a `Dream`, or a list."""
 
-AT_ONCE = 64  # images that a CLIP sees at a time, for the sake of memory
+BATCH = 64  # images that a CLIP encodes at a time, for the sake of memory
 LUMINANCE = (0.2126, 0.7152, 0.0722)  # of red, green and blue (Rec. 709)
 
 BAND = (4.0, 0.4)
@@ -38,9 +35,6 @@ BAND = (4.0, 0.4)
 cycles per pixel, above which cameras and resizing have cut off."""
 RINGS_PER_OCTAVE = 3
 SMALLEST = 32  # px; less leaves too few rings
-
-
-# --- what counts as a picture ---------------------------------------------------------------------
 
 
 def as_tensors(images: Images) -> list[torch.Tensor]:
@@ -59,25 +53,22 @@ def as_tensors(images: Images) -> list[torch.Tensor]:
     return [read_picture(getattr(images, "pixels", images))]
 
 
-def _prompts_of(images: Images, prompts: str | Sequence[str] | None, count: int) -> list[str]:
-    """One prompt for each of `count` pictures: those given, or else those of the dreams."""
+def _with_prompts(
+    images: Images, prompts: str | Sequence[str] | None
+) -> tuple[list[torch.Tensor], list[str]]:
+    """The pictures as tensors, and a prompt for each: those given, or else those of the dreams."""
+    tensors = as_tensors(images)
+    count = sum(map(len, tensors))
     if prompts is None:
-        if isinstance(images, (list, tuple)):
-            sizes = (sum(map(len, as_tensors(image))) for image in images)
-            return [
-                p
-                for image, n in zip(images, sizes, strict=True)
-                for p in _prompts_of(image, None, n)
-            ]
-        prompts = getattr(images, "prompts", None)
-        if prompts is None:
+        dreams = images if isinstance(images, (list, tuple)) else [images]
+        if not all(hasattr(dream, "prompts") for dream in dreams):
             raise ValueError("which prompts? Only a Dream knows its own: give prompts=…")
+        prompts = [prompt for dream in dreams for prompt in dream.prompts]
     if isinstance(prompts, str):
-        return [prompts] * count
-    prompts = list(prompts)
+        return tensors, [prompts] * count
     if len(prompts) != count:
         raise ValueError(f"{count} pictures, but {len(prompts)} prompts: give one, or one for each")
-    return _checked_texts(prompts)
+    return tensors, _checked_texts(prompts)
 
 
 def _checked_texts(prompts: Sequence[str]) -> list[str]:
@@ -172,99 +163,20 @@ def out_of_range_share(images: Images) -> torch.Tensor:
     return torch.cat([((x < 0) | (x > 1)).any(1).float().mean((1, 2)) for x in as_tensors(images)])
 
 
-@torch.no_grad()
-def clipped_share(images: Images) -> torch.Tensor:
-    """The share of each picture's pixels with a channel at the end of its range or beyond.
-
-    Returns:
-        (n,) in [0, 1].
-    """
-    shares = [((x <= 0) | (x >= 1)).any(1).float().mean((1, 2)) for x in as_tensors(images)]
-    return torch.cat(shares)
-
-
 # --- a CLIP's opinion -----------------------------------------------------------------------------
 
 
 @torch.no_grad()
 def image_features(clip: Clip, images: Images) -> torch.Tensor:
-    """What `clip` makes of the pictures as they are, in range or not: unit rows (n, d)."""
+    """Unit rows (n, d) of the pictures as they are, in range or not."""
     return torch.cat(
-        [clip.encode_image(x) for tensor in as_tensors(images) for x in tensor.split(AT_ONCE)]
+        [clip.encode_image(x) for tensor in as_tensors(images) for x in tensor.split(BATCH)]
     )
-
-
-@dataclass(frozen=True)
-class Fragility:
-    """What each picture loses of its cosine when it is blurred or shifted, two tensors (n,)."""
-
-    blur: torch.Tensor
-    shift: torch.Tensor
-
-
-@torch.no_grad()
-def fragility(
-    clip: Clip,
-    images: Images,
-    prompts: str | Sequence[str] | None = None,
-    *,
-    blur: float = 1 / 128,
-    shift: float = 1 / 32,
-) -> Fragility:
-    """How much of a score hangs on the exact pixels: the loss under a slight blur and shift.
-
-    A picture *of* something hardly loses; a pattern that fools `clip` pixel by pixel loses nearly
-    all. Usually asked of the CLIP that made the picture.
-
-    Args:
-        clip: whose score.
-        images: pictures of any kind, taken as they are.
-        prompts: one for all or one for each; None for dreams' own.
-        blur: standard deviation of a Gaussian, as a share of the short side.
-        shift: how far to move, as a share of the short side (at least a pixel); the mean over left,
-            right, up and down. The uncovered border repeats the picture's own.
-    """
-    for name, value in (("blur", blur), ("shift", shift)):
-        if not 0 < value <= 0.25:
-            raise ValueError(f"{name} is a share of the short side, above 0 to .25, got {value!r}")
-    tensors = as_tensors(images)
-    prompts = _prompts_of(images, prompts, sum(map(len, tensors)))
-    text = clip.encode_text(prompts)
-
-    def cosines(changed: Iterable[torch.Tensor]) -> torch.Tensor:
-        return (image_features(clip, list(changed)) * text).sum(1).cpu()
-
-    before = cosines(tensors)
-    shifted = [
-        cosines(_shifted(x, shift, *way) for x in tensors)
-        for way in ((0, 1), (0, -1), (1, 0), (-1, 0))
-    ]
-    return Fragility(
-        before - cosines(_blurred(x, blur) for x in tensors),
-        before - torch.stack(shifted).mean(0),
-    )
-
-
-def _shifted(images: torch.Tensor, share: float, down: int, right: int) -> torch.Tensor:
-    pixels = max(1, round(share * min(images.shape[-2:])))
-    padded = F.pad(images, [pixels] * 4, mode="replicate")
-    top, left = pixels * (1 - down), pixels * (1 - right)
-    return padded[..., top : top + images.shape[-2], left : left + images.shape[-1]]
-
-
-def _blurred(images: torch.Tensor, share: float) -> torch.Tensor:
-    deviation = share * min(images.shape[-2:])
-    reach = math.ceil(3 * deviation)
-    at = torch.arange(-reach, reach + 1, dtype=images.dtype, device=images.device)
-    kernel = torch.exp(-(at**2) / (2 * deviation**2))
-    kernel = (kernel / kernel.sum()).expand(3, 1, 1, -1)
-    images = F.conv2d(F.pad(images, (reach, reach, 0, 0), mode="replicate"), kernel, groups=3)
-    return F.conv2d(F.pad(images, (0, 0, reach, reach), mode="replicate"), kernel.mT, groups=3)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a judge says to "which thing is it?".
+    """A judge's answer to "which thing is it?".
 
     Attributes:
         rank: how many of the 25 things it prefers to the right one: 0 is right.
@@ -277,7 +189,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Baseline:
-    """What a judge says of drawings that are shown in a certain way; a mark to compare dreams with.
+    """A judge's scores of drawings that are shown in a certain way, to compare dreams with.
 
     Attributes:
         what: how they are shown: "whole", "16-px tiles" and so on.
@@ -299,16 +211,16 @@ class Baseline:
 
 
 class Judge:
-    """A CLIP that never saw a gradient, asked what it thinks of the pictures.
+    """A CLIP that took no part in making the pictures, and what it thinks of them.
 
     Pictures are tensors (n, 3, h, w), PIL images, paths, a `Dream`, or a list of such; the judge
-    sees them as a screen shows them, cut off at 0 and 1. Prompts may be left out for dreams, which
-    know theirs.
+    sees them as a screen shows them, cut off at 0 and 1. `prompts` is one for all pictures or one
+    for each; None takes those of the dreams.
 
-    How far to trust it, it says itself: `baselines` has its answers on drawings, whole and cut into
-    tiles in random order, which have the colours and textures of the drawing and no shape. A score
-    that tiles reach as well says nothing about shape; nor does a rank among captions that differ in
-    colour or background. `things` asks for the thing alone.
+    How far to trust it: `baselines` has its scores of drawings, whole and cut into tiles in random
+    order, which have the colours and textures of the drawing and no shape. A score that tiles reach
+    as well says nothing about shape; nor does a rank among captions that differ in colour or
+    background. `things` asks for the thing alone.
 
     Attributes:
         clip: the CLIP that judges.
@@ -333,14 +245,8 @@ class Judge:
         return (image_features(self.clip, tensors) @ self._encode(prompts).T).cpu()
 
     def score(self, images: Images, prompts: str | Sequence[str] | None = None) -> torch.Tensor:
-        """Return the cosine of each of n pictures with its own prompt, (n,) in [−1, 1].
-
-        Args:
-            images: n pictures.
-            prompts: one for all or one for each; None for dreams' own.
-        """
-        tensors = as_tensors(images)
-        prompts = _prompts_of(images, prompts, sum(map(len, tensors)))
+        """Return the cosine of each of n pictures with its own prompt, (n,) in [−1, 1]."""
+        tensors, prompts = _with_prompts(images, prompts)
         names = list(dict.fromkeys(prompts))
         own = torch.tensor([names.index(prompt) for prompt in prompts])
         return self.similarity(tensors, names).gather(1, own[:, None])[:, 0]
@@ -353,10 +259,9 @@ class Judge:
     ) -> torch.Tensor:
         """Count the captions that the judge prefers to the right one, for each of n pictures.
 
-        Args:
-            images: n pictures.
-            prompts: the right caption: one for all or one for each; None for dreams' own.
-            distractors: wrong captions. The other pictures' prompts are wrong ones as well.
+        Wrong captions are `distractors` and the other pictures' prompts. R-precision with R = 1
+        (Xu et al. 2018, "AttnGAN"; with CLIP: Park et al. 2021) is the share of rank 0; chance is
+        1 / captions, so their number belongs to every result.
 
         Returns:
             (n,) whole numbers: 0 is right, c − 1 is last among c captions. An equal cosine counts
@@ -365,27 +270,13 @@ class Judge:
         Raises:
             ValueError: there is no wrong caption to compare with.
         """
-        tensors = as_tensors(images)
-        prompts = _prompts_of(images, prompts, sum(map(len, tensors)))
+        tensors, prompts = _with_prompts(images, prompts)
         captions = list(dict.fromkeys([*prompts, *_checked_texts(distractors)]))
         if len(captions) < 2:
             raise ValueError("a rank needs wrong captions to compare with: give distractors=[…]")
         cosines = self.similarity(tensors, captions)
         own = torch.tensor([captions.index(prompt) for prompt in prompts])[:, None]
         return (cosines >= cosines.gather(1, own)).sum(1) - 1
-
-    def r_precision(
-        self,
-        images: Images,
-        prompts: str | Sequence[str] | None = None,
-        distractors: Sequence[str] = (),
-    ) -> "Estimate":
-        """The share of pictures whose own caption comes first, with its 95 % interval.
-
-        R-precision with R = 1 (Xu et al. 2018, "AttnGAN"; with CLIP: Park et al. 2021). The number
-        of captions belongs to every result: chance is 1 / captions. Arguments as for `rank`.
-        """
-        return share(self.rank(images, prompts, distractors) == 0)
 
     def things(
         self, images: Images, prompts: str | Sequence[str] | None = None
@@ -395,16 +286,11 @@ class Judge:
         For "a red heart in the sky" the captions are "a red apple in the sky", "a red ball in the
         sky", … Of a prompt with several things the first is asked for. Chance is 4 %.
 
-        Args:
-            images: n pictures.
-            prompts: one for all or one for each; None for dreams' own.
-
         Returns:
             n answers; None where the prompt names no thing of the picture-book world, and for all
             if the judge was not trained on that world (`knows_things`).
         """
-        tensors = as_tensors(images)
-        prompts = _prompts_of(images, prompts, sum(map(len, tensors)))
+        tensors, prompts = _with_prompts(images, prompts)
         asked = [variants(prompt) if self.knows_things else {} for prompt in prompts]
         answers: list[Answer | None] = [None] * len(prompts)
         if not any(asked):
@@ -430,15 +316,12 @@ class Judge:
 
     @cached_property
     def baselines(self) -> tuple[Baseline, ...]:
-        """Where this judge may be trusted: its answers on drawings, whole and in pieces.
+        """Its scores of 50 drawings that no training saw, each thing twice, at 64 px.
 
-        50 drawings that no training saw, each thing twice, at 64 px: whole, and cut into tiles of
-        16, 8 and 4 px in random order. Measured when first asked for, in about a second.
-
-        - A dream's score below that of tiles is worth no more than a drawing cut to pieces.
-        - The thing is to be trusted as far as whole drawings are named, and tiles are not.
-
-        () for a judge of another world.
+        Whole, and cut into tiles of 16, 8 and 4 px in random order. A dream's score below that of
+        tiles is worth no more than a drawing cut to pieces. The named thing is to be trusted as far
+        as whole drawings are named, and tiles are not. Measured when first asked for, in about a
+        second; () for a judge of another world.
         """
         if not self.knows_things:
             return ()
@@ -454,13 +337,13 @@ class Judge:
         )
 
     def _encode(self, prompts: Sequence[str]) -> torch.Tensor:
-        """Encode each prompt once: a live judge is asked about the same one many times.
+        """Unit rows (m, d), each prompt encoded once, since a live judge is asked again and again.
 
         And each alone: in a batch its row may differ in the last bit, and an opinion would depend
         on what else the judge was asked before.
         """
         if not prompts:
-            self.clip.encode_text([])  # which says that there is none
+            self.clip.encode_text([])  # raises the error for it
         for prompt in prompts:
             if prompt not in self._texts:
                 self._texts[prompt] = self.clip.encode_text([prompt])[0]
@@ -481,23 +364,21 @@ def measure(
     judge: Judge | None = None,
     distractors: Sequence[str] = (),
 ) -> list[dict[str, float | str]]:
-    """All that this module knows about each of n pictures, one dictionary of numbers for each.
+    """All that this module measures of n pictures, a dictionary of numbers for each.
 
     - `dreamer`: cosine with its prompt by `clip`, of the pixels as they are, in range or not
     - `judge`, `rank`: cosine and rank by the judge, of the picture as a screen shows it
-    - `object_rank`, `said`: its answer to "which thing is it?", see `Judge.things`; left out where
-      there is none
-    - `slope`, `out_of_range`, `clipped`: see `spectrum_slope` and so on; the slope is that of what
-      `clip` sees of the whole picture, NaN if the picture is too small for a spectrum
-    - `blur`, `shift`: see `fragility`, asked of `clip`
+    - `slope`: see `spectrum_slope`, of what `clip` sees of the whole picture; NaN if the picture is
+      too small for a spectrum
+    - `out_of_range`: see `out_of_range_share`
+    - `object_rank`, `said`: see `Judge.things`; left out where there is no answer
 
     Args:
         images, prompts, distractors: as for `Judge.rank`.
         clip: the CLIP that made the pictures.
         judge: None leaves out its numbers. `rank` also needs a wrong caption.
     """
-    tensors = as_tensors(images)
-    prompts = _prompts_of(images, prompts, sum(map(len, tensors)))
+    tensors, prompts = _with_prompts(images, prompts)
     with torch.no_grad():
         dreamer = (image_features(clip, tensors) * clip.encode_text(prompts)).sum(1)
     columns = {"dreamer": dreamer}
@@ -514,9 +395,6 @@ def measure(
         ]
     )
     columns["out_of_range"] = out_of_range_share(tensors)
-    columns["clipped"] = clipped_share(tensors)
-    lost = fragility(clip, tensors, prompts)
-    columns |= {"blur": lost.blur, "shift": lost.shift}
     lists = [column.tolist() for column in columns.values()]
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
     answers = [None] * len(rows) if judge is None else judge.things(tensors, prompts)

@@ -82,7 +82,7 @@ class Sweep:
         rows: a dictionary for each dream: `recipe`, `prompt`, `seed`, the numbers of
             `judge.measure`, and `error`: "" or what went wrong, and then no numbers.
         images: the picture of each row, None where it failed.
-        baselines: what the judge says of drawings, whole and in tiles, see `Judge.baselines`.
+        baselines: see `Judge.baselines`.
     """
 
     rows: list[dict[str, Any]]
@@ -140,7 +140,7 @@ class Sweep:
         )
 
     def save(self, path: str | PathLike) -> None:
-        """Write the rows as ``.csv``, or ``.parquet`` if pandas and pyarrow are installed."""
+        """Write the rows as ``.csv``."""
         write_rows(path, self.rows)
 
     def markdown(self, by: str | None = "recipe") -> str:
@@ -242,8 +242,8 @@ def sweep(
         kept.write_table(rows)
     asked = any("object_rank" in row for row in rows)
     # Asked here, where the device of distant workers may not exist.
-    local = load_judge(judge, device if executor is None else None) if asked else None
-    return Sweep(rows, images, local.baselines if local else ())
+    baselines = load_judge(judge, device if executor is None else None).baselines if asked else ()
+    return Sweep(rows, images, baselines)
 
 
 OPTIONS = ("negative_prompt", "start")

@@ -5,7 +5,6 @@ import io
 import math
 import re
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -22,9 +21,6 @@ MEASURES: dict[str, tuple[str, str]] = {
     "object_rank": ("object's rank", ".1f"),
     "slope": ("spectrum slope", ".2f"),
     "out_of_range": ("out of range", ".0%"),
-    "clipped": ("clipped", ".0%"),
-    "blur": ("lost by blur", ".2f"),
-    "shift": ("lost by shift", ".2f"),
 }
 """For each number of a row its heading in a table and how it is written. `judge.measure` says what
 they are; `top1` is the share of rank 0, `object` that of object_rank 0."""
@@ -86,29 +82,17 @@ def _cell(column: str, value: Any) -> str:
 
 
 def write_rows(path: str | PathLike, rows: Sequence[Mapping[str, Any]]) -> Path:
-    """Write rows into a file, whole or not at all; returns the path.
+    """Write rows into a ``.csv`` file, whole or not at all; returns the path.
 
-    Args:
-        path: ends in ``.csv``, or in ``.parquet`` if pandas and pyarrow are installed.
-        rows: a column for each key, in the order in which they come up.
+    A column for each key, in the order in which they come up.
 
     Raises:
         ValueError: another kind of file.
-        ImportError: what Parquet needs is not installed.
     """
     path = user_path(path)
-    if path.suffix.lower() == ".csv":
-        return write_atomically(path, csv_bytes(rows))
-    if path.suffix.lower() != ".parquet":
-        raise ValueError(f"rows are written as .csv or .parquet, not as {path.name!r}")
-    try:
-        pandas = import_module("pandas")  # used where somebody has it, and not asked for
-        content = pandas.DataFrame(list(rows)).to_parquet(index=False)
-    except ImportError as error:
-        raise ImportError(
-            f"Parquet needs pandas and pyarrow ({error}); .csv needs neither"
-        ) from error
-    return write_atomically(path, content)
+    if path.suffix.lower() != ".csv":
+        raise ValueError(f"rows are written as .csv, not as {path.name!r}")
+    return write_atomically(path, csv_bytes(rows))
 
 
 def csv_bytes(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> bytes:
