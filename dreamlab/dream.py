@@ -238,8 +238,8 @@ class Dream:
         return last if last == recipe else replace(recipe)
 
     def _check(self) -> None:
-        """Go back to the last sound step and raise, if a later one left NaN or infinity."""
-        state = self._state.last_sound()
+        """Go back to the last finite step and raise, if a later one left NaN or infinity."""
+        state = self._state.last_finite()
         if state is self._state:
             return
         self._state, recipe = state, self.recipe
@@ -351,7 +351,7 @@ class Dream:
         of a dream made with the same clip, prompts and seeds: the result is the picture of an
         uninterrupted run, bit for bit.
         """
-        state = self._state.last_sound()
+        state = self._state.last_finite()
         return {
             "prompts": list(self.prompts),
             "negative_prompts": list(self.negative_prompts),

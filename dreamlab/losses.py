@@ -6,8 +6,6 @@ for each image of a batch instead of their mean; no image of a batch ever influe
 another.
 """
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -17,7 +15,6 @@ def clip_loss(
     image_features: Tensor,
     text_features: Tensor,
     *,
-    weights: Sequence[float] | Tensor | None = None,
     negative_features: Tensor | None = None,
     negative_weight: float = 1.0,
     per_image: bool = False,
@@ -34,31 +31,18 @@ def clip_loss(
             as `Clip.encode_image` returns them.
         text_features: (p, d), the same p prompts for every image, or (b, p, d), p prompts for
             each. Unit rows, as `Clip.encode_text` returns them.
-        weights: p numbers ≥ 0, the share of each prompt in the mean; equal shares by default.
         negative_features: (q, d) or (b, q, d), the prompts to keep away from.
         negative_weight: how strongly these repel.
         per_image: return (b,) instead of the mean, a scalar.
-
-    Raises:
-        ValueError: if a weight is negative or all are zero.
     """
-    loss = 1 - _mean_cosine(image_features, text_features, weights)
+    loss = 1 - _mean_cosine(image_features, text_features)
     if negative_features is not None:
         loss = loss + negative_weight * _mean_cosine(image_features, negative_features)
     return loss if per_image else loss.mean()
 
 
-def _mean_cosine(image_features: Tensor, text_features: Tensor, weights=None) -> Tensor:
-    cosines = (image_features @ text_features.mT).mean(-2)  # over the views: one for each prompt
-    if weights is None:
-        return cosines.mean(-1)
-    weights = torch.as_tensor(weights, dtype=cosines.dtype, device=cosines.device)
-    if (weights < 0).any() or not (weights.sum(-1) > 0).all():
-        raise ValueError(
-            f"weights must be numbers ≥ 0 with a positive sum, got {weights.tolist()}; "
-            "to push away from a prompt, give it as negative_features"
-        )
-    return (cosines * weights).sum(-1) / weights.sum(-1)
+def _mean_cosine(image_features: Tensor, text_features: Tensor) -> Tensor:
+    return (image_features @ text_features.mT).mean((-2, -1))
 
 
 def _steps(images: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,7 @@
 """What a step leaves: its record, and the state from which the next one goes on.
 
 Both are values. A step changes neither, it makes new ones, so that a dream can be interrupted at
-any moment, stored, and taken back to the last step that was sound.
+any moment, stored, and taken back to the last step whose numbers were all finite.
 
 What comes back from a file is looked at before it is used: a state that would fail ten steps later,
 or give another picture in silence, is refused with the entry that is wrong.
@@ -98,22 +98,22 @@ class State:
     deltas: tuple[Tensor, ...]  # what each finished octave added
     pixels: Tensor  # (b, 3, h, w), the canvas of this octave
     adam: Adam
-    sound: Tensor  # how many steps left only finite numbers, counted on the device
+    finite_steps: Tensor  # how many steps left only finite numbers, counted on the device
 
     @classmethod
     def first(cls, base: Tensor, pixels: Tensor) -> "State":
         """Before the first step: the start, and the same at the size of the first canvas."""
-        sound = torch.zeros((), dtype=torch.int64, device=pixels.device)
-        return cls(0, 0, base, (), pixels, Adam.zeros_like(pixels), sound)
+        finite_steps = torch.zeros((), dtype=torch.int64, device=pixels.device)
+        return cls(0, 0, base, (), pixels, Adam.zeros_like(pixels), finite_steps)
 
     def after(self, pixels: Tensor, adam: Adam, measured: Tensor) -> "State":
         """One step further, or where we were if a number is not finite: decided on the device.
 
-        A sum is finite only if all its terms are. Once a step was not sound, none after it counts,
-        until the host has noticed (`last_sound`).
+        A sum is finite only if all its terms are. After a step that was not finite none
+        counts, until the host has noticed (`last_finite`).
         """
         total = pixels.sum() + adam.square.sum() + measured.sum()
-        good = torch.isfinite(total) & (self.sound == self.step)
+        good = torch.isfinite(total) & (self.finite_steps == self.step)
 
         def keep(new: Tensor, old: Tensor) -> Tensor:
             return torch.where(good, new, old, out=new)  # new is this step's own
@@ -124,15 +124,15 @@ class State:
             step=self.step + 1,
             pixels=keep(pixels, self.pixels),
             adam=Adam(mean, square, adam.steps),
-            sound=self.sound + good,
+            finite_steps=self.finite_steps + good,
         )
 
-    def last_sound(self) -> "State":
+    def last_finite(self) -> "State":
         """Where the last step ended that left only finite numbers; waits for the device."""
-        sound = int(self.sound)
-        if sound == self.step:
+        steps = int(self.finite_steps)
+        if steps == self.step:
             return self
-        return replace(self, step=sound, adam=replace(self.adam, steps=sound))
+        return replace(self, step=steps, adam=replace(self.adam, steps=steps))
 
     def to_dict(self) -> dict[str, Any]:
         """The state as plain values and tensors of its own."""
@@ -175,7 +175,7 @@ class State:
             deltas=tuple(map(here, deltas)),
             pixels=here(pixels),
             adam=Adam(here(mean), here(square), step),
-            sound=torch.tensor(step, device=device),
+            finite_steps=torch.tensor(step, device=device),
         )
 
 

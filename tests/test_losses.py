@@ -118,28 +118,12 @@ def test_clip_loss_by_hand():
     assert both.item() == pytest.approx(1 - 0.8 + 0.5 * (0.0 + 0.8) / 2)
 
 
-def test_weights_are_shares():
-    views, prompts = unit(4, 8), unit(2, 8, seed=1)
-    first, second = (clip_loss(views, p[None]) for p in prompts)
-    weighted = clip_loss(views, prompts, weights=[3, 1])
-    assert weighted.item() == pytest.approx((3 * first + second).item() / 4, rel=1e-5)
-    assert torch.allclose(clip_loss(views, prompts), (first + second) / 2)
-
-
-@pytest.mark.parametrize("weights", [[0, 0], [-1, 2]])
-def test_weights_that_cannot_be_shares(weights):
-    with pytest.raises(ValueError, match="weights must be numbers ≥ 0"):
-        clip_loss(unit(4, 8), unit(2, 8), weights=weights)
-
-
 def test_clip_loss_gradient():
     features = unit(2, 3, 5, dtype=torch.float64).requires_grad_()
     prompts, negatives = (unit(2, n, 5, seed=n, dtype=torch.float64) for n in (2, 1))
 
     def loss(features):
-        return clip_loss(
-            features, prompts, weights=[2, 1], negative_features=negatives, per_image=True
-        )
+        return clip_loss(features, prompts, negative_features=negatives, per_image=True)
 
     assert torch.autograd.gradcheck(loss, features)
 
