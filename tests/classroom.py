@@ -3,7 +3,7 @@
     python tests/classroom.py
 
 `notebooks/CLASSROOM.md` is read for them. The wheelhouse is filled with network; then the seat's
-environment is made, dreams, and executes a student's copy in a network namespace that has a
+environment is made, dreams, and executes the one lesson in a network namespace that has a
 loopback and nothing else (Linux, as root). Needs about 9 GB in the temporary folder, and deletes
 them.
 """
@@ -40,9 +40,7 @@ print("ten steps offline, the judge says", round(Judge().score(dream).item(), 2)
 assert dream.history[-1].clip_loss < dream.history[0].clip_loss
 PYTHON
 """
-CHAPTER = """.venv/bin/jupyter nbconvert --to notebook --execute --output done \\
-    "$(ls student/*.ipynb | head -n 1)"
-"""
+LESSON = ".venv/bin/jupyter nbconvert --to notebook --execute --output done lesson/one_lesson.ipynb"
 
 
 def command(folder: Path, name: str) -> str:
@@ -73,15 +71,16 @@ def main() -> int:
 
         seat.mkdir()
         (teacher / "wheelhouse").rename(seat / "wheelhouse")
-        (teacher / "copies" / "student").rename(seat / "student")
+        for copies in ("student", "lesson"):
+            (teacher / "copies" / copies).rename(seat / copies)
         install, _, lab = command(teacher, "seat").rpartition(" && ")
         assert lab.endswith("jupyter lab student"), (
             "the seat's last command should start the course"
         )
         run(install, seat, offline=True)
         run(DREAM, seat, offline=True)
-        run(CHAPTER, seat, offline=True)
-        assert list((seat / "student").glob("done*.ipynb")), "the chapter was not executed"
+        run(LESSON, seat, offline=True)
+        assert list((seat / "lesson").glob("done*.ipynb")), "the lesson was not executed"
     print("a seat works without network")
     return 0
 
