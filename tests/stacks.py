@@ -2,7 +2,6 @@
 
     python tests/stacks.py            all of them
     python tests/stacks.py colab      only these
-    python tests/stacks.py --list     what there is
 
 Each stack is a virtual environment with its own ipykernel, IPython and ipywidgets, in front of the
 packages of the Python that runs this: PyTorch and all else is shared, so a stack costs 100 MB and
@@ -155,15 +154,10 @@ def check(name: str, chapters: list[Path]) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("stacks", nargs="*", metavar="stack", help=", ".join(STACKS))
-    parser.add_argument("--list", action="store_true", help="list the stacks and end")
     parser.add_argument("--every-chapter", action="store_true", help="not only three of them")
     options = parser.parse_args()
     if unknown := sorted(set(options.stacks) - set(STACKS)):
         parser.error(f"no such stack: {', '.join(unknown)}; there are {', '.join(STACKS)}")
-    if options.list:
-        for name, packages in STACKS.items():
-            print(name, *packages)
-        return 0
     chapters = [path for path in NOTEBOOKS if options.every_chapter or path.stem in SHOWN]
     failed = [name for name in options.stacks or STACKS if not check(name, chapters)]
     print(f"failed on: {', '.join(failed)}" if failed else "passed on every stack")

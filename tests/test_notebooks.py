@@ -38,9 +38,14 @@ from dreamlab.course import check
 from dreamlab.figures.static import IN_WORDS
 
 
-@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda path: path.stem)
 def path(request) -> Path:
     return request.param
+
+
+@pytest.fixture(scope="module")
+def nb(path) -> NotebookNode:
+    return chapter(path)
 
 
 def without_code(nb: NotebookNode) -> str:
@@ -142,15 +147,6 @@ def style_problems(nb: NotebookNode) -> Iterator[str]:
         yield f"American spelling in prose: {word!r}"
     if "!" in text:
         yield f"an exclamation mark: {re.search(r'.{,30}!', text).group()!r}"
-
-
-def spelling_problems(nb: NotebookNode) -> Iterator[str]:
-    """codespell knows thousands of common slips; names and rare words it lets pass."""
-    run = [sys.executable, "-m", "codespell_lib", "-"]
-    found = subprocess.run(run, input=prose(nb), capture_output=True, text=True)
-    if found.returncode not in (0, 65):  # 65: there are some
-        raise RuntimeError(found.stderr)
-    yield from re.findall(r"\S+ ==> .*", found.stdout)
 
 
 def link_problems(nb: NotebookNode, folder: Path) -> Iterator[str]:
@@ -329,11 +325,6 @@ def install_problems(nb: NotebookNode) -> Iterator[str]:
         yield f"installs from {install.group(1)}, but pyproject.toml says {address}"
 
 
-def size_problems(path: Path) -> Iterator[str]:
-    if (size := path.stat().st_size) > 1_000_000:
-        yield f"{size:,} bytes, more than 1,000,000"
-
-
 @pytest.mark.parametrize(
     "gate",
     [
@@ -341,7 +332,6 @@ def size_problems(path: Path) -> Iterator[str]:
         core_problems,
         figure_problems,
         style_problems,
-        spelling_problems,
         part_problems,
         exercise_problems,
         dependence_problems,
@@ -350,34 +340,39 @@ def size_problems(path: Path) -> Iterator[str]:
         install_problems,
     ],
 )
-def test_chapters_pass_the_gate(gate, path):
-    assert list(gate(chapter(path))) == []
+def test_chapters_pass_the_gate(gate, nb):
+    assert list(gate(nb)) == []
 
 
-def test_a_chapter_has_one_title_wherever_it_is_named(path):
-    (title,) = re.findall(r"^# (.+)$", chapter(path).cells[0].source, re.MULTILINE)
-    readme = (path.parents[1] / "README.md").read_text("utf-8")
-    assert f"[{title}](notebooks/{path.name})" in readme
-    start = without_code(chapter(CHAPTERS[0]))
-    assert f"[{title}]({path.name})" in start or f"{title} (this one)" in start
+def test_chapters_are_small_and_their_links_lead_somewhere(path, nb):
+    assert path.stat().st_size <= 1_000_000
+    assert list(link_problems(nb, path.parent)) == []
 
 
-def test_chapters_are_small_and_their_links_lead_somewhere(path):
-    assert [*size_problems(path), *link_problems(chapter(path), path.parent)] == []
+def test_words_are_spelled_right():
+    """codespell knows thousands of common slips; names and rare words it lets pass."""
+    command = [sys.executable, "-m", "codespell_lib", "-"]
+    text = "\n".join(prose(chapter(path)) for path in NOTEBOOKS)
+    found = subprocess.run(command, input=text, capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout + found.stderr
 
 
 # --- what several places tell ---------------------------------------------------------------------
 
 
-def test_chapters_stand_on_the_map_in_order_with_their_minutes():
+def test_the_map_and_the_readme_name_every_chapter_as_it_names_itself():
+    readme = (ROOT / "README.md").read_text("utf-8")
     (table,) = (c.source for c in chapter(CHAPTERS[0]).cells if c.source.startswith("## The map"))
     rows = re.findall(r"^\| \[?(\d+|[A-Z]) · .+? \| (.+?) \| (.+?) \|$", table, re.MULTILINE)
     assert [which for which, _, _ in rows] == [number(path) for path in NOTEBOOKS]
     for path, (_, question, minutes) in zip(NOTEBOOKS, rows, strict=True):
         assert question.endswith("?")
-        assert f"**Time** | {minutes} minutes" in chapter(path).cells[0].source, path.name
+        title = chapter(path).cells[0].source
+        assert f"**Time** | {minutes} minutes" in title, path.name
+        (name,) = re.findall(r"^# (.+)$", title, re.MULTILINE)
+        assert f"[{name}](notebooks/{path.name})" in readme
+        assert f"[{name}]({path.name})" in table or f"{name} (this one)" in table
     asked = {which: question for which, question, _ in rows}
-    readme = (ROOT / "README.md").read_text("utf-8")
     found = re.findall(r"^\| \[(\w+) · .+?\]\(notebooks/.+?\) \| (.+?) \|$", readme, re.MULTILINE)
     assert len(found) > 5 and all(asked[which] == question for which, question in found)
 

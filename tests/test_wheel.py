@@ -2,17 +2,15 @@
 
 import ast
 import importlib
-import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+from versions import build_wheel
 
 import dreamlab
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def run_python(code: str, **options) -> str:
@@ -63,19 +61,9 @@ def test_importing_the_package_does_not_wait_for_pytorch():
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
-    """A wheel built offline from a copy, so that no build folder is left in the repository."""
+    """Built without network."""
     folder = tmp_path_factory.mktemp("wheel")
-    source = folder / "source"
-    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info", ".*")
-    shutil.copytree(ROOT / "dreamlab", source / "dreamlab", ignore=ignore)
-    for name in ["pyproject.toml", "README.md", "LICENSE"]:
-        shutil.copy(ROOT / name, source)
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index"]
-    command += ["--no-build-isolation", "--wheel-dir", str(folder), str(source)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    (built,) = folder.glob("*.whl")
-    return built
+    return build_wheel(folder, "--no-index", "--no-build-isolation")
 
 
 def test_wheel_holds_the_whole_package(wheel):

@@ -2,7 +2,6 @@
 
     python tests/versions.py             both ends
     python tests/versions.py oldest      only this one
-    python tests/versions.py --list      what would be installed, and in which Python
 
 The ends are read from pyproject.toml: "oldest" is every lower bound there, exactly, in the oldest
 Python on this machine that `requires-python` admits; "newest" is whatever pip picks in the newest
@@ -127,15 +126,15 @@ def _name(requirement: str) -> str:
     return re.match(r"[\w.-]+", requirement)[0].lower()
 
 
-def build_wheel(folder: Path) -> Path:
-    """A wheel of this repository, built from a copy: a build leaves folders behind."""
+def build_wheel(folder: Path, *options: str) -> Path:
+    """A wheel of this repository, built from a copy (`source`): a build leaves folders behind."""
     source = folder / "source"
     ignore = shutil.ignore_patterns("__pycache__", "*.egg-info", ".*")
     shutil.copytree(ROOT / "dreamlab", source / "dreamlab", ignore=ignore)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    command = ["-m", "pip", "wheel", "-qq", "--no-deps", "--wheel-dir", str(folder), str(source)]
-    subprocess.run([sys.executable, *command], check=True)
+    command = ["-m", "pip", "wheel", "-qq", "--no-deps", *options, "--wheel-dir", str(folder)]
+    subprocess.run([sys.executable, *command, str(source)], check=True)
     (wheel,) = folder.glob("*.whl")
     return wheel
 
@@ -164,7 +163,6 @@ def check(end: str, version: Version, python: str) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("ends", nargs="*", metavar="end", help=" or ".join(ENDS))
-    parser.add_argument("--list", action="store_true", help="say what would be done, and end")
     options = parser.parse_args()
     if unknown := sorted(set(options.ends) - set(ENDS)):
         parser.error(f"no such end: {', '.join(unknown)}; there are {', '.join(ENDS)}")
@@ -175,10 +173,9 @@ def main() -> int:
         print(f"--- {end}: Python {version[0]}.{version[1]},", ", ".join(packages(end)), flush=True)
         if end == "oldest" and version != lowest:
             print(f"    (this machine has no Python {lowest[0]}.{lowest[1]}, the oldest admitted)")
-        if not options.list and not check(end, version, found[version]):
+        if not check(end, version, found[version]):
             failed.append(end)
-    if not options.list:
-        print(f"failed on: {', '.join(failed)}" if failed else "passed on: all that was asked")
+    print(f"failed on: {', '.join(failed)}" if failed else "passed on: all that was asked")
     return bool(failed)
 
 
