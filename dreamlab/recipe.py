@@ -222,6 +222,12 @@ class Recipe:
             )
         return cls(**knobs)
 
+    def differences(self) -> str:
+        """What differs from the default recipe: "tv_weight 0.7, clamp False", or "default"."""
+        default = Recipe()
+        changed = (k for k in self.knobs() if getattr(self, k) != getattr(default, k))
+        return ", ".join(f"{knob} {getattr(self, knob)}" for knob in changed) or "default"
+
     @classmethod
     def raw(cls, **changes: Any) -> "Recipe":
         """The bare CLIP loss of chapter 1: Adam at a constant rate on the whole image, no more.

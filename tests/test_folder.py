@@ -25,7 +25,7 @@ from dreamlab.measure.sweep import Sweep, sweep
 from dreamlab.recipe import Recipe
 
 MODULE = sys.modules["dreamlab.measure.sweep"]
-TINY = Recipe(size=32, steps=3, octaves=(1.0,), views=2)
+TINY = Recipe(size=32, steps=1, octaves=(1.0,), views=1)
 COUNT = 8  # dreams
 ASKS = TINY.steps + 1  # until a dream is finished
 
@@ -141,10 +141,6 @@ def test_a_finished_sweep_is_read_and_not_dreamt(arguments, whole, tmp_path, dre
     assert "100%" in capsys.readouterr().err
 
 
-def spoil_nothing(file: Path) -> None:
-    file.unlink()
-
-
 def cut(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-40])
 
@@ -180,8 +176,8 @@ def an_error(file: Path) -> None:
     forge(json.dumps(row | {"error": "none of yours"}))(file)
 
 
-SPOILT = [spoil_nothing, cut, empty, resave, swap, text_for_a_number, an_error]
-SPOILT += map(forge, ["", "{}", "[1]", "[" * 100_000, '{"recipe": []}'])
+SPOILT = [Path.unlink, cut, empty, resave, swap, text_for_a_number, an_error]
+SPOILT += map(forge, ["{}", "[1]", "[" * 100_000])
 
 
 @pytest.mark.parametrize("spoil", SPOILT)
@@ -196,7 +192,7 @@ def test_only_what_is_missing_or_damaged_is_dreamt(arguments, whole, tmp_path, d
     assert equal(result, whole)
     assert dreamt == [(["=a red heart"], [4]), (["two stars, at night"], [3])]
     damaged = [str(w.message) for w in caught if "is damaged" in str(w.message)]
-    assert len(damaged) == (0 if spoil is spoil_nothing else 2)
+    assert len(damaged) == (0 if spoil is Path.unlink else 2)
     dreamt.clear()
     assert equal(sweep(**arguments, folder=tmp_path), whole)
     assert dreamt == []
@@ -213,7 +209,7 @@ def test_of_a_run_of_several_only_the_missing_are_dreamt(arguments, whole, tmp_p
         assert np.abs(np.asarray(mine, int) - np.asarray(theirs, int)).max() <= 1
 
 
-@pytest.mark.parametrize("at", [1, 2, ASKS, ASKS + 1, 5 * ASKS, COUNT * ASKS])
+@pytest.mark.parametrize("at", [1, ASKS + 1, COUNT * ASKS])
 def test_an_interrupt_loses_what_is_in_flight_and_no_more(
     arguments, whole, tmp_path, monkeypatch, at
 ):
@@ -232,7 +228,7 @@ def test_an_interrupt_loses_what_is_in_flight_and_no_more(
 
 def test_a_dream_that_failed_is_tried_again(arguments, whole, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        stopping(patch, FloatingPointError("NaN"), 5)
+        stopping(patch, FloatingPointError("NaN"), ASKS + 1)
         with pytest.warns(UserWarning, match="a dream failed: .*NaN"):
             part = sweep(**arguments, folder=tmp_path)
     assert [bool(row["error"]) for row in part.rows] == [False, True] + [False] * (COUNT - 2)
@@ -246,7 +242,7 @@ def test_progress_begins_where_the_sweep_does(arguments, tmp_path, monkeypatch, 
         sweep(**arguments, folder=tmp_path)
     sweep(**arguments, folder=tmp_path, progress=True)
     first, *_, last = capsys.readouterr().err.replace("\r", "\n").strip().split("\n")
-    assert "50%" in first and "24.0/48.0" in first
+    assert "50%" in first and "4.00/8.00" in first
     assert "100%" in last
 
 
@@ -316,31 +312,18 @@ GREY, DARK = Image.new("RGB", (9, 9), "grey"), Image.new("RGB", (9, 9), "black")
     ("first", "second", "words"),
     [
         ({}, {"prompts": "a boat"}, r'prompts was \["=a red heart", "two.*\], is \["a boat"\]'),
-        ({}, {"prompts": ["=a red heart", "stars"]}, r'prompts\[1\] was "two.*, is "stars"'),
-        ({}, {"seeds": (3, 5)}, r"seeds\[1\] was 4, is 5"),
+        ({}, {"seeds": (3, 5)}, r"seeds was \[3, 4\], is \[3, 5\]"),
         (
             {},
             {"recipes": {"plain": replace(TINY, tv_weight=0.1), "full": TINY}},
             r"recipes 'plain' 'tv_weight' was 0\.0, is 0\.1",
         ),
-        ({}, {"recipes": {"full": TINY}}, "recipes 'plain' is missing"),
-        (
-            {},
-            {"recipes": {"full": TINY, "a": TINY}},
-            "recipes 'plain' is missing; recipes 'a' is new",
-        ),
-        ({}, {"clip": "picturebook"}, 'clip was "local-dir:.*, is "picturebook"'),
-        ({}, {"judge": None}, 'judge was "local-dir:.*, is null'),
+        ({}, {"recipes": {"full": TINY}}, "recipes 'plain' was .* is missing"),
+        ({}, {"judge": None}, 'judge was "local-dir:.*, is missing'),
         ({}, {"distractors": ["a cat"]}, r'distractors was \[\], is \["a cat"\]'),
-        ({}, {"negative_prompt": "red"}, 'negative_prompt was "", is "red"'),
         ({"negative_prompt": "red"}, {}, 'negative_prompt was "red", is ""'),
         ({"start": GREY}, {"start": DARK}, 'start.* was ".*", is ".*"'),
         ({"start": "noise"}, {"start": "grey"}, 'start was "noise", is "grey"'),
-        (
-            {"start": np.zeros((9, 9, 3))},
-            {"start": np.zeros((9, 8, 3))},
-            r"'shape'\[3\] was 9, is 8",
-        ),
     ],
 )
 def test_changed_arguments_are_refused_by_name(
@@ -366,7 +349,7 @@ def test_a_folder_of_something_else_is_refused(arguments, tmp_path, monkeypatch)
         sweep(**arguments, folder=mine)
 
 
-@pytest.mark.parametrize("record", [b"", b"{", b"[]", b"[" * 100_000, b"\xff\xfe", b"null"])
+@pytest.mark.parametrize("record", [b"{", b"[]", b"[" * 100_000, b"\xff\xfe"])
 def test_a_damaged_record_is_refused(arguments, tmp_path, monkeypatch, record):
     monkeypatch.setattr(MODULE, "Dream", None)
     (tmp_path / RECORD).write_bytes(record)

@@ -9,17 +9,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import dreamlab
 import dreamlab.dream
-from dreamlab import sweep as public_name
 from dreamlab.clip import load_clip
 from dreamlab.measure.judge import Judge
-from dreamlab.measure.sweep import (
-    Job,
-    Sweep,
-    name_recipes,
-    sweep,
-)
+from dreamlab.measure.sweep import Sweep, name_recipes, sweep
 from dreamlab.recipe import Recipe
 
 MODULE = sys.modules["dreamlab.measure.sweep"]
@@ -64,10 +57,6 @@ def failing(monkeypatch, fails):
     monkeypatch.setattr(MODULE, "Dream", Failing)
 
 
-def test_the_public_name_is_the_function():
-    assert public_name is sweep
-
-
 def test_every_combination_is_dreamt_and_measured_in_order(result):
     assert [(r["recipe"], r["prompt"], r["seed"]) for r in result.rows] == [
         (recipe, prompt, seed) for recipe in RECIPES for prompt in PROMPTS for seed in (3, 4)
@@ -88,29 +77,12 @@ def test_a_dream_of_a_sweep_is_the_dream_alone(result, tiny_clip):
 
 @pytest.mark.parametrize("make", [Pickling, lambda: ThreadPoolExecutor(2)])
 def test_any_executor_gives_the_same(result, names, make):
+    how = {"batch": 4, "device": "cpu", "distractors": ["a cat"], **names}
     with make() as executor:
-        other = sweep(
-            PROMPTS,
-            RECIPES,
-            (3, 4),
-            batch=4,
-            device="cpu",
-            distractors=["a cat"],
-            executor=executor,
-            **names,
-        )
+        other = sweep(PROMPTS, RECIPES, (3, 4), executor=executor, **how)
     assert [row["rank"] for row in other.rows] == [row["rank"] for row in result.rows]
     for mine, theirs in zip(result.images, other.images, strict=True):
         assert np.array_equal(np.asarray(mine), np.asarray(theirs))
-
-
-def test_batches_change_neither_pictures_nor_ranks(result, names):
-    other = sweep(PROMPTS, RECIPES, (3, 4), batch=1, device="cpu", distractors=["a cat"], **names)
-    for mine, theirs in zip(result.images, other.images, strict=True):
-        assert np.abs(np.asarray(mine, int) - np.asarray(theirs, int)).max() <= 1
-    assert [row["judge"] for row in other.rows] == pytest.approx(
-        [row["judge"] for row in result.rows], abs=1e-3
-    )
 
 
 def test_a_failing_dream_costs_no_other_and_is_named(names, monkeypatch):
@@ -123,7 +95,7 @@ def test_a_failing_dream_costs_no_other_and_is_named(names, monkeypatch):
     assert [image is None for image in result.images] == [False, True, False]
     assert [row["prompt"] for row in result.failures] == ["two stars at night"]
     assert result.summary()[0]["count"] == 2
-    result.sheet()
+    assert result.sheet(size=32).width > 3 * 32
     assert "NaN" in result.markdown(by=None)
     with pytest.raises(KeyError, match="succeeded"):
         result.image(prompt="two stars at night")
@@ -135,14 +107,14 @@ def test_if_nothing_succeeds_the_first_reason_is_raised(names, monkeypatch):
         sweep(PROMPTS, TINY, device="cpu", **names)
 
 
-def test_a_dead_pool_is_reported_for_each_of_its_dreams(names):
+def test_a_worker_that_dies_on_each_try_is_reported_for_each_of_its_dreams(names):
     class Dying(Pickling):
-        def submit(self, work, function, job, flight):
+        def submit(self, call, function, job, attempt):
             if job.name == "full":
                 future: Future = Future()
                 future.set_exception(OSError("the worker died"))
                 return future
-            return super().submit(work, function, job, flight)
+            return super().submit(call, function, job, attempt)
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -197,16 +169,19 @@ def test_progress_counts_views(names, capsys):
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
-        ({"prompts": []}, ValueError, "prompts: give at least one"),
-        ({"prompts": ["a star", " "]}, ValueError, "prompts: one is empty"),
-        ({"prompts": [3]}, TypeError, "prompts are sentences, got 3"),
-        ({"seeds": []}, ValueError, "seeds: give at least one"),
-        ({"seeds": 0.5}, TypeError, r"seeds are whole numbers, got 0\.5"),
+        ({"prompts": []}, ValueError, "prompts"),
+        ({"prompts": ["a star", " "]}, ValueError, "empty"),
+        ({"prompts": [3]}, TypeError, "got 3"),
+        ({"seeds": []}, ValueError, "empty"),
+        ({"seeds": 0.5}, TypeError, r"whole number.*0\.5"),
         ({"recipes": {}}, ValueError, "recipes: give at least one"),
-        ({"recipes": {"a": 3}}, TypeError, "'a' is a int"),
-        ({"recipes": [3]}, TypeError, "3 is not a Recipe"),
+        ({"recipes": {"a": 3}}, TypeError, "not a Recipe"),
+        ({"recipes": [3]}, TypeError, "not a Recipe"),
         ({"recipes": [Recipe(), Recipe()]}, ValueError, "two are the same"),
         ({"batch": 0}, ValueError, "batch.*got 0"),
+        ({"executor": 0}, ValueError, "executor.*got 0"),
+        ({"executor": "dask"}, TypeError, "get_executor"),
+        ({"colour": "red"}, TypeError, "colour"),
     ],
 )
 def test_unusable_arguments_are_refused_before_any_dream(arguments, error, words, monkeypatch):
@@ -229,7 +204,7 @@ def test_a_clip_that_cannot_be_loaded_is_known_before_any_dream(names, monkeypat
 
 def test_a_worker_that_cannot_load_a_clip_tries_once(names, monkeypatch):
     tried = []
-    monkeypatch.setattr(MODULE, "load", lambda name, device: tried.append(name) or 1 / 0)
+    monkeypatch.setattr(MODULE, "cached_clip", lambda name, device: tried.append(name) or 1 / 0)
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
         sweep(PROMPTS, TINY, device="cpu", executor=Pickling(), **names)
     assert len(tried) == 1
@@ -250,7 +225,6 @@ def test_the_embedded_judge_is_asked_for_the_thing(names):
     assert not {"object_rank", "said"} & set(clouds)
     assert result.summary()[0]["object"].count == 1
     lines = result.markdown().split("\n")
-    assert "object named" in lines[0]
     labels = [line.split("|")[1].strip() for line in lines[2:]]
     assert labels[1:] == ["drawings, whole", *(f"drawings, {n}-px tiles" for n in (16, 8, 4))]
     assert f"| {heart['said']} |" in result.markdown(by=None)
@@ -261,35 +235,15 @@ def test_recipes_are_named_by_what_is_special_about_them():
     assert list(names) == ["default", "tv_weight 0.7, clamp False"]
 
 
-def test_a_job_pickles():
-    job = Job("full", TINY, ("a", "b"), (0, 1), "picturebook", None, None, (), {"start": "noise"})
-    assert pickle.loads(pickle.dumps(job)) == job
-    assert [j.pictures() for j in job.alone()] == [[("full", "a", 0)], [("full", "b", 1)]]
-    assert job.cost == 8
-
-
-# --- tables and sheets --------------------------------------------------------------------------
-
-
-def test_markdown_has_a_cell_for_each_number(result):
+def test_tables_have_a_cell_for_each_number(result, tmp_path):
     lines = result.markdown().split("\n")
     assert len(lines) == 2 + len(RECIPES)
     assert len({line.count("|") for line in lines}) == 1
-    assert "judge R-precision" in lines[0]
     assert lines[2].startswith("| plain | ")
     full = result.markdown(by=None).split("\n")
     assert len(full) == 2 + len(result.rows)
     assert "error" not in full[0]
-
-
-def test_rows_are_saved(result, tmp_path):
     result.save(tmp_path / "rows.csv")
     lines = (tmp_path / "rows.csv").read_text("utf-8-sig").splitlines()
     assert len(lines) == 1 + len(result.rows)
     assert lines[0].split(",") == list(result.rows[0])
-
-
-def test_sheet_of_some_prompts_and_several_seeds(result):
-    all_columns = result.sheet(size=32)
-    some = result.sheet(columns=PROMPTS[:1], size=32)
-    assert some.width < all_columns.width

@@ -35,7 +35,6 @@ from dreamlab.figures.saving import checked_settings
 from dreamlab.figures.settings import LARGEST, Settings
 from dreamlab.figures.static import joined, shorten
 from dreamlab.measure.judge import Judge
-from dreamlab.measure.sweep import name_recipes
 from dreamlab.measure.tables import csv_bytes
 from dreamlab.support.console import print_plainly
 from dreamlab.support.files import user_path, write_atomically
@@ -204,14 +203,13 @@ def table(entries: Sequence[Entry], judge: Judge | None = None) -> list[dict[str
     rows = []
     for entry, score, rank in zip(entries, scores, ranks, strict=True):
         made = entry.settings
-        (recipe,) = name_recipes([made.recipe])
         values = (
             entry.name,
             entry.prompt,
             shown(joined([made.negative_prompts[made.index]])),
             made.seeds[made.index],
             made.steps_done,
-            recipe,
+            made.recipe.differences(),
             len(made.changes),
             shown(Path(made.clip).name),
             round(score, 3),

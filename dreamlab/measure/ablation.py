@@ -33,7 +33,7 @@ from dreamlab.dream import to_pil
 from dreamlab.figures.sheet import contact_sheet
 from dreamlab.measure.judge import as_tensors, mean, measure
 from dreamlab.measure.ladder import FULL, LADDER, ORDERS, build_ladder, clip_gradient
-from dreamlab.measure.sweep import Sweep, load, load_judge, sweep
+from dreamlab.measure.sweep import Sweep, cached_clip, cached_judge, sweep
 from dreamlab.measure.tables import MEASURES, markdown, summarize
 from dreamlab.picturebook.draw import draw
 from dreamlab.picturebook.probe import in_pieces
@@ -252,7 +252,7 @@ def run(
 
     # First, because it is quick and says at once if a CLIP cannot be loaded.
     side = max(next(iter(ladder.values())).canvas)
-    clip_here, judge_here = load(clip, device), load_judge(judge, device)
+    clip_here, judge_here = cached_clip(clip, device), cached_judge(judge, device)
     drawn, drawings = [], []
     for name, pictures in _scenes_and_tiles([draw(scene, side) for scene in chosen[:prompts]]):
         numbers = measure(
@@ -462,7 +462,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.write:
             check_readme(README, part_of(options.order))
         options.out.mkdir(parents=True, exist_ok=True)
-        clip = load(options.clip, options.device)
+        clip = cached_clip(options.clip, options.device)
         device = str(clip.device)
         workers = options.workers or (torch.get_num_threads() if device == "cpu" else 1)
         ladder = _ladder(options, clip)

@@ -14,12 +14,13 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from dreamlab.measure.tables import write_rows
+from dreamlab.start import Start
 from dreamlab.support.files import user_path, write_atomically
 from dreamlab.support.picture import opened, read_picture
 from dreamlab.support.version import __version__
@@ -32,6 +33,18 @@ TEXTS = ("recipe", "prompt", "said", "error")  # all else in a row is a number
 
 Key = tuple[str, str, int]
 """Recipe, prompt and seed of a dream."""
+
+
+class Finished(NamedTuple):
+    """A dream of a sweep: its row, and its picture unless it failed, also as a file."""
+
+    row: dict[str, Any]
+    image: Image.Image | None = None
+    png: bytes | None = None
+
+    @property
+    def key(self) -> Key:
+        return self.row["recipe"], self.row["prompt"], self.row["seed"]
 
 
 class Folder:
@@ -58,11 +71,12 @@ class Folder:
         }
         self._rows: dict[Key, dict[str, Any]] = {}
         self._table_due = 0.0
-        self._claim({"dreamlab": __version__, **arguments})
-
-    def _claim(self, arguments: Mapping[str, Any]) -> None:
         if self.path.exists() and not self.path.is_dir():
             raise NotADirectoryError(f"folder: {self.path} is a file")
+        self._check_record({"dreamlab": __version__, **arguments})
+
+    def _check_record(self, arguments: Mapping[str, Any]) -> None:
+        """Write the arguments, or compare them with those that are there."""
         record = self.path / RECORD
         here = json.loads(json.dumps(arguments, default=float))  # as it will be read
         if not record.exists():
@@ -86,36 +100,36 @@ class Folder:
                 f"{'; '.join(differences[:3])}{more}. Give it the same, or another folder"
             )
 
-    def finished(self) -> dict[Key, tuple[dict[str, Any], Image.Image]]:
-        """Row and picture of every dream that is kept here; a damaged file is as good as none."""
+    def finished(self) -> dict[Key, Finished]:
+        """Every dream that is kept here; a damaged file counts as none."""
         found = {}
         for key, file in self._files.items():
             if not file.exists():
                 continue
             try:
                 found[key] = _read(file, key)
-                self._rows[key] = found[key][0]
+                self._rows[key] = found[key].row
             except Exception as error:
                 warnings.warn(f"{file} is damaged ({error}): it is dreamt again", stacklevel=4)
         return found
 
-    def keep(self, key: Key, row: dict[str, Any], png: bytes) -> None:
+    def keep(self, dream: Finished) -> None:
         """Write a finished dream: to the disk, not only to the system.
 
         Raises:
             OSError: it could not be written; all that were before are untouched.
         """
         try:
-            write_atomically(self._files[key], png)
+            write_atomically(self._files[dream.key], dream.png)
         except OSError as error:
             words = "what was finished before is kept, and the same call goes on from there"
             raise OSError(error.errno, f"{error.strerror}; {words}") from error
-        self._rows[key] = row
-        if time.monotonic() >= self._table_due:
-            begin = time.monotonic()
+        self._rows[dream.key] = dream.row
+        begin = time.monotonic()
+        if begin >= self._table_due:
             self.write_table(self._rows.values())
             # However many rows: a twentieth of the time at most.
-            self._table_due = 20 * time.monotonic() - 19 * begin
+            self._table_due = begin + 20 * (time.monotonic() - begin)
 
     def write_table(self, rows: Iterable[dict[str, Any]]) -> None:
         """Write the rows into `rows.csv`, each with its picture's file.
@@ -123,7 +137,8 @@ class Folder:
         A spreadsheet that has it open may forbid that, which is no reason to stop dreaming.
         """
         named = [
-            {"file": "" if row["error"] else self._files[_key(row)].name} | row for row in rows
+            {"file": "" if row["error"] else self._files[Finished(row).key].name} | row
+            for row in rows
         ]
         try:
             write_rows(self.path / TABLE, named)
@@ -131,11 +146,7 @@ class Folder:
             warnings.warn(f"{error}; the rows are in the pictures as well", stacklevel=4)
 
 
-def _key(row: Mapping[str, Any]) -> Key:
-    return row["recipe"], row["prompt"], row["seed"]
-
-
-def _read(file: Path, key: Key) -> tuple[dict[str, Any], Image.Image]:
+def _read(file: Path, key: Key) -> Finished:
     with opened(file) as image:
         image.load()
         if ROW not in image.text:
@@ -145,34 +156,29 @@ def _read(file: Path, key: Key) -> tuple[dict[str, Any], Image.Image]:
             isinstance(value, str if name in TEXTS else int | float) for name, value in row.items()
         ):
             raise ValueError("its row is none")
-        if (found := _key(row)) != key or row["error"]:
-            raise ValueError(f"its row is of {found}, not of {key}")
-        return row, image.convert("RGB")
+        found = Finished(row, image.convert("RGB"))
+        if found.key != key or row["error"]:
+            raise ValueError(f"its row is of {found.key}, not of {key}")
+        return found
 
 
 def _differences(there: Any, here: Any, name: str = "") -> Iterator[str]:
     """What differs between two values of JSON, in words."""
     if isinstance(there, dict) and isinstance(here, dict):
-        for key in [*there, *(key for key in here if key not in there)]:
-            within = f"{name} {key!r}" if name else key
-            if key not in there or key not in here:
-                yield f"{within} is {'new' if key in here else 'missing'}"
-            else:
-                yield from _differences(there[key], here[key], within)
-    elif isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
-        for number, (one, two) in enumerate(zip(there, here, strict=True)):
-            yield from _differences(one, two, f"{name}[{number}]")
+        for key in there | here:
+            inner = f"{name} {key!r}" if name else key
+            yield from _differences(there.get(key), here.get(key), inner)
     elif there != here:
         yield f"{name} was {_short(there)}, is {_short(here)}"
 
 
 def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+    text = "missing" if value is None else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 60 else f"{text[:60]}…"
 
 
-def plain_start(start: Any) -> Any:
-    """The start of dreams for the record: its name, or a fingerprint of its pixels."""
+def fingerprint(start: Start) -> Any:
+    """The start of dreams for the record: its name, or shape and hash of its pixels."""
     if start is None or (isinstance(start, str) and start in ("grey", "noise")):
         return start
     pixels = read_picture(start, "start").cpu().numpy()

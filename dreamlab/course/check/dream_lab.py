@@ -12,7 +12,7 @@ from torch import Tensor
 from dreamlab.course.check.verdict import NotYet, ask, said, same, shown, verdict, what
 from dreamlab.dream import Dream
 from dreamlab.figures.saving import save_png
-from dreamlab.measure.sweep import load
+from dreamlab.measure.sweep import cached_clip
 from dreamlab.recipe import Recipe
 from dreamlab.resample import resize
 
@@ -29,7 +29,8 @@ def sentence_and_seed(answer: Callable) -> str:
     for sentence, seed in MADE:
         # On Windows a file that the answer left open cannot be removed yet.
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            dream = Dream(load("picturebook"), sentence, seed=seed, recipe=Recipe(size=16, steps=3))
+            recipe = Recipe(size=16, steps=3)
+            dream = Dream(cached_clip("picturebook"), sentence, seed=seed, recipe=recipe)
             path = save_png(dream, Path(folder) / "dreamt.png")
             result = ask(answer, path)
         if isinstance(result, Mapping):
@@ -166,7 +167,7 @@ def _portrait() -> Tensor:
 @torch.no_grad()
 def _keep(recipe: Recipe) -> tuple[float, float, float]:
     """Likeness of dream and photo, and the dreamer's agreement before and after."""
-    clip = load("picturebook")
+    clip = cached_clip("picturebook")
     text = clip.encode_text(SENTENCE)
     dream = Dream(clip, SENTENCE, start=_portrait(), recipe=recipe)
     before = (clip.encode_image(dream.start) * text).sum()

@@ -17,7 +17,7 @@ from dreamlab.course.check.verdict import (
     verdict,
     what,
 )
-from dreamlab.measure.sweep import load
+from dreamlab.measure.sweep import cached_clip
 from dreamlab.picturebook import world
 from dreamlab.picturebook.draw import draw
 
@@ -33,7 +33,7 @@ def readable(answer: Callable) -> str:
     """Check `answer(thing)`: a sentence of at least four words about a thing of the picture book,
     a word such as "castle", that holds the thing and no word that the embedded CLIP does not know.
     """
-    clip = load("picturebook")
+    clip = cached_clip("picturebook")
     for thing in THINGS:
         sentence = ask(answer, thing)
         if not isinstance(sentence, str):
