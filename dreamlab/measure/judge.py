@@ -111,15 +111,20 @@ def spectrum_slope(images: Images, finest: float | None = None) -> torch.Tensor:
         raise ValueError(
             f"finest is in cycles per short side, at least {2 * BAND[0]:g}, got {finest}"
         )
-    return torch.cat([_spectrum_slope(tensor, finest) for tensor in as_tensors(images)])
+    tensors = as_tensors(images)
+    for height, width in (tensor.shape[-2:] for tensor in tensors):
+        if min(height, width) < SMALLEST:
+            raise ValueError(
+                f"a spectrum needs a short side of at least {SMALLEST} px, got {height} × {width}"
+            )
+    return torch.cat([_slope(tensor, finest) for tensor in tensors])
 
 
-def _spectrum_slope(images: torch.Tensor, finest: float | None) -> torch.Tensor:
+def _slope(images: torch.Tensor, finest: float | None) -> torch.Tensor:
+    """The slopes of a batch; NaN if its pictures are too small."""
     height, width = images.shape[-2:]
     if min(height, width) < SMALLEST:
-        raise ValueError(
-            f"a spectrum needs a short side of at least {SMALLEST} px, got {height} × {width}"
-        )
+        return torch.full((len(images),), math.nan)
     # Double precision: the power spans many orders of magnitude.
     images = images.clamp(0, 1).cpu().double()
     luminance = torch.einsum("c,nchw->nhw", torch.tensor(LUMINANCE).double(), images)
@@ -232,8 +237,7 @@ class Judge:
         if not hasattr(clip, "encode_image"):
             raise TypeError(f"a judge needs a Clip, got {clip!r}; load_clip(name) makes one")
         self.clip = clip
-        self._texts: dict[str, torch.Tensor] = {}
-        self._sets: dict[tuple[str, ...], torch.Tensor] = {}
+        self._rows: dict[tuple[str, ...], torch.Tensor] = {}
 
     def __repr__(self) -> str:
         return f"Judge({self.clip!r})"
@@ -299,7 +303,7 @@ class Judge:
         for i, (prompt, choices) in enumerate(zip(prompts, asked, strict=True)):
             if choices:
                 names = list(choices)
-                cosines = self._encode_set(tuple(choices.values())) @ features[i]
+                cosines = self._encode_together(tuple(choices.values())) @ features[i]
                 right = cosines[names.index(thing_in(prompt))]
                 rank = int((cosines >= right).sum()) - 1
                 answers[i] = Answer(rank, names[int(cosines.argmax())])
@@ -337,23 +341,18 @@ class Judge:
         )
 
     def _encode(self, prompts: Sequence[str]) -> torch.Tensor:
-        """Unit rows (m, d), each prompt encoded once, since a live judge is asked again and again.
-
-        And each alone: in a batch its row may differ in the last bit, and an opinion would depend
-        on what else the judge was asked before.
+        """Unit rows (m, d), each prompt encoded alone: in a batch its row may differ in the last
+        bit, and an opinion would depend on what else the judge was asked before.
         """
         if not prompts:
             self.clip.encode_text([])  # raises the error for it
-        for prompt in prompts:
-            if prompt not in self._texts:
-                self._texts[prompt] = self.clip.encode_text([prompt])[0]
-        return torch.stack([self._texts[prompt] for prompt in prompts])
+        return torch.cat([self._encode_together((prompt,)) for prompt in prompts])
 
-    def _encode_set(self, prompts: tuple[str, ...]) -> torch.Tensor:
-        """The same for prompts that are never asked about but together: three times as fast."""
-        if prompts not in self._sets:
-            self._sets[prompts] = self.clip.encode_text(prompts)
-        return self._sets[prompts]
+    def _encode_together(self, prompts: tuple[str, ...]) -> torch.Tensor:
+        """Unit rows (m, d), encoded once, since a live judge is asked again and again."""
+        if prompts not in self._rows:
+            self._rows[prompts] = self.clip.encode_text(prompts)
+        return self._rows[prompts]
 
 
 def measure(
@@ -386,14 +385,8 @@ def measure(
         columns["judge"] = judge.score(tensors, prompts)
         if len({*prompts, *distractors}) > 1:
             columns["rank"] = judge.rank(tensors, prompts, distractors)
-    columns["slope"] = torch.cat(
-        [
-            _spectrum_slope(x, BAND[1] * clip.image_size)
-            if min(x.shape[-2:]) >= SMALLEST
-            else torch.full((len(x),), math.nan)
-            for x in tensors
-        ]
-    )
+    finest = BAND[1] * clip.image_size
+    columns["slope"] = torch.cat([_slope(x, finest) for x in tensors])
     columns["out_of_range"] = out_of_range_share(tensors)
     lists = [column.tolist() for column in columns.values()]
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
