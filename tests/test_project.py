@@ -99,6 +99,7 @@ def test_core_can_be_installed_into_a_hosted_notebook():
 IMPORT_NAME = {"open_clip_torch": "open_clip", "pillow": "PIL"}
 # open_clip reads weights with safetensors and shows progress with tqdm: they come with it.
 COMES_WITH_OPEN_CLIP = {"huggingface_hub", "safetensors", "tqdm"}
+COMES_WITH_TORCH = {"filelock"}
 COMES_WITH_IPYWIDGETS = {"IPython", "traitlets"}
 NOT_NEEDED = {"transformers"}  # kept from running code where somebody has it
 
@@ -122,7 +123,7 @@ def test_the_package_imports_only_what_it_depends_on():
             for requirement in load_pyproject()["project"]["dependencies"]
         )
     }
-    allowed = core | COMES_WITH_OPEN_CLIP | COMES_WITH_IPYWIDGETS | NOT_NEEDED
+    allowed = core | COMES_WITH_OPEN_CLIP | COMES_WITH_TORCH | COMES_WITH_IPYWIDGETS | NOT_NEEDED
     for path in sorted((ROOT / "dreamlab").rglob("*.py")):
         undeclared = foreign_imports(path.read_text("utf-8")) - allowed
         assert not undeclared, f"{path.relative_to(ROOT)} imports {undeclared}"

@@ -4,7 +4,8 @@
     dream-001.png   a finished dream, its settings (see `load_dream`) and its row
     rows.csv        all rows so far, for a spreadsheet
 
-A dream is in its one file, whole or not at all. The table is only a copy of what these say.
+A dream is in its one file, whole or not at all. The table is only a copy of what these say. One
+sweep at a time writes into a folder: it holds the lock of ``sweep.lock``, which ends with it.
 """
 
 import hashlib
@@ -12,24 +13,29 @@ import json
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from filelock import FileLock, Timeout
 from PIL import Image
 
-from dreamlab.measure.tables import write_rows
+from dreamlab.figures.saving import KEY
+from dreamlab.measure.tables import MEASURES, write_rows
+from dreamlab.picturebook.world import OBJECTS
 from dreamlab.start import Start
 from dreamlab.support.files import user_path, write_atomically
 from dreamlab.support.picture import opened, read_picture
 from dreamlab.support.version import __version__
 
-RECORD, TABLE = "sweep.json", "rows.csv"
+RECORD, TABLE, LOCK = "sweep.json", "rows.csv", "sweep.lock"
 ROW = "dreamlab row"
 """Under this name a picture's row stands in its file, as JSON."""
 
 TEXTS = ("recipe", "prompt", "said", "error")  # all else in a row is a number
+COLUMNS = {"file", "seed", *TEXTS, *MEASURES}
 
 Key = tuple[str, str, int]
 """Recipe, prompt and seed of a dream."""
@@ -47,11 +53,40 @@ class Finished(NamedTuple):
         return self.row["recipe"], self.row["prompt"], self.row["seed"]
 
 
+@contextmanager
+def open_folder(
+    path: str | PathLike, arguments: Mapping[str, Any], keys: Sequence[Key]
+) -> Iterator["Folder"]:
+    """A `Folder` for this block, in which no other sweep can open it.
+
+    Raises:
+        ValueError: another one has opened it; or see `Folder`.
+    """
+    path = user_path(path)
+    if path.exists() and not path.is_dir():
+        raise NotADirectoryError(f"folder: {path} is a file")
+    path.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path / LOCK)  # the system frees it when a process ends, even by a kill
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ValueError(
+            f"folder: another sweep is writing into {path}: wait until it has ended, or choose "
+            "another folder"
+        ) from None
+    except NotImplementedError:
+        pass  # a file system that knows no locks
+    try:
+        yield Folder(path, arguments, keys)
+    finally:
+        lock.release()
+
+
 class Folder:
     """The folder of one sweep.
 
     Args:
-        path: made if it is missing; `~` is the home folder.
+        path: an existing folder.
         arguments: what decides how the dreams come out, as plain values.
         keys: all dreams, in the order of their files.
 
@@ -61,24 +96,30 @@ class Folder:
         OSError: it cannot be written.
     """
 
-    def __init__(
-        self, path: str | PathLike, arguments: Mapping[str, Any], keys: Sequence[Key]
-    ) -> None:
-        self.path = user_path(path)
+    def __init__(self, path: Path, arguments: Mapping[str, Any], keys: Sequence[Key]) -> None:
+        self.path = path
         digits = max(3, len(str(len(keys))))
         self._files = {
             key: self.path / f"dream-{number:0{digits}d}.png" for number, key in enumerate(keys, 1)
         }
         self._rows: dict[Key, dict[str, Any]] = {}
         self._table_due = 0.0
-        if self.path.exists() and not self.path.is_dir():
-            raise NotADirectoryError(f"folder: {self.path} is a file")
-        self._check_record({"dreamlab": __version__, **arguments})
+        here = {"dreamlab": __version__, **arguments}
+        here = json.loads(json.dumps(here, default=float))  # as it will be read
+        self._check_record(here)
+        self._recipes = here["recipes"]
+        self._table = path / TABLE
+        if foreign := sorted(_columns(self._table) - COLUMNS):
+            self._table = path / f"new-{TABLE}"
+            warnings.warn(
+                f"{TABLE} has columns that no sweep writes ({', '.join(foreign)[:100]}): it is "
+                f"left as it is, and the rows go into {self._table.name}",
+                stacklevel=4,
+            )
 
-    def _check_record(self, arguments: Mapping[str, Any]) -> None:
+    def _check_record(self, here: dict[str, Any]) -> None:
         """Write the arguments, or compare them with those that are there."""
         record = self.path / RECORD
-        here = json.loads(json.dumps(arguments, default=float))  # as it will be read
         if not record.exists():
             if taken := [file.name for file in self._files.values() if file.exists()]:
                 raise ValueError(
@@ -107,7 +148,7 @@ class Folder:
             if not file.exists():
                 continue
             try:
-                found[key] = _read(file, key)
+                found[key] = _read(file, key, self._recipes[key[0]])
                 self._rows[key] = found[key].row
             except Exception as error:
                 warnings.warn(f"{file} is damaged ({error}): it is dreamt again", stacklevel=4)
@@ -141,25 +182,48 @@ class Folder:
             for row in rows
         ]
         try:
-            write_rows(self.path / TABLE, named)
+            write_rows(self._table, named)
         except OSError as error:
             warnings.warn(f"{error}; the rows are in the pictures as well", stacklevel=4)
 
 
-def _read(file: Path, key: Key) -> Finished:
+def _columns(table: Path) -> set[str]:
+    """The columns of a table that is there already; those of a sweep hold no comma."""
+    with suppress(OSError):
+        if table.is_file():
+            with table.open(encoding="utf-8-sig", errors="replace") as file:
+                return set(file.readline(10_000).rstrip("\n").split(","))
+    return set()
+
+
+def _read(file: Path, key: Key, recipe: Mapping[str, Any]) -> Finished:
+    """A dream from its file, which may come from anybody.
+
+    Raises:
+        Exception: it is not what this sweep writes for the dream with this key.
+    """
     with opened(file) as image:
         image.load()
         if ROW not in image.text:
             raise ValueError("it carries no row")
         row = json.loads(image.text[ROW])
-        if not isinstance(row, dict) or not all(
-            isinstance(value, str if name in TEXTS else int | float) for name, value in row.items()
-        ):
+        if not isinstance(row, dict) or not all(_is_cell(*cell) for cell in row.items()):
             raise ValueError("its row is none")
         found = Finished(row, image.convert("RGB"))
         if found.key != key or row["error"]:
             raise ValueError(f"its row is of {found.key}, not of {key}")
+        if json.loads(image.text[KEY])["recipe"] != recipe:
+            raise ValueError(f"its recipe has the name {key[0]!r} and other contents")
         return found
+
+
+def _is_cell(name: str, value: Any) -> bool:
+    if name == "said":
+        return value in OBJECTS
+    if name in TEXTS:
+        return isinstance(value, str)
+    # NaN is the slope of a flat picture.
+    return name in COLUMNS and isinstance(value, int | float) and not abs(value) > 1e10
 
 
 def _differences(there: Any, here: Any, name: str = "") -> Iterator[str]:

@@ -11,6 +11,7 @@ name, once, and sends back finished pictures and numbers.
 """
 
 import json
+import multiprocessing
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor
@@ -29,7 +30,7 @@ from dreamlab.clip import Clip, load_clip
 from dreamlab.dream import Dream
 from dreamlab.figures.saving import encode_png
 from dreamlab.figures.sheet import contact_sheet
-from dreamlab.measure.folder import ROW, Finished, Folder, Key, fingerprint
+from dreamlab.measure.folder import ROW, Finished, Folder, Key, fingerprint, open_folder
 from dreamlab.measure.judge import Baseline, Judge, measure
 from dreamlab.measure.tables import MEASURES, markdown, summarize, write_rows
 from dreamlab.measure.workers import Processes, run_jobs
@@ -190,8 +191,8 @@ def sweep(
         done, and so do workers that are gone; the rows of the rest then say so.
 
     Raises:
-        TypeError, ValueError: an argument is unusable, or the folder holds another sweep; before
-            anything is dreamt.
+        TypeError, ValueError: an argument is unusable, or the folder holds another sweep or is
+            written by one; before anything is dreamt.
         RuntimeError: every dream failed; says how the first did.
         OSError: the folder cannot be written, or no longer. What was finished before is kept there.
     """
@@ -213,8 +214,19 @@ def sweep(
         clip, judge = cached_clip(clip, device), cached_judge(judge, device)
     elif not isinstance(clip, str | tuple) or not isinstance(judge, str | tuple | None):
         raise TypeError("workers load the CLIPs themselves: give clip and judge by name")
-    kept = None
-    if folder is not None:
+    captions = tuple(dict.fromkeys([*prompts, *distractors]))
+    options = {"negative_prompt": negative_prompt, "start": start}
+    # Processes of one computer share its cores.
+    threads = max(1, torch.get_num_threads() // executor) if isinstance(executor, int) else None
+    shared = (clip, judge, device, captions, options, threads, folder is not None)
+    jobs = [
+        Job(name, recipe, *zip(*pairs[i : i + batch], strict=True), *shared)
+        for name, recipe in named.items()
+        for i in range(0, len(pairs), batch)
+    ]
+    if folder is None:
+        results = _dream_all(jobs, executor, None, progress)
+    else:
         arguments = {
             "prompts": prompts,
             "recipes": {name: asdict(recipe) for name, recipe in named.items()},
@@ -224,21 +236,10 @@ def sweep(
             "negative_prompt": negative_prompt,
             "start": fingerprint(start),
         }
-        kept = Folder(folder, arguments, keys)
-    captions = tuple(dict.fromkeys([*prompts, *distractors]))
-    options = {"negative_prompt": negative_prompt, "start": start}
-    # Processes of one computer share its cores.
-    threads = max(1, torch.get_num_threads() // executor) if isinstance(executor, int) else None
-    shared = (clip, judge, device, captions, options, threads, kept is not None)
-    jobs = [
-        Job(name, recipe, *zip(*pairs[i : i + batch], strict=True), *shared)
-        for name, recipe in named.items()
-        for i in range(0, len(pairs), batch)
-    ]
-    results = _dream_all(jobs, executor, kept, progress)
+        with open_folder(folder, arguments, keys) as kept:
+            results = _dream_all(jobs, executor, kept, progress)
+            kept.write_table([results[key].row for key in keys])
     rows = [results[key].row for key in keys]
-    if kept is not None:
-        kept.write_table(rows)
     asked = any("object_rank" in row for row in rows)
     # Asked here, where the device of distant workers may not exist.
     baselines = cached_judge(judge, device if executor is None else None).baselines if asked else ()
@@ -255,6 +256,11 @@ def _check_executor(executor: Any) -> None:
         )
     if executor < 1:
         raise ValueError(f"executor as a number of processes is at least 1, got {executor}")
+    if multiprocessing.current_process().daemon:
+        raise ValueError(
+            "executor: this process is itself a worker that may start no processes: leave it out "
+            "here, or give the sweep an executor of its own outside"
+        )
 
 
 def _dream_all(
