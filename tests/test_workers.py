@@ -5,9 +5,9 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children
 from pathlib import Path
 from threading import Timer
 
@@ -120,16 +120,6 @@ def test_a_process_that_dies_costs_nothing_but_the_job_that_kills_it(tmp_path):
     assert [job for job, _ in lost] == [("die",)]
     assert "its process died" in str(lost[0][1])
     assert not active_children()
-
-
-@pytest.mark.slow
-def test_a_pool_of_another_keeps_what_is_finished():
-    results = {}
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        lost = run_jobs(act, [("a",), ("die",), ("b",)], pool, results.__setitem__)
-    assert set(results) == {("a",)}
-    assert [job for job, _ in lost] == [("die",), ("b",)]
-    assert all(isinstance(error, BrokenExecutor) for _, error in lost)
 
 
 @pytest.mark.slow
