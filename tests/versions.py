@@ -147,8 +147,8 @@ def check(end: str, version: Version, python: str) -> bool:
         subprocess.run([python, "-m", "venv", str(folder / "venv")], check=True)
         python = str(folder / "venv" / "bin" / "python")
         # One call, so that it is pip that says whether the metadata admits the combination.
-        install = ["-m", "pip", "install", "-qq", "--no-compile", str(wheel), *packages(end)]
-        subprocess.run([python, *install], check=True)
+        install = ["-m", "pip", "install", "-qq", "--no-cache-dir", "--no-compile"]
+        subprocess.run([python, *install, str(wheel), *packages(end)], check=True)
         print(f"--- {end}: installed in {time.monotonic() - began:.0f} s", flush=True)
         passed = subprocess.run([python, "-c", DREAM], cwd=folder).returncode == 0
         tests = [str(ROOT / "tests" / test) for test in TESTS]
