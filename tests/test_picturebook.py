@@ -1,23 +1,16 @@
-"""The picture-book world, its painter, and the scores of the embedded CLIPs."""
+"""The picture-book world and its painter."""
 
 from __future__ import annotations
 
 import colorsys
 import dataclasses
-import errno
 import hashlib
 import itertools
-import json
-import os
 
 import numpy as np
 import pytest
-import torch
 from PIL import ImageFilter
 
-import score
-import train
-from dreamlab.clip import load_clip
 from dreamlab.picturebook.draw import (
     alone,
     draw,
@@ -36,7 +29,6 @@ from dreamlab.picturebook.hands import (
 from dreamlab.picturebook.paint import PAINT
 from dreamlab.picturebook.shapes import BODY, DESIGNS, KEPT_DESIGN, shape_of
 from dreamlab.picturebook.world import (
-    ATTRIBUTES,
     BACKGROUNDS,
     COLOURS,
     OBJECTS,
@@ -46,8 +38,6 @@ from dreamlab.picturebook.world import (
     describe,
     scene_number,
 )
-from sheet import contact_sheet, design_sheet
-from sheet import main as picturebook_main
 
 # --- world ----------------------------------------------------------------------------------------
 
@@ -167,15 +157,6 @@ def test_textures_change_the_inside_of_a_thing():
         picture, labels = draw_with_labels(scene, 96)
         spread[texture] = np.asarray(picture)[np.asarray(labels) == 1].std(0).mean()
     assert min(spread[t] for t in TEXTURES if t != "plain") > 1.5 * spread["plain"]
-
-
-def test_contact_sheet_holds_every_scene():
-    scenes = [scene_number(0, i) for i in range(5)]
-    sheet = contact_sheet(scenes, columns=3, size=64)
-    assert sheet.width >= 3 * 64 and sheet.height >= 2 * 64
-    assert np.asarray(sheet).std() > 20
-    with pytest.raises(ValueError, match="at least 8"):
-        draw(scenes[0], 4)
 
 
 def test_all_designs_have_a_body():
@@ -386,109 +367,5 @@ def test_no_hand_can_do_what_hands_cannot(what, words):
 def test_a_hand_is_asked_for_by_its_hand():
     with pytest.raises(TypeError, match="such as BOOK"):
         draw(scene_number(0, 0), 32, "book")
-
-
-def test_sheets_of_hands_and_designs(tmp_path, monkeypatch):
-    assert design_sheet(columns=5, size=16).size == (5 * 82, 5 * 34)
-    scenes = [scene_number(0, i) for i in range(4)]
-    one, two = (contact_sheet(scenes, columns=2, size=32, hands=h) for h in ([BOOK], [UNSEEN]))
-    assert one.size == two.size and one.tobytes() != two.tobytes()
-    for extra in (["--hand", "random"], ["--hand", "unseen"], ["--designs"]):
-        file = tmp_path / "sheet.png"
-        argv = ["picturebook", str(file), "--scenes", "3", "--size", "16", *extra]
-        monkeypatch.setattr("sys.argv", argv)
-        picturebook_main()
-        assert file.stat().st_size > 500
-        file.unlink()
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (["sheet"], "must end in .png or .jpg or .jpeg or .webp, got 'sheet'"),
-        (["sheet.gif"], "got 'sheet.gif'"),
-        (["--seed", "-1"], "--seed: a whole number of at least 0"),
-        (["--seed", "x"], "got 'x'"),
-        (["--scenes", "0"], "--scenes: a whole number of at least 1"),
-        (["--columns", "0"], "--columns: a whole number of at least 1"),
-        (["--size", "7"], "--size: a whole number of at least 8"),
-        (["--hand", "mine"], "invalid choice: 'mine'"),
-    ],
-)
-def test_a_mistyped_option_is_answered_in_a_sentence(options, words, monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["picturebook", *options])
-    with pytest.raises(SystemExit):
-        picturebook_main()
-    assert words in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("fault", ["no room", "no right", "too wide"])
-def test_a_sheet_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch, capsys, fault):
-    file = tmp_path / ("sheet.jpg" if fault == "too wide" else "sheet.png")
-    file.write_bytes(b"old")
-    argv = ["picturebook", str(file), "--scenes", "1", "--size", "16"]
-    if fault == "no room":
-
-        def full(_):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-        monkeypatch.setattr(os, "fsync", full)
-    elif fault == "no right":
-        monkeypatch.setattr(os, "access", lambda *_: False)
-    else:  # than a JPEG can be
-        argv += ["--columns", "5000"]
-    monkeypatch.setattr("sys.argv", argv)
-    with pytest.raises(SystemExit):
-        picturebook_main()
-    said = capsys.readouterr().err
-    assert said.startswith("python tools/picturebook/sheet.py: ") and said.count("\n") == 1
-    assert [path.name for path in tmp_path.iterdir()] == [file.name]
-    assert file.read_bytes() == b"old"
-
-
-# --- the embedded models --------------------------------------------------------------------------
-
-# A little below what the model card says; the bars that the models were made for are in `score`.
-BARS = {
-    "picturebook": {
-        "object": 0.78,
-        "colour": 0.95,
-        "background": 0.98,
-        "texture": 0.82,
-        "R@1 among 1000": 0.55,
-    },
-    "picturebook-judge": {
-        "object": 0.95,
-        "colour": 0.95,
-        "background": 0.98,
-        "texture": 0.9,
-        "R@1 among 1000": 0.95,
-    },
-}
-
-
-@pytest.mark.slow
-def test_the_embedded_models_know_their_world():
-    scenes = score.test_scenes(2000)
-    pictures = torch.stack(
-        [torch.from_numpy(np.array(draw(s, 96))).permute(2, 0, 1) for s in scenes]
-    )
-    for name in train.PLANS:
-        result = score.score(load_clip(name, device="cpu"), scenes, pictures / 255)
-        for question, bar in BARS[name].items():
-            assert result[question] >= bar, (name, question, result)
-
-
-def test_the_embedded_models_are_the_ones_that_train_describes():
-    for name, plan in train.PLANS.items():
-        config = json.loads((train.MODELS / name / "open_clip_config.json").read_text())
-        assert config["model_cfg"]["vision_cfg"] == plan.vision_cfg
-        clip = load_clip(name, device="cpu")
-        known = {
-            word
-            for values in ATTRIBUTES.values()
-            for text in values.values()
-            for word in text.split()
-        }
-        assert clip.unknown_words(" ".join(sorted(known))) == []
-        assert clip.unknown_words("giraffe") == ["giraffe"]
+    with pytest.raises(ValueError, match="at least 8"):
+        draw(scene_number(0, 0), 4)

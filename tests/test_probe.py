@@ -1,18 +1,13 @@
-"""The question that only shape answers, the pictures to try it on, and the scores it gives."""
+"""The question that only shape answers, and the pictures to try it on."""
 
 from __future__ import annotations
 
-from itertools import pairwise
-
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import score
 from data import renamed
-from dreamlab.clip import load_clip
 from dreamlab.picturebook.hands import UNSEEN
 from dreamlab.picturebook.probe import SIDE, TILES, WHOLE, drawn, in_pieces, probe_scenes
 from dreamlab.picturebook.world import (
@@ -26,9 +21,6 @@ from dreamlab.picturebook.world import (
     thing_in,
     variants,
 )
-from dreamlab.support.readme import marks
-
-BEGIN, END = marks(score.PART)
 
 # --- one thing for another ------------------------------------------------------------------------
 
@@ -123,149 +115,10 @@ def test_hands_take_turns():
     assert not torch.equal(book, mixed)
 
 
-# --- scores ---------------------------------------------------------------------------------------
-
-
-class ColourReader:
-    """Finds the thing by the mean red of a picture: each thing has its own, whatever its shape."""
-
-    device = torch.device("cpu")
-
-    def encode_image(self, images):
-        return self._row(images[:, 0].mean((1, 2)) * 100)
-
-    def encode_text(self, texts):
-        names = [thing_in(text) for text in texts]
-        numbers = [OBJECTS.index(name) if name else 60 for name in names]
-        return self._row(torch.tensor(numbers, dtype=torch.float32))
-
-    @staticmethod
-    def _row(angle):
-        angle = angle / 100 * torch.pi / 2
-        return torch.stack([angle.cos(), angle.sin()], -1)
-
-
-def reds(shift: float = 0.0) -> tuple[list, torch.Tensor]:
-    """A probe of each thing, and the pictures in which a colour reader finds it."""
-    scenes = probe_scenes(1)
-    names = [OBJECTS.index(scene.items[0].object) for scene in scenes]
-    level = torch.tensor(names, dtype=torch.float32) / 100 + shift
-    return scenes, level.view(-1, 1, 1, 1).expand(-1, 3, 16, 16).clone()
-
-
-def test_shape_counts_what_is_found():
-    scenes, pictures = reds()
-    _, wrong = reds(shift=0.01)  # each is taken for its neighbour
-    question = score.Question.put_to(ColourReader(), scenes)
-    result = score.shape(ColourReader(), question, {"right": pictures, "wrong": wrong})
-    assert result["right"] == 1
-    assert result["cosine, right"] == pytest.approx(1)
-    # The last of all has no neighbour above, and stays right.
-    assert result["wrong"] == pytest.approx(1 / 25)
-
-
-def test_an_adversary_goes_no_further_than_allowed_and_fools():
-    scenes, pictures = reds()
-    clip = ColourReader()
-    question = score.Question.put_to(clip, scenes)
-    # A step to the next thing is .01 in 256 values of red: a length of .16, and half of it tips.
-    for epsilon, found in ((0.0, 1.0), (0.06, 1.0), (0.12, 0.0)):
-        changed = score.attacked(clip, pictures, question.variants, question.right, epsilon)
-        assert changed.min() >= 0 and changed.max() <= 1
-        assert (changed - pictures).flatten(1).norm(dim=1).max() <= epsilon + 1e-5
-        share = score.shape(clip, question, {"x": changed})["x"]
-        assert share == pytest.approx(found, abs=0.09), epsilon
-        assert score.withstood(clip, question, pictures, epsilon)["among 25"] == share
-
-
-def test_bars_tell_reached_from_missed():
-    for role, wanted in score.BARS.items():
-        for good in (True, False):
-            nudge = {("at least", True): 0, ("at least", False): -1e-3,
-                     ("at most", True): 0, ("at most", False): 1e-3}  # fmt: skip
-            # Judged as printed, to a tenth of a per cent.
-            values = {key: bar + nudge[way, good] - 4e-4 for key, way, bar in wanted}
-            eighth = 0.2 if good else 0.3
-            values |= {"cosine, whole": 0.75, "cosine, 8-px tiles": eighth}
-            said = score.bars(role, {"colour": values.pop("colour")}, values)
-            assert [reached for _, reached in said] == [good] * len(said)
-            assert len(said) == len(wanted) + (role == "judge")
-
-
-@pytest.fixture
-def marked(tmp_path, monkeypatch):
-    files = tmp_path / "README.md", tmp_path / "card.md"
-    for file in files:
-        file.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", "utf-8")
-    monkeypatch.setattr(score, "FILES", files)
-    return files
-
-
-def test_one_command_prints_tables_and_bars_and_writes_them(
-    marked, monkeypatch, capsys, tiny_clip, tiny_resnet_dir
-):
-    resnet = load_clip(f"local-dir:{tiny_resnet_dir}", device="cpu")
-    models = {"picturebook": tiny_clip, "picturebook-judge": resnet}
-    monkeypatch.setattr(score, "load_clip", lambda name, device: models[name])
-    score.main(["--scenes", "12", "--frames", "1", "--write", "--epsilon", "0.5"])
-    printed = capsys.readouterr().out
-    first, second = (file.read_text("utf-8") for file in marked)
-    assert first == second
-    assert "old" not in first
-    assert first.startswith(f"before\n{BEGIN}\n| model | object |")
-    assert first.endswith(f"{END}\nafter\n")
-    rows = [line for line in first.split("\n") if line.startswith("|")]
-    assert [sum(row.count("|") == n for row in rows) for n in (8, 4)] == [4, 10]
-    for way in (WHOLE, "16-px tiles", "8-px tiles", "4-px tiles", score.HANDS, score.KEPT):
-        assert f"| {way} | " in first
-    assert all(row in printed for row in rows)
-    marks = [line[0] for line in printed.split("\n") if line[:1] in "✓✗" and line]
-    assert len(marks) == sum(map(len, score.BARS.values())) + 1
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["--frames", "0"], "--frames at least 1"),
-        (["--epsilon", "-1"], "0 or more"),
-        (["tiny", "--write"], "both embedded models"),
-        (["--as", "critic"], "invalid choice"),
-    ],
-)
-def test_bad_options_are_refused_before_anything_is_drawn(arguments, words, monkeypatch, capsys):
-    monkeypatch.setattr(score, "load_clip", None)
-    with pytest.raises(SystemExit):
-        score.main(arguments)
-    assert words in capsys.readouterr().err
-
-
-def test_nowhere_to_write_is_found_before_anything_is_drawn(marked, monkeypatch, capsys):
-    monkeypatch.setattr(score, "load_clip", None)
-    marked[1].write_text("no marks", "utf-8")
-    with pytest.raises(SystemExit):
-        score.main(["--write"])
-    assert "scores:begin" in capsys.readouterr().err
-    marked[1].unlink()
-    with pytest.raises(SystemExit):
-        score.main(["--write"])
-    assert "clone" in capsys.readouterr().err
-
-
 def test_frames_cost_few_sentences():
     scenes = probe_scenes(4)
     texts = {text for scene in scenes for text in variants(caption(scene)).values()}
     assert len(texts) == 4 * 25
-
-
-def test_a_kept_hand_is_another_hand_than_all_random_ones():
-    pictures = score.Pictures.drawn(2, 1)
-    ways = list(pictures.ways)
-    assert ways == [WHOLE, *(f"{side}-px tiles" for side in TILES), score.HANDS, score.KEPT]
-    kept = drawn(pictures.probes, (UNSEEN,))
-    assert torch.equal(pictures.ways[score.KEPT], kept)
-    for one, two in pairwise((WHOLE, score.HANDS, score.KEPT)):
-        small = [np.asarray(pictures.ways[way][0]).mean() for way in (one, two)]
-        assert small[0] != small[1]
 
 
 def test_captions_of_probes_name_their_thing():

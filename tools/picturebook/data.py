@@ -1,8 +1,8 @@
-"""Painted scenes to train on: drawn once, kept on disk, refused when they are of another world.
+"""Painted scenes to train on: drawn once, kept on disk, refused when another painter made them.
 
-A painting is kept at 80 px with a map of who owns each pixel, with captions, with *false* captions
-(the same words about another thing) and with its attributes as numbers. Words are kept as compact
-numbers: of CLIP's 49,408 tokens this world uses about a hundred.
+A painting is kept at 80 px with a map of which object owns each pixel, eight captions, four *false*
+captions (the complete caption with another object's name) and its attributes as indices. Words are
+kept as compact indices: of the 49,408 tokens of CLIP this world uses about a hundred.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import functools
 import hashlib
 import json
 import multiprocessing
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import open_clip
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
@@ -27,60 +27,43 @@ from dreamlab.picturebook.hands import BOOK, Hand, random_hand
 from dreamlab.picturebook.world import ATTRIBUTES, OBJECTS, Scene, caption, scene_number
 from dreamlab.support.files import write_atomically
 
-KEPT = 80  # side of a kept painting, px
-LABELS = 20  # side of a kept label map
-CAPTIONS = 8  # captions written per scene, the last two of them complete
-FALSE = 4  # complete captions about another thing
+SIDE = 80  # of a kept painting, px
+LABEL_SIDE = 20  # of a kept label map
+CAPTIONS = 8  # per scene, the last two of them complete
+FALSE = 4  # complete captions with another object's name
 CONTEXT = 24  # tokens per caption
-BOOK_SHARE = 0.25  # of the paintings where many hands paint
+BOOK_SHARE = 0.25  # of the paintings, where many styles are painted
+ARRAYS = {  # name of the file: type and shape of a row
+    "pictures": (np.uint8, (SIDE, SIDE, 3)),
+    "labels": (np.uint8, (LABEL_SIDE, LABEL_SIDE)),
+    "tokens": (np.int16, (CAPTIONS + FALSE, CONTEXT)),
+    "attributes": (np.int8, (9,)),
+}
+
+# --- words ----------------------------------------------------------------------------------------
 
 
-def attributes(scene: Scene) -> list[int]:
-    """Index of the background, then object, colour, texture, count of both items; −1 for none."""
-    names = {kind: list(values) for kind, values in ATTRIBUTES.items()}
-    numbers = [names["background"].index(scene.background)]
-    for slot in range(2):
-        if slot >= len(scene.items):
-            numbers += [-1] * 4
-            continue
-        item = scene.items[slot]
-        for kind in ("object", "colour", "texture", "count"):
-            value = getattr(item, kind)
-            numbers.append(names[kind].index(value) if value else -1)
-    return numbers
-
-
-def renamed(scene: Scene, name: str) -> Scene:
-    """The scene's words with its first thing called something else: all else stays equal.
-
-    A rainbow in all its colours has no colour word; the others get none either, then.
-    """
-    first, *rest = scene.items
-    return replace(scene, items=(replace(first, object=name), *rest))
-
-
-def false_captions(scene: Scene, rng: np.random.Generator, how_many: int = FALSE) -> list[str]:
-    """Complete captions of which only the thing is wrong; [] for a scene without things."""
-    if not scene.items:
-        return []
-    taken = {item.object for item in scene.items}
-    others = [name for name in OBJECTS if name not in taken]
-    return [caption(renamed(scene, str(name))) for name in rng.choice(others, how_many, False)]
+@functools.cache
+def _tokenizer() -> open_clip.SimpleTokenizer:
+    return open_clip.SimpleTokenizer(context_length=CONTEXT)
 
 
 @functools.cache
 def vocabulary() -> np.ndarray:
     """The ids of CLIP's tokenizer that captions of this world use, ascending."""
-    tokenizer = open_clip.SimpleTokenizer(context_length=CONTEXT)
     rng = np.random.default_rng(0)
     texts = {text for values in ATTRIBUTES.values() for text in values.values()}
     texts |= {caption(scene_number(0, i), rng) for i in range(4000)}
-    return np.unique(tokenizer(sorted(texts)).numpy())
+    return np.unique(_tokenizer()(sorted(texts)).numpy())
 
 
 def tokens(texts: list[str]) -> Tensor:
-    """Captions as rows of compact token numbers, (n, CONTEXT)."""
-    ids = open_clip.SimpleTokenizer(context_length=CONTEXT)(texts).numpy()
+    """Captions as rows of indices into `vocabulary`, (n, CONTEXT).
+
+    Raises:
+        ValueError: a word is not in the vocabulary.
+    """
+    ids = _tokenizer()(texts).numpy()
     compact = np.searchsorted(vocabulary(), ids)
     if not np.array_equal(vocabulary()[compact.clip(max=len(vocabulary()) - 1)], ids):
         raise ValueError("a caption uses a word that no scene of the world produces")
@@ -88,133 +71,192 @@ def tokens(texts: list[str]) -> Tensor:
 
 
 def zero_shot_prompts() -> Tensor:
-    """The sentences of `world.ATTRIBUTES`, in its order, as rows of compact token numbers."""
+    """The sentences of `world.ATTRIBUTES`, in its order, as rows of tokens."""
     return tokens([text for values in ATTRIBUTES.values() for text in values.values()])
 
 
-def hand_of(seed: int, index: int, many_hands: bool) -> Hand:
-    """Who paints scene `index` of a series: the picture book's own hand, or one of many."""
+def attributes(scene: Scene) -> list[int]:
+    """Index of the background, then object, colour, texture, count of both items; −1 for none."""
+    names = {kind: list(values) for kind, values in ATTRIBUTES.items()}
+    indices = [names["background"].index(scene.background)]
+    for item in scene.items:
+        for kind in ("object", "colour", "texture", "count"):
+            value = getattr(item, kind)
+            indices.append(names[kind].index(value) if value else -1)
+    return indices + [-1] * (9 - len(indices))
+
+
+def renamed(scene: Scene, name: str) -> Scene:
+    """The scene with another name for its first object, for the caption: all else stays equal.
+
+    (A rainbow in all its colours has no colour word; another object then gets none either.)
+    """
+    first, *rest = scene.items
+    return replace(scene, items=(replace(first, object=name), *rest))
+
+
+def false_captions(scene: Scene, rng: np.random.Generator) -> list[str]:
+    """Complete captions of which only the first object is wrong; [] for a scene without objects."""
+    if not scene.items:
+        return []
+    shown = {item.object for item in scene.items}
+    others = [name for name in OBJECTS if name not in shown]
+    return [caption(renamed(scene, str(name))) for name in rng.choice(others, FALSE, False)]
+
+
+# --- paintings ------------------------------------------------------------------------------------
+
+
+def style_of(seed: int, index: int, many_styles: bool) -> Hand:
+    """The style of scene `index` of a series: the picture book's own, or one of many."""
     rng = np.random.default_rng([seed, index, 2])
-    return random_hand(rng) if many_hands and rng.random() >= BOOK_SHARE else BOOK
+    return random_hand(rng) if many_styles and rng.random() >= BOOK_SHARE else BOOK
 
 
 def _paint(job: tuple[int, int, bool]) -> tuple[np.ndarray, np.ndarray, list[str], list[int]]:
-    seed, index, many_hands = job
+    seed, index, many_styles = job
     scene = scene_number(seed, index)
-    picture, labels = draw_with_labels(scene, KEPT, hand_of(seed, index, many_hands))
+    picture, labels = draw_with_labels(scene, SIDE, style_of(seed, index, many_styles))
     rng = np.random.default_rng([seed, index, 1])
-    words = [caption(scene, rng) for _ in range(CAPTIONS - 2)] + [caption(scene)] * 2
-    # A scene of nothing has no false thing; its own words stand there and count as right ones.
-    words += false_captions(scene, rng) or [caption(scene)] * FALSE
-    small = labels.resize((LABELS, LABELS), 0)
-    return np.asarray(picture), np.asarray(small), words, attributes(scene)
+    texts = [caption(scene, rng) for _ in range(CAPTIONS - 2)] + [caption(scene)] * 2
+    # A scene without objects has no false caption; its own stands there and counts as right.
+    texts += false_captions(scene, rng) or [caption(scene)] * FALSE
+    small = labels.resize((LABEL_SIDE, LABEL_SIDE), 0)
+    return np.asarray(picture), np.asarray(small), texts, attributes(scene)
 
 
-def fingerprint(seed: int, scenes: int, many_hands: bool) -> dict[str, object]:
-    """What decides a set of paintings: the series, the words, and the painter as it paints now."""
+def _painted(jobs: list[tuple[int, int, bool]], workers: int) -> Iterator[tuple]:
+    """What `_paint` makes of each job, in their order."""
+    if workers == 1:
+        yield from map(_paint, jobs)
+    else:
+        with multiprocessing.get_context("spawn").Pool(workers) as pool:
+            yield from pool.imap(_paint, jobs, chunksize=64)
+
+
+def fingerprint(seed: int, scenes: int, many_styles: bool) -> dict[str, object]:
+    """What decides a set of paintings: series, words, and what the painter paints at present."""
     probe = hashlib.sha256()
     for index in range(24):
-        picture, labels, words, numbers = _paint((seed, index, many_hands))
-        probe.update(picture.tobytes() + labels.tobytes() + "\n".join(words).encode())
-        probe.update(bytes(number % 256 for number in numbers))
-    words = hashlib.sha256(vocabulary().astype(np.int64).tobytes()).hexdigest()
+        picture, labels, texts, indices = _paint((seed, index, many_styles))
+        probe.update(picture.tobytes() + labels.tobytes() + "\n".join(texts).encode())
+        probe.update(bytes(i % 256 for i in indices))
     return {
         "seed": seed,
         "scenes": scenes,
-        "many hands": many_hands,
-        "kept": [KEPT, LABELS, CAPTIONS, FALSE, CONTEXT],
-        "vocabulary": words,
+        "many_styles": many_styles,
+        "sizes": [SIDE, LABEL_SIDE, CAPTIONS, FALSE, CONTEXT],
+        "vocabulary": hashlib.sha256(vocabulary().astype(np.int64).tobytes()).hexdigest(),
         "painter": probe.hexdigest(),
     }
 
 
-def check_fingerprint(found: dict, wanted: dict, where: Path) -> None:
+def check_fingerprint(found: dict, wanted: dict, path: Path) -> None:
     """Refuse what another plan, vocabulary or painter has made.
 
     Raises:
-        ValueError: naming the file, what differs, and what to do.
+        ValueError: naming the path, what differs, and what to do.
     """
-    keys = {*found, *wanted}
-    differs = sorted(k for k in keys if found.get(k) != wanted.get(k))
+    differs = sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k))
     if differs:
         raise ValueError(
-            f"{where} was made with another {', '.join(differs)} than this code has now: delete "
+            f"{path} was made with another {', '.join(differs)} than this code has now: delete "
             "it to make it anew, or give another --folder"
         )
 
 
-def read_json(file: Path) -> dict:
-    """The object in a JSON file.
-
-    Raises:
-        ValueError: naming the file, if it is broken.
-    """
-    try:
-        value = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"{file} is broken ({error}): delete {file.parent} and start again"
-        ) from error
-    if not isinstance(value, dict):
-        raise ValueError(f"{file} is broken (no object): delete {file.parent} and start again")
-    return value
-
-
-@contextmanager
-def _painters(workers: int) -> Iterator[Callable[..., Iterable]]:
-    """A `map` that keeps the order: here, or in processes of its own."""
-    if workers == 1:
-        yield map
-        return
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        yield functools.partial(pool.imap, chunksize=64)
-
-
 def paintings(
-    seed: int, scenes: int, many_hands: bool, folder: Path, workers: int
-) -> dict[str, np.ndarray]:
+    seed: int, scenes: int, many_styles: bool, folder: Path, workers: int
+) -> tuple[dict[str, np.ndarray], dict[str, object]]:
     """Pictures (n, 80, 80, 3), labels (n, 20, 20), tokens (n, 12, 24) and attributes (n, 9).
 
-    Painted once into a folder of their own, in which the file `done` holds their fingerprint,
-    by `workers` processes (1 paints here).
+    Painted once, by `workers` processes (1: by this one), into a folder of their own. Its file
+    `done`, written last, holds their fingerprint, which is returned as well.
 
     Raises:
         ValueError: the folder holds paintings of another world, or broken ones.
     """
     folder = folder / f"scenes-{seed}-{scenes}"
-    names = ("pictures", "labels", "tokens", "attributes")
-    shapes = (
-        (scenes, KEPT, KEPT, 3), (scenes, LABELS, LABELS),
-        (scenes, CAPTIONS + FALSE, CONTEXT), (scenes, 9),
-    )  # fmt: skip
-    kinds = (np.uint8, np.uint8, np.int16, np.int8)
-    wanted = fingerprint(seed, scenes, many_hands)
-    done = folder / "done"
-    if done.exists():
-        check_fingerprint(read_json(done), wanted, folder)
-    else:
+    wanted, done = fingerprint(seed, scenes, many_styles), folder / "done"
+    if not done.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        arrays = [
-            np.lib.format.open_memmap(folder / f"{name}.npy", "w+", kind, shape)
-            for name, kind, shape in zip(names, kinds, shapes, strict=True)
-        ]
-        words: list[str] = []
-        jobs = [(seed, index, many_hands) for index in range(scenes)]
-        with _painters(workers) as painted:
-            for index, (picture, labels, texts, numbers) in enumerate(
-                tqdm(painted(_paint, jobs), "painting scenes", scenes)
-            ):
-                arrays[0][index], arrays[1][index], arrays[3][index] = picture, labels, numbers
-                words += texts
-        arrays[2][:] = tokens(words).view(scenes, CAPTIONS + FALSE, CONTEXT).numpy()
-        for array in arrays:
+        pictures, labels, words, indices = (
+            np.lib.format.open_memmap(folder / f"{name}.npy", "w+", kind, (scenes, *shape))
+            for name, (kind, shape) in ARRAYS.items()
+        )
+        jobs = [(seed, index, many_styles) for index in range(scenes)]
+        for i, row in enumerate(tqdm(_painted(jobs, workers), "painting scenes", scenes)):
+            pictures[i], labels[i], indices[i] = row[0], row[1], row[3]
+            words[i] = tokens(row[2])
+        for array in (pictures, labels, words, indices):
             array.flush()
         write_atomically(done, json.dumps(wanted, indent=2))
     try:
-        loaded = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
-    except (OSError, EOFError, ValueError) as error:
+        found = json.loads(done.read_text("utf-8"))
+        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
+        for name, (kind, shape) in ARRAYS.items():
+            if (arrays[name].dtype, arrays[name].shape) != (kind, (scenes, *shape)):
+                raise ValueError(f"{name}.npy has another shape")
+        if not isinstance(found, dict):
+            raise ValueError("done holds no object")
+    except (OSError, EOFError, ValueError, TypeError) as error:
         raise ValueError(f"{folder} is broken ({error}): delete it and start again") from error
-    for (name, array), shape in zip(loaded.items(), shapes, strict=True):
-        if array.shape != shape:
-            raise ValueError(f"{folder}/{name}.npy is broken: delete {folder} and start again")
-    return loaded
+    check_fingerprint(found, wanted, folder)
+    return arrays, wanted
+
+
+# --- batches --------------------------------------------------------------------------------------
+
+
+@dataclass
+class Batch:
+    """One step's paintings, and all that is known about them."""
+
+    pictures: Tensor  # (b, 3, 80, 80) in [0, 1]
+    masks: Tensor  # (b, 3, 20, 20), 0 or 1: background, first and second item own the pixel
+    tokens: Tensor  # (b, CONTEXT), one of the captions
+    complete: Tensor  # (b, CONTEXT), the complete caption
+    false: Tensor  # (b, FALSE, CONTEXT), complete captions with another object's name
+    attributes: Tensor  # (b, 9), indices, see `attributes`
+
+
+def single_object(attributes: Tensor | np.ndarray) -> Tensor | np.ndarray:
+    """Where one object stands and nothing else, (b,) of bool, for attributes (b, 9)."""
+    return (attributes[:, 4] == 0) & (attributes[:, 5] < 0)
+
+
+def load_batch(
+    data: dict[str, np.ndarray],
+    seed: int,
+    step: int,
+    size: int,
+    device: torch.device,
+    *,
+    prefer_single: bool,
+) -> tuple[Batch, torch.Generator]:
+    """The paintings of a step, and the generator of all its further randomness.
+
+    Both depend on `seed` and `step` alone. With `prefer_single` scenes of a single object, which
+    can be seen close up, are drawn 4 to 10 times as often.
+    """
+    rng = np.random.default_rng([seed, 2, step])
+    likely = np.ones(len(data["attributes"]))
+    if prefer_single:
+        indices = data["attributes"]
+        likely += single_object(indices) * (3 + 6 * (indices[:, 3] == 0))
+    chosen = rng.choice(len(likely), size, replace=False, p=likely / likely.sum())
+    chosen.sort()
+    rng.shuffle(chosen)
+    which = rng.integers(CAPTIONS, size=size)
+    which[: size // 2] = CAPTIONS - 1  # half of the captions are complete
+    texts = torch.from_numpy(data["tokens"][chosen].astype(np.int64)).to(device)
+    labels = torch.from_numpy(data["labels"][chosen]).to(device)
+    batch = Batch(
+        torch.from_numpy(data["pictures"][chosen]).to(device).permute(0, 3, 1, 2) / 255,
+        F.one_hot(labels.long(), 3).permute(0, 3, 1, 2).float(),
+        texts[torch.arange(size), torch.from_numpy(which)],
+        texts[:, CAPTIONS - 1],
+        texts[:, CAPTIONS:],
+        torch.from_numpy(data["attributes"][chosen].astype(np.int64)).to(device),
+    )
+    return batch, torch.Generator().manual_seed(seed * 1_000_003 + step)

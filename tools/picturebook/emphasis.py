@@ -1,16 +1,16 @@
-"""The last stage of the dreamer's training: its captions learn to emphasise the thing.
+"""The last stage of the dreamer's training: its captions learn to emphasise the object.
 
-What a dream follows is linear in the caption: the gradient of the cosine with t is Jᵀt, J being the
-network's derivative at the picture. A dreamer learns colours and backgrounds at once and things
-late, so a caption and the same words about another thing come to lie close together, and what both
-of them ask for drowns what tells them apart. The text tower is therefore taught to answer, in place
-of t,
+What a dream follows is linear in the caption t: the gradient of the cosine with it is Jᵀt, J being
+the network's derivative at the picture. A dreamer learns colours and backgrounds at once and
+objects late, so a caption and the same words about another object come to lie close together, and
+what both ask for drowns what tells them apart. The text tower is therefore trained to answer, in
+place of t,
 
     t + w (t − m),  brought to unit length,
 
-m being the mean over the same words about each of the 25 things: the push of classifier-free
-guidance (Ho and Salimans 2022), from a sentence about anything to the one that is meant, once and
-for all. The image tower stays as it is.
+m being the mean over the same words about each of the 25 objects: classifier-free guidance (Ho and
+Salimans 2022), from a sentence about any object to the one that is meant, distilled into the text
+tower. The image tower stays as it is.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from data import tokens, zero_shot_prompts
 from dreamlab.picturebook.world import OBJECTS, caption, scene_number, variants
 
 STEPS = 110
-CAPTIONS = 12  # a step, each with its variants
+CAPTIONS = 12  # a step, each with its 25 variants
 RATE = 1e-3
-STAY = 0.3  # weight of what must not change: short captions and the zero-shot prompts
+KEEP = 0.3  # weight of what must not change: short captions and the zero-shot prompts
 
 
 def emphasized(texts: Tensor, weight: float) -> Tensor:
@@ -39,41 +39,40 @@ def emphasized(texts: Tensor, weight: float) -> Tensor:
 
 
 def emphasize(model: CLIP, weight: float, seed: int, steps: int = STEPS) -> CLIP:
-    """A copy of a model with the compact vocabulary whose complete captions emphasise the thing.
+    """A copy of a model whose complete captions emphasise the object.
 
     Args:
-        model: what was trained.
-        weight: how far captions are pushed; 0 asks for no change.
+        model: with the compact vocabulary.
+        weight: w above; 0 asks for no change.
         seed: of the captions.
-        steps: how long.
+        steps: of AdamW.
     """
     student = copy.deepcopy(model)
-    # What takes no part in reading a caption gets no gradient, and is left alone.
+    # Only what takes part in reading a caption gets a gradient, so only that is changed.
     optimizer = torch.optim.AdamW(student.parameters(), lr=RATE, betas=(0.9, 0.98), weight_decay=0)
-    device = student.logit_scale.device
-    prompts = zero_shot_prompts()
-    for step in tqdm(range(steps), "emphasising things"):
+    device, prompts = student.logit_scale.device, zero_shot_prompts()
+
+    def loss(words: Tensor, wanted: Tensor) -> Tensor:
+        return (student.encode_text(words, normalize=True) - wanted).square().sum(-1).mean()
+
+    for step in tqdm(range(steps), "emphasising objects"):
         complete, short = _captions(seed, step)
         complete, same = complete.to(device), torch.cat([short, prompts]).to(device)
         with torch.no_grad():
-            rows = model.encode_text(complete, normalize=True)
-            wanted = emphasized(rows.unflatten(0, (CAPTIONS, -1)), weight).flatten(0, 1)
+            rows = model.encode_text(complete, normalize=True).unflatten(0, (CAPTIONS, -1))
+            wanted = emphasized(rows, weight).flatten(0, 1)
             kept = model.encode_text(same, normalize=True)
         for group in optimizer.param_groups:
             group["lr"] = RATE * min(1.0, (step + 1) / 20, (steps - step) / (0.5 * steps))
-        loss = _apart(student, complete, wanted) + STAY * _apart(student, same, kept)
+        total = loss(complete, wanted) + KEEP * loss(same, kept)
         optimizer.zero_grad()
-        loss.backward()
+        total.backward()
         optimizer.step()
     return student
 
 
-def _apart(model: CLIP, words: Tensor, wanted: Tensor) -> Tensor:
-    return (model.encode_text(words, normalize=True) - wanted).square().sum(-1).mean()
-
-
 def _captions(seed: int, step: int) -> tuple[Tensor, Tensor]:
-    """Token numbers of complete captions with their variants, and of short captions."""
+    """Tokens of complete captions with their variants, and of short captions."""
     rng = np.random.default_rng([seed, 3, step])
     complete: list[str] = []
     short: list[str] = []

@@ -1,19 +1,19 @@
 """How well the embedded CLIPs know the picture-book world, and by what.
 
-    python tools/picturebook/score.py          # both: tables, and what of it is good enough
+    python tools/picturebook/score.py          # both: tables, and which bars are reached
     python tools/picturebook/score.py --write  # … put into README and the model card
     python tools/picturebook/score.py local-dir:build/new --as judge
 
 Scenes come from series that no training draws.
 
 *What they know.* Zero-shot: the picture must find the right one among the prompts of
-`world.ATTRIBUTES`; a scene with two kinds of things has two right objects, so object, colour,
-texture and count are asked only where one kind of thing stands. Retrieval: the picture must find
-its own full caption among 1,000 (all of them different).
+`world.ATTRIBUTES`; a scene with two kinds of objects has two right answers, so object, colour,
+texture and count are asked only where one kind stands. Retrieval: the picture must find its own
+full caption among 1,000 (all of them different).
 
-*By what they know it.* Which thing is it, among 25 captions that are equal in all else (`probe`)?
-Asked of whole drawings, of the same in tiles, of drawings in other hands, and of the dreamer also
-under an adversary, who changes the picture so that it looks like another thing.
+*By what they know it.* Which object is it, among 25 captions that are equal in all else (`probe`)?
+Asked of whole drawings, of the same in tiles, of drawings in other styles, and of the dreamer also
+under an adversary, who changes the picture so that it looks like another object.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ import argparse
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -42,14 +41,22 @@ from dreamlab.picturebook.world import (
     thing_in,
     variants,
 )
-from dreamlab.support.console import exit_on_user_error, print_plainly
+from dreamlab.support.console import exit_on_user_error, print_plainly, whole
+from dreamlab.support.loading import EMBEDDED_FOLDER
 from dreamlab.support.readme import README, check_readme, put_into_readme
-from train import MODELS, PLANS
+from train import PLANS
 
 RETRIEVAL = 1000
-AT_ONCE = 100  # pictures encoded at a time
+BATCH = 100  # pictures encoded at a time
 ATTACKED = 200  # pictures that the adversary changes
-STEPS = 8  # of the adversary
+RANDOM, HELD_OUT = "styles of the training", "held-out style"
+TILES_8 = "8-px tiles"
+FILES = (README, EMBEDDED_FOLDER / "README.md")
+PART = "scores"
+Scores = dict[str, float]  # share of right answers, 0 to 1, by question
+
+
+# --- what they are asked --------------------------------------------------------------------------
 
 
 def test_scenes(n: int = 2000) -> list[Scene]:
@@ -63,29 +70,70 @@ def test_scenes(n: int = 2000) -> list[Scene]:
     return list(seen.values())
 
 
-# --- what they know -------------------------------------------------------------------------------
+def _draw(job: tuple[Scene, Hand]) -> np.ndarray:
+    return np.asarray(draw(job[0], 96, job[1]))
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What models are scored on: scenes of all kinds, and probes of one object in several ways."""
+
+    scenes: list[Scene]
+    drawings: Tensor  # (n, 3, 96, 96) in [0, 1]
+    probes: list[Scene]
+    ways: dict[str, Tensor]  # by name, pictures of the probes
+
+    @classmethod
+    def drawn(cls, scenes: int, frames: int) -> Pictures:
+        """So many scenes, and 25 probes in each of so many frames."""
+        every, probes = test_scenes(scenes), probe_scenes(frames)
+        rng = np.random.default_rng([TEST_SEED, 4])
+        jobs = [(scene, BOOK) for scene in every + probes]
+        jobs += [(scene, random_hand(rng)) for scene in probes]
+        jobs += [(scene, UNSEEN) for scene in probes]
+        with ProcessPoolExecutor() as pool:
+            drawn = as_floats(np.stack(list(pool.map(_draw, jobs, chunksize=50))))
+        sizes = [len(every)] + [len(probes)] * 3
+        drawings, book, random, held_out = drawn.split(sizes)
+        return cls(every, drawings, probes, in_pieces(book) | {RANDOM: random, HELD_OUT: held_out})
+
+
+def questions(clip: Clip, scenes: Sequence[Scene]) -> tuple[Tensor, Tensor]:
+    """Which object is it? Asked of n scenes of one object each.
+
+    Returns:
+        Features (n, 25, d) of the captions that differ in the object alone, unit rows, and which of
+        the 25 is right, (n,).
+    """
+    captions = [caption(scene) for scene in scenes]
+    asked = [list(variants(text).values()) for text in captions]
+    texts = list(dict.fromkeys(text for choices in asked for text in choices))
+    rows = dict(zip(texts, clip.encode_text(texts), strict=True))
+    choices = torch.stack([torch.stack([rows[text] for text in some]) for some in asked])
+    right = torch.tensor([OBJECTS.index(thing_in(text)) for text in captions])
+    return choices, right.to(choices.device)
+
+
+# --- what they answer -----------------------------------------------------------------------------
+
+
+def _encode_images(clip: Clip, pictures: Tensor) -> Tensor:
+    return torch.cat([clip.encode_image(part) for part in pictures.split(BATCH)])
 
 
 @torch.inference_mode()
-def score(clip: Clip, scenes: list[Scene], pictures: Tensor) -> dict[str, float]:
-    """Share of right answers, 0 to 1, by question.
-
-    Args:
-        clip: the model to ask.
-        scenes: what the pictures show.
-        pictures: (n, 3, h, w) in [0, 1].
-    """
+def knowledge(clip: Clip, scenes: list[Scene], pictures: Tensor) -> Scores:
+    """What it knows of pictures (n, 3, h, w) in [0, 1] of these scenes."""
     image = _encode_images(clip, pictures)
-    alone = [i for i, scene in enumerate(scenes) if len(scene.items) == 1]
+    single = [i for i, scene in enumerate(scenes) if len(scene.items) == 1]
     result = {}
     for kind, prompts in ATTRIBUTES.items():
         names = list(prompts)
-        text = clip.encode_text(list(prompts.values()))
-        best = (image @ text.T).argmax(-1).tolist()
+        best = (image @ clip.encode_text(list(prompts.values())).T).argmax(-1).tolist()
         if kind == "background":
             right = [names[best[i]] == scene.background for i, scene in enumerate(scenes)]
         else:
-            asked = [(i, getattr(scenes[i].items[0], kind)) for i in alone]
+            asked = [(i, getattr(scenes[i].items[0], kind)) for i in single]
             right = [names[best[i]] == value for i, value in asked if value]
         result[kind] = float(np.mean(right))
     pool = slice(0, min(RETRIEVAL, len(scenes)))
@@ -95,65 +143,22 @@ def score(clip: Clip, scenes: list[Scene], pictures: Tensor) -> dict[str, float]
     return result
 
 
-def _encode_images(clip: Clip, pictures: Tensor) -> Tensor:
-    return torch.cat([clip.encode_image(part) for part in pictures.split(AT_ONCE)])
-
-
-# --- by what they know it -------------------------------------------------------------------------
-
-HANDS = "hands of the training"
-KEPT = "hand kept from it"
-
-
-@dataclass(frozen=True)
-class Question:
-    """Which thing is it? Asked of n scenes of one thing each.
-
-    Attributes:
-        own: (n, d), what a CLIP makes of the full captions, unit rows.
-        variants: (n, 25, d), of the captions that differ from it in the thing alone.
-        right: (n,), which of the 25 is right.
-    """
-
-    own: Tensor
-    variants: Tensor
-    right: Tensor
-
-    @classmethod
-    def put_to(cls, clip: Clip, scenes: Sequence[Scene]) -> Question:
-        captions = [caption(scene) for scene in scenes]
-        asked = [list(variants(words).values()) for words in captions]
-        texts = list(dict.fromkeys(text for choices in asked for text in choices))
-        row = dict(zip(texts, clip.encode_text(texts), strict=True))
-        choices = torch.stack([torch.stack([row[text] for text in some]) for some in asked])
-        right = torch.tensor([OBJECTS.index(thing_in(words)) for words in captions])
-        right = right.to(choices.device)
-        return cls(choices[torch.arange(len(right)), right], choices, right)
-
-
 @torch.inference_mode()
-def shape(clip: Clip, question: Question, pictures: dict[str, Tensor]) -> dict[str, float]:
-    """How often the thing is found, and how like its caption a picture is, for some ways to draw.
+def recognition(clip: Clip, choices: Tensor, right: Tensor, ways: dict[str, Tensor]) -> Scores:
+    """How often it finds the object in each way to show the n probes, see `questions`.
 
-    Args:
-        clip: the model to ask.
-        question: as put to this model.
-        pictures: by name (n, 3, h, w) in [0, 1], several ways to show the n scenes.
-
-    Returns:
-        For each name the share found, and under "cosine, " + name the mean cosine.
+    Under "cosine, " + way stands the mean cosine with the right caption.
     """
     result = {}
-    for name, seen in pictures.items():
-        image = _encode_images(clip, seen)
-        found = (question.variants @ image[..., None])[..., 0].argmax(1) == question.right
-        result[name] = float(found.float().mean())
-        result[f"cosine, {name}"] = float((image * question.own).sum(1).mean())
+    for way, pictures in ways.items():
+        cosines = (choices @ _encode_images(clip, pictures)[..., None])[..., 0]
+        result[way] = float((cosines.argmax(1) == right).float().mean())
+        result[f"cosine, {way}"] = float(cosines.gather(1, right[:, None]).mean())
     return result
 
 
 def attacked(
-    clip: Clip, pictures: Tensor, choices: Tensor, right: Tensor, epsilon: float, steps: int = STEPS
+    clip: Clip, pictures: Tensor, choices: Tensor, right: Tensor, epsilon: float, steps: int = 8
 ) -> Tensor:
     """Pictures changed so that another choice is preferred to the right one.
 
@@ -186,114 +191,72 @@ def attacked(
     return pictures + change
 
 
-def withstood(clip: Clip, question: Question, pictures: Tensor, epsilon: float) -> dict[str, float]:
-    """Share of things still found when an adversary aims at just that answer.
+def robustness(
+    clip: Clip, choices: Tensor, right: Tensor, pictures: Tensor, epsilon: float
+) -> Scores:
+    """How often it finds the object when an adversary aims at just that answer (`attacked`).
 
-    Args:
-        clip: the model to ask and to fool.
-        question: as put to this model.
-        pictures: (n, 3, h, w) in [0, 1].
-        epsilon: how far the adversary may go, see `attacked`.
-
-    Returns:
-        "object": among the prompts of `world.ATTRIBUTES`; "among 25": all else equal.
+    "object, attacked": among the prompts of `world.ATTRIBUTES`; "among 25, attacked": `choices`.
     """
-    short = clip.encode_text(list(ATTRIBUTES["object"].values()))
+    short = clip.encode_text(list(ATTRIBUTES["object"].values())).expand(len(pictures), -1, -1)
     result = {}
-    for name, choices in (
-        ("object", short.expand(len(pictures), -1, -1)),
-        ("among 25", question.variants),
-    ):
+    for name, answers in (("object", short), ("among 25", choices)):
         hits = []
-        for part in torch.arange(len(pictures)).split(AT_ONCE):
-            seen, right = pictures[part].to(clip.device), question.right[part]
-            fooled = attacked(clip, seen, choices[part], right, epsilon)
+        for part in torch.arange(len(pictures)).split(BATCH):
+            seen = pictures[part].to(clip.device)
+            changed = attacked(clip, seen, answers[part], right[part], epsilon)
             with torch.no_grad():
-                cosines = (choices[part] @ clip.encode_image(fooled)[..., None])[..., 0]
-            hits.append(cosines.argmax(1) == right)
-        result[name] = float(torch.cat(hits).float().mean())
+                cosines = (answers[part] @ clip.encode_image(changed)[..., None])[..., 0]
+            hits.append(cosines.argmax(1) == right[part])
+        result[f"{name}, attacked"] = float(torch.cat(hits).float().mean())
     return result
 
 
-# --- all of it ------------------------------------------------------------------------------------
-
-
-def _drawn(job: tuple[Scene, Hand]) -> np.ndarray:
-    return np.asarray(draw(job[0], 96, job[1]))
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """What models are scored on: scenes of all kinds, and probes of one thing in several ways."""
-
-    scenes: list[Scene]
-    drawings: Tensor
-    probes: list[Scene]
-    ways: dict[str, Tensor]
-
-    @classmethod
-    def drawn(cls, scenes: int, frames: int) -> Pictures:
-        """So many scenes, and 25 probes in each of so many frames."""
-        every, probes = test_scenes(scenes), probe_scenes(frames)
-        rng = np.random.default_rng([TEST_SEED, 4])
-        jobs = [(scene, BOOK) for scene in every + probes]
-        jobs += [(scene, random_hand(rng)) for scene in probes]
-        jobs += [(scene, UNSEEN) for scene in probes]
-        with ProcessPoolExecutor() as pool:
-            drawn = as_floats(np.stack(list(pool.map(_drawn, jobs, chunksize=50))))
-        sizes = [len(every)] + [len(probes)] * 3
-        drawings, book, random, unseen = drawn.split(sizes)
-        return cls(every, drawings, probes, in_pieces(book) | {HANDS: random, KEPT: unseen})
-
-
-def scores(
-    clip: Clip, pictures: Pictures, *, epsilon: float | None = None
-) -> tuple[dict[str, float], dict[str, float]]:
-    """What this model knows, and by what: `score`'s and `shape`'s answers.
-
-    With `epsilon` the second also has what it knows under an adversary (`withstood`).
-    """
-    question = Question.put_to(clip, pictures.probes)
-    by_what = shape(clip, question, pictures.ways)
+def scores(clip: Clip, pictures: Pictures, epsilon: float | None = None) -> tuple[Scores, Scores]:
+    """What this model knows, and by what; with `epsilon` also under an adversary."""
+    choices, right = questions(clip, pictures.probes)
+    by_what = recognition(clip, choices, right, pictures.ways)
     if epsilon is not None:
-        # Each 25 probes are all the things.
-        probes = pictures.ways[WHOLE][:ATTACKED]
-        stood = withstood(clip, question, probes, epsilon)
-        by_what |= {f"{key}, attacked": share for key, share in stood.items()}
-    return score(clip, pictures.scenes, pictures.drawings), by_what
+        some = pictures.ways[WHOLE][:ATTACKED]  # each 25 probes are all the objects
+        by_what |= robustness(clip, choices[: len(some)], right[: len(some)], some, epsilon)
+    return knowledge(clip, pictures.scenes, pictures.drawings), by_what
 
 
-def tables(results: dict[str, tuple[dict[str, float], dict[str, float]]], epsilon: float) -> str:
+# --- tables and bars ------------------------------------------------------------------------------
+
+
+def tables(results: dict[str, tuple[Scores, Scores]], epsilon: float) -> str:
     """What `scores` gave for each model, as two Markdown tables."""
-    known = {name: known for name, (known, _) in results.items()}
-    columns = list(next(iter(known.values())))
-    lines = ["| model | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    for name, result in known.items():
-        lines.append(f"| {name} | " + " | ".join(f"{result[c]:.1%}" for c in columns) + " |")
 
-    lines += ["", f"| which thing, of {len(OBJECTS)}? | " + " | ".join(results) + " |"]
+    def row(*cells: str) -> str:
+        return f"| {' | '.join(cells)} |"
+
+    columns = list(next(iter(results.values()))[0])
+    lines = [row("model", *columns), "|---" * (len(columns) + 1) + "|"]
+    for name, (known, _) in results.items():
+        lines.append(row(name, *(f"{known[column]:.1%}" for column in columns)))
+
+    lines += ["", row(f"which thing, of {len(OBJECTS)}?", *results)]
     lines += ["|---" * (len(results) + 1) + "|"]
     by_what = [result for _, result in results.values()]
-    ways = dict.fromkeys(way for result in by_what for way in result if ", " not in way)
-    for way in ways:
-        cells = [f"{result[way]:.1%} ({result[f'cosine, {way}']:.2f})" for result in by_what]
-        lines.append(f"| {way} | " + " | ".join(cells) + " |")
+    for way in (key.removeprefix("cosine, ") for key in by_what[0] if key.startswith("cosine")):
+        cells = [f"{each[way]:.1%} ({each[f'cosine, {way}']:.2f})" for each in by_what]
+        lines.append(row(way, *cells))
     for question in ("object", "among 25"):
         key = f"{question}, attacked"
-        if any(key in result for result in by_what):
-            cells = [f"{result[key]:.1%}" if key in result else "" for result in by_what]
+        if any(key in each for each in by_what):
             label = f"whole, {question}, under an adversary of length {epsilon:g}"
-            lines.append(f"| {label} | " + " | ".join(cells) + " |")
+            cells = [f"{each[key]:.1%}" if key in each else "" for each in by_what]
+            lines.append(row(label, *cells))
     return "\n".join(lines)
 
 
-EIGHT = "8-px tiles"
 BARS: dict[str, tuple[tuple[str, str, float], ...]] = {
     "judge": (
         (WHOLE, "at least", 0.97),
         ("16-px tiles", "at most", 0.20),
-        (EIGHT, "at most", 0.08),
-        (KEPT, "at least", 0.80),
+        (TILES_8, "at most", 0.08),
+        (HELD_OUT, "at least", 0.80),
         ("colour", "at least", 0.981),
         ("texture", "at least", 0.854),
         ("count", "at least", 0.945),
@@ -305,14 +268,13 @@ BARS: dict[str, tuple[tuple[str, str, float], ...]] = {
         ("object, attacked", "at least", 0.70),
     ),
 }
-"""Of the judge's answers on colour, texture, count and background: what the first judge gave, which
-was trained without a thought of shape."""
+"""What a model is made to reach. Of the judge's colour, texture, count and background: what the
+first judge gave, which was trained without a thought of shape."""
 RATIO = 1 / 3  # of the whole drawing's cosine that the judge may leave to 8-px tiles
 
 
-def bars(role: str, known: dict[str, float], by_what: dict[str, float]) -> list[tuple[str, bool]]:
+def bars(role: str, result: Scores) -> list[tuple[str, bool]]:
     """What a dreamer or a judge must reach: (a sentence, whether it does)."""
-    result = known | by_what
     said = []
     for key, way, bar in BARS[role]:
         value = round(result[key], 3)  # as it is printed
@@ -320,69 +282,37 @@ def bars(role: str, known: dict[str, float], by_what: dict[str, float]) -> list[
         label = f"which thing, {key}:" if f"cosine, {key}" in result else key
         said.append((f"{label} {result[key]:.1%} is {way} {100 * bar:.4g}%", reached))
     if role == "judge":
-        ratio = result[f"cosine, {EIGHT}"] / result[f"cosine, {WHOLE}"]
-        said.append((f"cosine of {EIGHT} is {ratio:.2f} of the whole's, below ⅓", ratio < RATIO))
+        ratio = result[f"cosine, {TILES_8}"] / result[f"cosine, {WHOLE}"]
+        said.append((f"cosine of {TILES_8} is {ratio:.2f} of the whole's, below ⅓", ratio < RATIO))
     return said
 
 
-# --- files ----------------------------------------------------------------------------------------
-
-FILES = (README, MODELS / "README.md")
-PART = "scores"
-
-
-def check_files(files: Sequence[Path]) -> None:
-    """Raise before minutes of scoring if there is nowhere to write to."""
-    for file in files:
-        check_readme(file, PART)
-
-
-def write_files(text: str, files: Sequence[Path]) -> None:
-    """Put the tables between the marks of README and of the model card."""
-    check_files(files)
-    for file in files:
-        put_into_readme(file, PART, text)
+# --- the command line -----------------------------------------------------------------------------
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python tools/picturebook/score.py",
-        description="Score models on scenes that no training saw.",
-    )
-    parser.add_argument("names", nargs="*", default=list(PLANS), help="names for load_clip")
-    parser.add_argument(
-        "--as",
-        dest="role",
-        choices=list(BARS),
-        help="what they must reach; judge for a name that ends in judge, else dreamer",
-    )
-    parser.add_argument("--scenes", type=int, default=2000, help="of all kinds (%(default)s)")
-    parser.add_argument(
-        "--frames",
-        type=int,
-        default=20,
-        help="colours, textures, backgrounds in which each thing is shown alone (%(default)s)",
-    )
-    parser.add_argument(
-        "--epsilon",
-        type=float,
-        default=PLANS["picturebook"].adversary or 1.0,
-        help="length of the dreamer's adversary, L2 over values of 64 px (%(default)s)",
-    )
-    parser.add_argument("--device", help="cpu, cuda, mps …; the best there is unless given")
-    parser.add_argument("--write", action="store_true", help="put the tables into README and card")
+    """Score the models, print tables and bars, write the tables if asked to."""
+    parser = argparse.ArgumentParser(description="Score models on scenes that no training saw.")
+    add = parser.add_argument
+    add("names", nargs="*", default=list(PLANS), help="names for load_clip")
+    words = "which bars; judge for a name that ends in judge, else dreamer"
+    add("--as", dest="role", choices=list(BARS), help=words)
+    add("--scenes", type=whole(2), default=2000, help="of all kinds (%(default)s)")
+    words = "colours, textures, backgrounds in which each object is shown alone (%(default)s)"
+    add("--frames", type=whole(1), default=20, help=words)
+    words = "length of the dreamer's adversary, L2 over values of 64 px (%(default)s)"
+    add("--epsilon", type=float, default=1.0, help=words)
+    add("--device", help="cpu, cuda, mps …; the best there is unless given")
+    add("--write", action="store_true", help="put the tables into README and model card")
     print_plainly()
     options = parser.parse_args(arguments)
-    if options.scenes < 2 or options.frames < 1:
-        parser.error("--scenes is at least 2, --frames at least 1")
     if not 0 <= options.epsilon < 100:
         parser.error(f"--epsilon is a length, 0 or more, got {options.epsilon}")
     if options.write and options.names != list(PLANS):
         parser.error(f"--write is for both embedded models, {' and '.join(PLANS)}")
     with exit_on_user_error(parser):
-        if options.write:
-            check_files(FILES)
+        for file in FILES if options.write else ():
+            check_readme(file, PART)
         # First, because it is quick and says at once if a model cannot be loaded.
         clips = {name: load_clip(name, device=options.device) for name in options.names}
         pictures = Pictures.drawn(options.scenes, options.frames)
@@ -390,16 +320,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name, clip in clips.items():
             roles[name] = options.role or ("judge" if name.endswith("judge") else "dreamer")
             epsilon = options.epsilon if roles[name] == "dreamer" else None
-            results[name] = scores(clip, pictures, epsilon=epsilon)
+            results[name] = scores(clip, pictures, epsilon)
         text = tables(results, options.epsilon)
         print(text)
-        for name, result in results.items():
+        for name, (known, by_what) in results.items():
             print(f"\n{name}, as the {roles[name]}:")
-            for sentence, reached in bars(roles[name], *result):
+            for sentence, reached in bars(roles[name], known | by_what):
                 print("✓" if reached else "✗", sentence)
-        if options.write:
-            write_files(text, FILES)
-            print("\nwritten to " + " and ".join(map(str, FILES)))
+        for file in FILES if options.write else ():
+            put_into_readme(file, PART, text)
+            print(f"written to {file}")
 
 
 if __name__ == "__main__":
