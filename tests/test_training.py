@@ -131,12 +131,6 @@ def test_broken_paintings_are_named(folder, monkeypatch, broken, content):
         data.paintings(DREAMER.seed, 24, False, folder, 1)
 
 
-def test_several_processes_paint_the_same(painted, tmp_path):
-    one, _ = data.paintings(DREAMER.seed, 24, False, painted, 1)
-    two, _ = data.paintings(DREAMER.seed, 24, False, tmp_path, 2)
-    assert all(np.array_equal(one[name], two[name]) for name in data.ARRAYS)
-
-
 # --- what models see ------------------------------------------------------------------------------
 
 

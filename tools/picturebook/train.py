@@ -73,7 +73,6 @@ KEEP_EVERY = 60.0  # seconds between two checkpoints
 
 # --- plans ----------------------------------------------------------------------------------------
 
-
 PLANS: dict[str, Plan] = {
     "picturebook": Plan(
         vision_cfg={
