@@ -65,7 +65,8 @@ def folder(painted, tmp_path):
 
 
 def _batch(plan, painted, size=8):
-    arrays, _ = data.paintings(plan.seed, plan.scenes, plan.many_styles, painted, 1)
+    folder = painted / f"scenes-{plan.seed}-{plan.scenes}"
+    arrays = {name: np.load(folder / f"{name}.npy") for name in data.ARRAYS}
     device = torch.device("cpu")
     return data.load_batch(arrays, plan.seed, 0, size, device, prefer_single=plan.gradient)
 
