@@ -22,8 +22,9 @@ import sys
 import threading
 import warnings
 from collections.abc import Sequence
-from concurrent.futures import Future, TimeoutError
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +59,12 @@ class Entry:
 
     @property
     def prompt(self) -> str:
-        return shown(joined([self.settings.prompts[self.settings.index]]))
+        return joined([self.settings.prompts[self.settings.index]])
 
     @property
     def sentence(self) -> str:
         """The prompt for the judge, who reads words."""
-        text = joined([self.settings.prompts[self.settings.index]]).replace(" + ", ", ")
+        text = self.prompt.replace(" + ", ", ")
         return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
@@ -90,9 +91,8 @@ def collect(folder: str | Path) -> tuple[list[Entry], list[str]]:
 
 
 def _in_time(path: Path, name: str) -> Entry | None:
-    """`_read`, or a sentence after `LONGEST_WAIT`; what still reads then is left behind.
-
-    A thread that is left behind keeps nobody from ending, and memory is bounded by the file's size.
+    """`_read`, or an error after `LONGEST_WAIT`: a daemon thread that still reads then is left
+    behind, and neither keeps the program from ending nor needs more memory than its file allows.
     """
     result: Future = Future()
 
@@ -103,18 +103,9 @@ def _in_time(path: Path, name: str) -> Entry | None:
             result.set_exception(error)
 
     threading.Thread(target=read, daemon=True).start()
-    try:
-        return result.result(LONGEST_WAIT)
-    except TimeoutError:  # before Python 3.11 not the built-in one
-        if result.done():
-            raise
-        raise ValueError(f"it was not read within {LONGEST_WAIT:g} seconds") from None
-
-
-def _read(path: Path, name: str) -> Entry | None:
-    """The entry in a file; None if a gallery wrote it."""
-    content = _content(path)
-    return None if _is_ours(path, content) else _entry(re.sub(r"(?i)\.png$", "", name), content)
+    if not wait([result], LONGEST_WAIT).done:
+        raise ValueError(f"it was not read within {LONGEST_WAIT:g} seconds")
+    return result.result()
 
 
 def _files(folder: Path) -> list[Path]:
@@ -127,8 +118,8 @@ def _files(folder: Path) -> list[Path]:
     return sorted(found)
 
 
-def _content(path: Path) -> bytes:
-    """What is in a file, if it is an ordinary one and not too large."""
+def _read(path: Path, name: str) -> Entry | None:
+    """The entry in a file; None if a gallery wrote it."""
     status = path.lstat()
     if stat.S_ISLNK(status.st_mode):
         raise ValueError("it is a link, and links are not followed")
@@ -136,7 +127,8 @@ def _content(path: Path) -> bytes:
         raise ValueError("it is no ordinary file")
     if status.st_size > LARGEST_FILE:
         raise ValueError(f"it has more than {LARGEST_FILE >> 20} MB")
-    return path.read_bytes()
+    content = path.read_bytes()
+    return None if _is_ours(path, content) else _entry(re.sub(r"(?i)\.png$", "", name), content)
 
 
 def _is_ours(path: Path, content: bytes) -> bool:
@@ -148,15 +140,15 @@ def _is_ours(path: Path, content: bytes) -> bool:
 
 def _entry(name: str, content: bytes) -> Entry:
     with opened(io.BytesIO(content), "it") as image:
-        size = image.size
-    if math.prod(size) > LARGEST:
-        raise ValueError(f"it has {size[0]} × {size[1]} pixels, more than any dream")
+        if math.prod(image.size) > LARGEST:
+            raise ValueError("it has {} × {} pixels, more than any dream".format(*image.size))
     settings = checked_settings(io.BytesIO(content))
-    if len(joined([settings.prompts[settings.index]])) > LONGEST_PROMPT:
-        raise ValueError(f"its prompt has more than {LONGEST_PROMPT} letters")
     image = open_picture(io.BytesIO(content), "it", cover=(SIDE, SIDE))
     image.thumbnail((SIDE, SIDE))
-    return Entry(shown(name), image, settings)
+    entry = Entry(shown(name), image, settings)
+    if len(entry.prompt) > LONGEST_PROMPT:
+        raise ValueError(f"its prompt has more than {LONGEST_PROMPT} letters")
+    return entry
 
 
 def shown(text: str) -> str:
@@ -182,19 +174,13 @@ def judged(entries: Sequence[Entry], judge: Judge) -> tuple[list[Entry], list[st
     return kept, problems
 
 
-def table(entries: Sequence[Entry], judge: Judge | None = None) -> list[dict[str, Any]]:
-    """A row for each picture: what made it, and what the judge thinks of it.
+def table(entries: Sequence[Entry], judge: Judge) -> list[dict[str, Any]]:
+    """A row for each picture, at least one: what made it, and what the judge thinks of it.
 
     `judge` is the judge's score, the cosine of picture and prompt in [−1, 1]; `rank`, how many of
     the other pictures' prompts it prefers to the right one (empty if all have the same prompt).
     Scores of different dreamers can be compared, since the judge is the same for all.
-
-    Raises:
-        ValueError: there is no picture.
     """
-    if not entries:
-        raise ValueError("there is no picture to look at")
-    judge = judge or Judge()
     images = [entry.image for entry in entries]
     prompts = [entry.sentence for entry in entries]
     scores = judge.score(images, prompts).tolist()
@@ -205,7 +191,7 @@ def table(entries: Sequence[Entry], judge: Judge | None = None) -> list[dict[str
         made = entry.settings
         values = (
             entry.name,
-            entry.prompt,
+            shown(entry.prompt),
             shown(joined([made.negative_prompts[made.index]])),
             made.seeds[made.index],
             made.steps_done,
@@ -219,14 +205,9 @@ def table(entries: Sequence[Entry], judge: Judge | None = None) -> list[dict[str
     return rows
 
 
-def sheet(
-    entries: Sequence[Entry], rows: Sequence[dict[str, Any]], *, columns: int | None = None
-) -> Plot:
-    """The pictures in rows, above each its name, its prompt and the judge's score.
-
-    Args:
-        entries, rows: as of `collect` and `table`.
-        columns: pictures in a row; default: 5, or more where there would be more than 25.
+def sheet(entries: Sequence[Entry], rows: Sequence[dict[str, Any]]) -> Plot:
+    """The pictures in rows of 5, or more where there would be more than 25, above each its name,
+    its prompt and the judge's score; `entries` and `rows` as of `collect` and `table`.
     """
     titles = [
         f"{shorten(row['name'], 60)}: {shorten(row['prompt'], 160)} ({row['judge']:.2f})"
@@ -235,7 +216,7 @@ def sheet(
     return pictures(
         [entry.image for entry in entries],
         titles,
-        columns=columns or max(5, math.isqrt(len(entries))),
+        columns=max(5, math.isqrt(len(entries))),
         size=2,
         alt="Dreams with the names of their files and their prompts: " + "; ".join(titles),
     )
@@ -258,12 +239,10 @@ def _free_stem(out: Path) -> Path:
             path.is_file() and not path.is_symlink() and _is_ours(path, path.read_bytes())
         )
 
-    number = 1
-    while True:
+    for number in count(1):
         stem = out / ("gallery" if number == 1 else f"gallery-{number}")
         if free(stem.with_suffix(".png")) and free(stem.with_suffix(".csv")):
             return stem
-        number += 1
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -275,8 +254,8 @@ def main(arguments: list[str] | None = None) -> int:
     warnings.simplefilter("ignore")  # of prompts that are too long, of letters that no font has
     try:
         entries, problems = collect(options.folder)
-        judge = Judge() if entries else None
         if entries:
+            judge = Judge()
             entries, more = judged(entries, judge)
             problems += more
         for problem in problems:

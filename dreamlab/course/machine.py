@@ -16,21 +16,20 @@ Python until it looks at the package in question.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib
 import platform
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import textwrap
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 
 from dreamlab.support.console import print_plainly
 from dreamlab.support.cores import usable_cores
@@ -109,18 +108,18 @@ def check_machine(folder: str | Path = ".") -> Report:
 def look_at(name: str, look: Callable[[], str]) -> Item:
     """Make an item of what `look` returns or, if that is an error, of what to do about it."""
     try:
-        with _quiet():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             return Item(name, True, look())
     except Trouble as trouble:
         return Item(name, False, str(trouble))
     except Exception as error:
         said = textwrap.shorten(str(error), 200) or "no further word"
-        return Item(
-            name,
-            False,
+        text = (
             f"could not be looked at ({type(error).__name__}: {said}); first do what the lines "
-            "before this one say, if any, then install the course again: pip install -e .",
+            "before this one say, if any, then install the course again: pip install -e ."
         )
+        return Item(name, False, text)
 
 
 def check_python(version: Sequence[int] = sys.version_info) -> str:
@@ -147,10 +146,7 @@ def check_pytorch() -> str:
         "uninstall both (pip uninstall torch torchvision), install both in one command with the "
         f"line that {GUIDE} gives, then restart the kernel"
     )
-    try:
-        torch = importlib.import_module("torch")
-    except Exception as error:
-        raise Trouble(f"torch cannot be imported ({_brief(error)}): {both}") from error
+    torch = _import("torch", both)
     try:
         ops = importlib.import_module("torchvision").ops
         ops.nms(torch.tensor([[0.0, 0, 1, 1]]), torch.ones(1), 0.5)
@@ -159,7 +155,7 @@ def check_pytorch() -> str:
     return f"{versions} fit each other; dreams run on {_device(torch)}"
 
 
-def _device(torch) -> str:
+def _device(torch: ModuleType) -> str:
     """The device that `load_clip` takes, tried with one multiplication."""
     if torch.cuda.is_available():
         kind, words = "cuda", f"the GPU ({torch.cuda.get_device_name()})"
@@ -180,16 +176,10 @@ def _device(torch) -> str:
 
 def check_open_clip() -> str:
     """open_clip is new enough to load a model from a folder."""
-    have = _version("open_clip_torch")
-    try:
-        factory = importlib.import_module("open_clip").factory
-    except Exception as error:
-        raise Trouble(
-            f"open_clip cannot be imported ({_brief(error)}): if PyTorch is [OK] above, "
-            'pip install "open_clip_torch>=3.0"'
-        ) from error
-    if not hasattr(factory, "parse_model_name"):
-        raise Trouble(f'{have} is too old: pip install -U "open_clip_torch>=3.0"')
+    have, newer = _version("open_clip_torch"), '"open_clip_torch>=3.0"'
+    open_clip = _import("open_clip", f"if PyTorch is [OK] above, pip install {newer}")
+    if not hasattr(open_clip.factory, "parse_model_name"):
+        raise Trouble(f"{have} is too old: pip install -U {newer}")
     return have
 
 
@@ -230,41 +220,20 @@ def check_memory() -> str:
     return f"{free:.1f} GB are free; a chapter takes up to {MEMORY} GB"
 
 
-def free_memory() -> float | None:
+def free_memory(cgroup: Path = Path("/sys/fs/cgroup")) -> float | None:
     """GB that a program can still have, a container's limit included; None if nobody says."""
-    found = [free for free in (_free_here(), _free_in_container()) if free is not None]
-    return min(found) / 1e9 if found else None
-
-
-def _free_here() -> float | None:
-    """Bytes that the system calls available."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        if platform.system() == "Windows":
-            # A MEMORYSTATUSEX: its own length and the load in percent, then seven sizes in bytes.
-            status = (ctypes.c_uint64 * 8)(64)
-            ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))
-            return float(status[2])
-        if platform.system() == "Darwin":
-            said = subprocess.run(["vm_stat"], capture_output=True, text=True, timeout=5).stdout
-            page = int(re.search(r"page size of (\d+)", said).group(1))
-            kinds = re.findall(r"Pages (?:free|inactive|speculative):\s+(\d+)", said)
-            return float(page * sum(map(int, kinds)))
-        said = Path("/proc/meminfo").read_text()
-        return 1024.0 * int(re.search(r"MemAvailable:\s+(\d+)", said).group(1))
-    return None
-
-
-def _free_in_container(root: Path = Path("/sys/fs/cgroup")) -> float | None:
-    """Bytes that are left of a container's own limit (Binder, Docker); None if it has none."""
-    for limit, usage in (
+    found = []
+    with contextlib.suppress(Exception):  # psutil is missing, or does not know this system
+        found.append(importlib.import_module("psutil").virtual_memory().available)
+    for limit, usage in (  # of a container (Binder, Docker), in two versions
         ("memory.max", "memory.current"),
         ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
     ):
         with contextlib.suppress(OSError, ValueError):  # no such file, or it says "max"
-            most = int((root / limit).read_text())
+            most = int((cgroup / limit).read_text())
             if most < 2**60:  # more is the older way to say "no limit"
-                return float(most - int((root / usage).read_text()))
-    return None
+                found.append(most - int((cgroup / usage).read_text()))
+    return min(found) / 1e9 if found else None
 
 
 def check_processors() -> str:
@@ -372,6 +341,13 @@ def seconds(duration: float) -> str:
     return f"{duration:.0f} s" if duration < 100 else f"{duration / 60:.0f} min"
 
 
+def _import(package: str, cure: str) -> ModuleType:
+    try:
+        return importlib.import_module(package)
+    except Exception as error:
+        raise Trouble(f"{package} cannot be imported ({_brief(error)}): {cure}") from error
+
+
 MISSING = "not installed"
 
 
@@ -390,14 +366,6 @@ def _numbers(version: str) -> tuple[int, ...]:
 def _brief(error: BaseException) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return textwrap.shorten(lines[-1] if "\n" in str(error) else lines[0], 160)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep warnings out of the list: what matters in them is said in a line of it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,11 +4,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from dreamlab.course.check.verdict import NotYet, ask_list, ask_number, near, shown, verdict
-
-# --- when workers pay -----------------------------------------------------------------------------
-
-COSTS = ((6.0, 0.75, 2), (10.0, 0.5, 4), (3.0, 1.5, 3), (8.0, 0.2, 16))
+from .verdict import ask_list, ask_number, compare, shown, verdict
 
 
 @verdict
@@ -18,32 +14,26 @@ def break_even(answer: Callable) -> str:
     One process takes `each` seconds for a dream. So many workers first take `start` seconds
     together, and then share the dreams.
     """
-    for start, each, workers in COSTS:
-        found = ask_number(answer, start, each, workers)
-        right = start / (each * (1 - 1 / workers))
-        if near(found, right):
-            continue
-        given = f"start {start:g}, each {each:g}, workers {workers}"
-        for wrong, words in (
-            (start / each, "while they start, one process dreams on; but they are quicker then"),
-            (start * workers / each, "that is how many they dream in the time they took to start"),
-            (start / (each / workers), "they save less than a whole `each` on a dream"),
-            (start * (1 - 1 / workers) / each, "start is divided by what a dream saves"),
-            (1 / right, "turned over: dreams are asked for"),
-            (math.ceil(right), "do not round yet"),
-            (math.floor(right), "do not round yet"),
-        ):
-            if near(found, wrong):
-                raise NotYet(f"for {given} it says {found:.4g}: {words}")
+    for start, each, workers in ((6.0, 0.75, 2), (10.0, 0.5, 4), (3.0, 1.5, 3), (8.0, 0.2, 16)):
+        found, right = ask_number(answer, start, each, workers), start / (each * (1 - 1 / workers))
         one, many = found * each, start + found * each / workers
-        raise NotYet(
-            f"for {given} it says {found:.4g} dreams: one process would take {one:.4g} s for them, "
-            f"and the workers {many:.4g} s. Where are these equal?"
-        )
+        says = f"for start {start:g}, each {each:g}, workers {workers} it says {found:.4g}"
+        mistakes = {
+            f"{says}: while they start, one process dreams on; but they are quicker then": start
+            / each,
+            f"{says}: that is how many they dream in the time they took to start": start
+            * workers
+            / each,
+            f"{says}: they save less than a whole `each` on a dream": start / (each / workers),
+            f"{says}: start is divided by what a dream saves": start * (1 - 1 / workers) / each,
+            f"{says}: turned over: dreams are asked for": 1 / right,
+            f"{says}: do not round yet": [math.ceil(right), math.floor(right)],
+            f"{says} dreams: one process would take {one:.4g} s for them, and the workers "
+            f"{many:.4g} s. Where are these equal?": True,
+        }
+        compare(found, right, mistakes)
     return "below that number, starting them costs more than they save."
 
-
-# --- when the last one is finished ----------------------------------------------------------------
 
 JOBS = (
     ((3.0, 3.0), 2),
@@ -71,31 +61,22 @@ def finish(answer: Callable) -> str:
     """
     for seconds, workers in JOBS:
         found = ask_number(answer, list(seconds), workers)
-        if near(found, last_finish(seconds, workers)):
-            continue
-        what = f"for jobs of {', '.join(f'{s:g}' for s in seconds)} s and {workers} workers"
-        for wrong, words in (
-            (sum(seconds), "that is one worker's time"),
-            (sum(seconds) / workers, "jobs cannot be cut: the last worker may still be busy"),
-            (_dealt(seconds, workers), "dealt out in turn; but whoever is free takes the next"),
-            (
-                last_finish(sorted(seconds, reverse=True), workers),
-                "that is with the longest first; keep the order of the list",
-            ),
-            (max(seconds), "a worker that has finished takes another one"),
-        ):
-            if near(found, wrong):
-                raise NotYet(f"{what} it says {found:g} s: {words}")
-        raise NotYet(f"{what} it says {found:g} s; write down who is busy until when")
+        jobs = ", ".join(f"{job:g}" for job in seconds)
+        says = f"for jobs of {jobs} s and {workers} workers it says {found:g} s"
+        dealt = max(sum(seconds[first::workers]) for first in range(workers))
+        sorted_first = last_finish(sorted(seconds, reverse=True), workers)
+        mistakes = {
+            f"{says}: that is one worker's time": sum(seconds),
+            f"{says}: jobs cannot be cut: the last worker may still be busy": sum(seconds)
+            / workers,
+            f"{says}: dealt out in turn; but whoever is free takes the next": dealt,
+            f"{says}: that is with the longest first; keep the order of the list": sorted_first,
+            f"{says}: a worker that has finished takes another one": max(seconds),
+            f"{says}; write down who is busy until when": True,
+        }
+        compare(found, last_finish(seconds, workers), mistakes)
     return "the sweep is as long as its last worker."
 
-
-def _dealt(seconds: Iterable[float], workers: int) -> float:
-    jobs = list(seconds)
-    return max(sum(jobs[first::workers]) for first in range(workers))
-
-
-# --- what is left to do ---------------------------------------------------------------------------
 
 WANTED = [(recipe, seed) for recipe in ("plain", "full") for seed in (1, 2, 3)]
 
@@ -114,22 +95,23 @@ def left_to_do(answer: Callable) -> str:
     done = [_row("full", 2), _row("plain", 1), _row("plain", 3)]
     failed = [_row("full", 1, "interrupted"), _row("plain", 2, "its process died")]
     for rows in ([], done, done + failed, [_row(*key) for key in WANTED]):
-        found = ask_list(answer, list(WANTED), rows, of="pairs")
+        listed = [_key(key) for key in ask_list(answer, list(WANTED), rows, of="pairs")]
+        there = {(row["recipe"], row["seed"]) for row in rows}
         finished = {(row["recipe"], row["seed"]) for row in rows if not row["error"]}
         right = [key for key in WANTED if key not in finished]
-        listed = [_key(key) for key in found]
-        if listed == right:
-            continue
-        if listed and listed == [key for key in WANTED if key in finished]:
-            raise NotYet("that is what is finished; the others are asked for")
-        there = {(row["recipe"], row["seed"]) for row in rows}
-        if listed == [key for key in WANTED if key not in there]:
-            raise NotYet("a dream that failed has a row, with an error; it is to be done again")
-        if sorted(map(repr, listed)) == sorted(map(repr, right)):
-            raise NotYet("all are there; keep them in the order in which they are wanted")
-        raise NotYet(
-            f"with {len(finished)} of 6 finished it says {shown(listed)}, and {right} are left"
-        )
+        mistakes = {
+            "that is what is finished; the others are asked for": bool(listed)
+            and listed == [key for key in WANTED if key in finished],
+            "a dream that failed has a row, with an error; it is to be done again": listed
+            == [key for key in WANTED if key not in there],
+            "all are there; keep them in the order in which they are wanted": sorted(
+                map(repr, listed)
+            )
+            == sorted(map(repr, right)),
+            f"with {len(finished)} of 6 finished it says {shown(listed)}, and {right} are "
+            "left": True,
+        }
+        compare(listed, listed == right, mistakes)
     return "what is on the disk is not dreamt again, and what failed is."
 
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamlab.course.check.verdict import NotYet, alike, ask_number, ask_tensor, near, verdict
+from .verdict import alike, ask_number, ask_tensor, compare, near, verdict
 
 
 @verdict
@@ -19,29 +19,27 @@ def overflow(answer: Callable) -> str:
         # Some values lie on the very ends of the range, where a screen is at its limit but right.
         image = 0.5 + spread * torch.randn(3, height, width, generator=generator)
         image[:, 0, 0], image[:, 1, 1], image[0, 2, 2] = 1.0, 0.0, 1.0
-        value = ask_number(answer, image)
+        value, count = ask_number(answer, image), height * width
         above, below = image > 1, image < 0
+        closed = (image >= 1) | (image <= 0)
         wanted = _share((above | below).any(0))
-        if near(value, wanted):
-            continue
-        if near(value, wanted * height * width):
-            raise NotYet("that counts the pixels; divide by how many there are")
-        if near(value, 100 * wanted):
-            raise NotYet("that is in per cent; a share goes from 0 to 1")
-        if near(value, _share(above | below)):
-            raise NotYet(
-                "that is the share of values; a pixel is lost if one of its three values is, so "
-                "ask .any(dim=0) first"
-            )
-        if near(value, _share(above.any(0))) or near(value, _share(below.any(0))):
-            raise NotYet("that looks at one end only; there are values below 0 and above 1")
-        if near(value, _share((above | below).all(0))):
-            raise NotYet("that asks for all three values to be outside; one is enough")
-        if near(value, _share(((image >= 1) | (image <= 0)).any(0))):
-            raise NotYet("0 and 1 themselves can be shown: they are black and full brightness")
-        if near(value, 1 - wanted):
-            raise NotYet("that is the share of the pixels that a screen can show")
-        raise NotYet(f"of {height * width} pixels it finds {value:.3f} outside, not {wanted:.3f}")
+        one_end = [_share(above.any(0)), _share(below.any(0))]
+        mistakes = {
+            "that counts the pixels; divide by how many there are": wanted * count,
+            "that is in per cent; a share goes from 0 to 1": 100 * wanted,
+            "that is the share of values; a pixel is lost if one of its three values is, so ask "
+            ".any(dim=0) first": _share(above | below),
+            "that looks at one end only; there are values below 0 and above 1": one_end,
+            "that asks for all three values to be outside; one is enough": _share(
+                (above | below).all(0)
+            ),
+            "0 and 1 themselves can be shown: they are black and full brightness": _share(
+                closed.any(0)
+            ),
+            "that is the share of the pixels that a screen can show": 1 - wanted,
+            f"of {count} pixels it finds {value:.3f} outside, not {wanted:.3f}": True,
+        }
+        compare(value, wanted, mistakes)
     return "a pixel is lost when one of its three values is, at either end."
 
 
@@ -61,31 +59,27 @@ def worst_change(answer: Callable) -> str:
         weights = torch.randn(shape, generator=generator)
         weights.view(-1)[1] = 0
         change = ask_tensor(answer, weights, step, shape=shape, any_ones=True)
-        largest = float(change.abs().max())
-        felt = weights != 0
-        if alike(change[felt], step * weights.sign()[felt]) and largest <= step * 1.001:
-            continue
-        if largest == 0:
-            raise NotYet("that moves no pixel at all")
-        if largest > step * 1.001:
-            if near(largest, 1):
-                raise NotYet("the size of the step is missing")
-            raise NotYet(f"one value moves by {largest:.3g}, and {step:g} is allowed")
-        if alike(change[felt], -step * weights.sign()[felt]):
-            raise NotYet("that lowers the sum as fast as can be; the other way round")
-        if torch.allclose(change, change.flatten()[0].expand_as(change)):
-            raise NotYet("that moves all pixels the same way; a negative weight wants less")
+        largest, felt = float(change.abs().max()), weights != 0
+        too_far, best = largest > step * 1.001, step * weights.sign()[felt]
         along = F.cosine_similarity(change.flatten(), weights.double().flatten(), dim=0)
-        if near(abs(float(along)), 1):
-            raise NotYet(
-                "that moves each pixel in proportion to its weight, so most of them less than "
-                "they may; let each go the full step, whatever the size of its weight"
-            )
         gain, most = float((weights * change).sum()), step * float(weights.abs().sum())
-        raise NotYet(
+        mistakes = {
+            "that moves no pixel at all": largest == 0,
+            "the size of the step is missing": too_far and near(largest, 1),
+            f"one value moves by {largest:.3g}, and {step:g} is allowed": too_far,
+            "that lowers the sum as fast as can be; the other way round": alike(
+                change[felt], -best
+            ),
+            "that moves all pixels the same way; a negative weight wants less": torch.allclose(
+                change, change.flatten()[0].expand_as(change)
+            ),
+            "that moves each pixel in proportion to its weight, so most of them less than they "
+            "may; let each go the full step, whatever the size of its "
+            "weight": near(abs(float(along)), 1),
             f"that raises the sum by {gain:.4g}, and {most:.4g} can be had: each pixel may go the "
-            "full step, in the direction that its own weight likes"
-        )
+            "full step, in the direction that its own weight likes": True,
+        }
+        compare(change, alike(change[felt], best) and not too_far, mistakes)
     return "every pixel goes the full step, in its own better direction, and all of it adds up."
 
 
@@ -99,25 +93,17 @@ def period(answer: Callable) -> str:
     """
     for image, wanted in _wallpapers():
         value = ask_number(answer, image)
-        if near(value, wanted):
-            continue
-        if near(value, wanted - 2):
-            raise NotYet("it is out by two: the first shift that you tried was 2, not 0")
-        if near(value, wanted - 1) or near(value, wanted + 1):
-            raise NotYet(
-                f"for wallpaper of {wanted} pixels it says {value:g}: out by one; at which shift "
-                "does your list begin?"
-            )
-        if near(value, DOWN):
-            raise NotYet("that looks down; to the right is along the last dimension")
-        if value == 0 or value == 1:
-            raise NotYet(f"a shift of {value:g} is too small to mean anything; begin at 2")
-        if value > 12:
-            raise NotYet(f"it says {value:g}; look at shifts up to 12 only")
-        raise NotYet(
-            f"for wallpaper of {wanted} pixels it says {value:g}; compare the image with itself, "
-            "moved by 2, 3, … 12, and take the move after which the two differ least"
-        )
+        says = f"for wallpaper of {wanted} pixels it says {value:g}"
+        mistakes = {
+            "it is out by two: the first shift that you tried was 2, not 0": wanted - 2,
+            f"{says}: out by one; at which shift does your list begin?": [wanted - 1, wanted + 1],
+            "that looks down; to the right is along the last dimension": DOWN,
+            f"a shift of {value:g} is too small to mean anything; begin at 2": value in (0, 1),
+            f"it says {value:g}; look at shifts up to 12 only": value > 12,
+            f"{says}; compare the image with itself, moved by 2, 3, … 12, and take the move after "
+            "which the two differ least": True,
+        }
+        compare(value, wanted, mistakes)
     return "moved by one period, wallpaper lies on itself."
 
 
@@ -144,18 +130,15 @@ def step_back(answer: Callable) -> str:
         rows, columns = height // size, width // size
         blocks = image.view(3, rows, size, columns, size).transpose(2, 3).flatten(3)
         small = ask_tensor(answer, image, size, shape=(3, rows, columns), any_ones=True)
-        if alike(small, blocks.mean(-1)):
-            continue
-        if alike(small, blocks.sum(-1)):
-            raise NotYet("that is the sum of a block; its mean is asked for")
-        if alike(small, blocks.amax(-1)):
-            raise NotYet("that is the largest value of a block; its mean is asked for")
-        if (small[..., None] - blocks).abs().amin(-1).max() < 1e-4:
-            raise NotYet("that picks one pixel of each block and forgets the others; take the mean")
-        if alike(small, blocks.mean((0, -1)).expand_as(small)):
-            raise NotYet("that mixes red, green and blue; each keeps its own mean")
-        raise NotYet(
-            f"a block of {size} × {size} pixels whose red has the mean {blocks[0, 0, 0].mean():.3f}"
-            f" became {small[0, 0, 0]:.3f}"
-        )
+        picked = bool((small[..., None] - blocks).abs().amin(-1).max() < 1e-4)
+        mixed, red = blocks.mean((0, -1)).expand_as(small), blocks[0, 0, 0].mean()
+        mistakes = {
+            "that is the sum of a block; its mean is asked for": blocks.sum(-1),
+            "that is the largest value of a block; its mean is asked for": blocks.amax(-1),
+            "that picks one pixel of each block and forgets the others; take the mean": picked,
+            "that mixes red, green and blue; each keeps its own mean": mixed,
+            f"a block of {size} × {size} pixels whose red has the mean {red:.3f} became "
+            f"{small[0, 0, 0]:.3f}": True,
+        }
+        compare(small, blocks.mean(-1), mistakes)
     return "each block has become the mean of its pixels, as for an eye that steps back."

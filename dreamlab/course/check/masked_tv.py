@@ -7,8 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from dreamlab.course.check.verdict import NotYet, alike, ask_number, ask_tensor, verdict
 from dreamlab.mask import detail_mask
+
+from .verdict import NotYet, alike, ask_number, ask_tensor, compare, raise_first, verdict
 
 
 @verdict
@@ -17,82 +18,65 @@ def coherence(answer: Callable) -> str:
     right, down = torch.randn(2, 6, 4, 5, generator=torch.Generator().manual_seed(1))
     xx, yy, xy = ((a * b).mean(0) for a, b in ((right, right), (down, down), (right, down)))
     found = ask_tensor(answer, xx, yy, xy, shape=xx.shape)
-    root = ((xx - yy).square() + 4 * xy.square()).sqrt()
-    first, second = (xx + yy + root) / 2, (xx + yy - root) / 2
-    if alike(found, root):
-        # Flat: both are 0, and so is their difference. Any direction: all lies in one of them.
-        nothing = torch.zeros(1, 2)
-        none = ask_tensor(answer, nothing, nothing, nothing, shape=nothing.shape)
-        if not alike(none, nothing, atol=2e-3):  # a small number under the root may show
-            raise NotYet("where nothing changes at all, the difference should be 0")
-        return "it is 0 where all directions are alike, and large where one stands out."
-    usual = {
+    apart, both = (xx - yy).square(), xx + yy
+    root = (apart + 4 * xy.square()).sqrt()
+    first, second = (both + root) / 2, (both - root) / 2
+    at = f"for xx = {xx[0, 0]:.2f}, yy = {yy[0, 0]:.2f}, xy = {xy[0, 0]:.2f}"
+    mistakes = {
         "the sign is the wrong way round: μ₁ is the greater one": -root,
         "that is the square of the difference; take the root": root.square(),
         "that is half of the difference": root / 2,
         "that is μ₁ alone; subtract μ₂": first,
         "that is μ₂ alone; it should be subtracted from μ₁": second,
-        "that is the sum μ₁ + μ₂, all the change there is; the difference is wanted": xx + yy,
+        "that is the sum μ₁ + μ₂, all the change there is; the difference is wanted": both,
         "that is μ₁ · μ₂; the difference is wanted": first * second,
-        "that leaves out xy, so it does not see a diagonal edge": (xx - yy).abs(),
+        "that leaves out xy, so it does not see a diagonal edge": apart.sqrt(),
         "that leaves out xy, and has a sign: it does not see a diagonal edge": xx - yy,
-        "under the root, xy² counts four times": ((xx - yy).square() + xy.square()).sqrt(),
-        "under the root, xy² counts four times, not twice": (
-            (xx - yy).square() + 2 * xy.square()
-        ).sqrt(),
-        "that is the share (μ₁ − μ₂) / (μ₁ + μ₂); the difference itself is wanted": root
-        / (xx + yy),
+        "under the root, xy² counts four times": (apart + xy.square()).sqrt(),
+        "under the root, xy² counts four times, not twice": (apart + 2 * xy.square()).sqrt(),
+        "that is the share (μ₁ − μ₂) / (μ₁ + μ₂); the difference itself is wanted": root / both,
+        f"{at} it gives {found[0, 0]:.2f}, and {root[0, 0]:.2f} is due": True,
     }
-    for sentence, value in usual.items():
-        if alike(found, value):
-            raise NotYet(sentence)
-    raise NotYet(
-        f"for xx = {xx[0, 0]:.2f}, yy = {yy[0, 0]:.2f}, xy = {xy[0, 0]:.2f} it gives "
-        f"{found[0, 0]:.2f}, and {root[0, 0]:.2f} is due"
-    )
+    compare(found, root, mistakes)
+    # Flat: both are 0, and so is their difference. Any direction: all lies in one of them.
+    nothing = torch.zeros(1, 2)
+    none = ask_tensor(answer, nothing, nothing, nothing, shape=nothing.shape)
+    if not alike(none, nothing, atol=2e-3):  # a small number under the root may show
+        raise NotYet("where nothing changes at all, the difference should be 0")
+    return "it is 0 where all directions are alike, and large where one stands out."
 
 
 @verdict
 def equal_weight(answer: Callable) -> str:
     """Check `answer(masks)`: masks (n, 1, h, w), each brought to the mean 1 by a factor."""
-    generator = torch.Generator().manual_seed(2)
+    generator, each = torch.Generator().manual_seed(2), {"dim": (1, 2, 3), "keepdim": True}
     for count in (3, 1):
         masks = torch.rand(count, 1, 6, 8, generator=generator)
         masks = masks.pow(torch.linspace(0.5, 4, count).view(-1, 1, 1, 1)) * 0.9 + 0.05
-        found = ask_tensor(answer, masks, shape=masks.shape)
-        means = masks.mean((1, 2, 3), keepdim=True)
-        if alike(found, masks / means):
-            continue
-        if alike(found, masks / masks.mean()):
-            raise NotYet(
-                "the mean of all masks together is 1, but not that of each: one picture would be "
-                "smoothed more strongly because of another"
-            )
-        if alike(found, masks / masks.amax((1, 2, 3), keepdim=True)) or alike(
-            found, masks / masks.max()
-        ):
-            raise NotYet("now the greatest weight is 1; it is the mean that should be")
-        if alike(found, masks / masks.sum((1, 2, 3), keepdim=True)) or alike(
-            found, masks / masks.sum()
-        ):
-            raise NotYet("now the sum is 1; it is the mean that should be")
-        if alike(found, masks * means):
-            raise NotYet("multiplied instead of divided by the mean")
-        if alike(found, masks + 1 - means):
-            raise NotYet(
-                "the mean is 1, but by adding: an edge is no longer spared by the same factor; "
-                "multiply instead"
-            )
-        if alike(found, masks):
-            raise NotYet("the masks are as they were")
-        if alike(found.mean((1, 2, 3)), torch.ones(count)):
-            raise NotYet(
-                "the means are 1, but the masks are no longer what they were, times a factor"
-            )
-        raise NotYet(
-            f"the means should be 1 each, and are "
-            f"{', '.join(f'{mean:.2f}' for mean in found.mean((1, 2, 3)).tolist())}"
-        )
+        found, means = ask_tensor(answer, masks, shape=masks.shape), masks.mean(**each)
+        now = found.mean((1, 2, 3))
+        mistakes = {
+            "the mean of all masks together is 1, but not that of each: one picture would be "
+            "smoothed more strongly because of another": masks / masks.mean(),
+            "now the greatest weight is 1; it is the mean that should be": [
+                masks / masks.amax(**each),
+                masks / masks.max(),
+            ],
+            "now the sum is 1; it is the mean that should be": [
+                masks / masks.sum(**each),
+                masks / masks.sum(),
+            ],
+            "multiplied instead of divided by the mean": masks * means,
+            "the mean is 1, but by adding: an edge is no longer spared by the same factor; "
+            "multiply instead": masks + 1 - means,
+            "the masks are as they were": masks,
+            "the means are 1, but the masks are no longer what they were, times a factor": alike(
+                now, torch.ones(count)
+            ),
+            "the means should be 1 each, and are "
+            f"{', '.join(f'{mean:.2f}' for mean in now.tolist())}": True,
+        }
+        compare(found, masks / means, mistakes)
     return "each picture is smoothed with the same mean weight, and only the place differs."
 
 
@@ -103,10 +87,7 @@ def _cards() -> tuple[Tensor, Tensor, Tensor]:
     """A flat card, one of noise and one with an edge, each (1, 40, 40)."""
     flat = torch.full((1, 40, 40), 0.5)
     noise = 0.25 * torch.randn(1, 40, 40, generator=torch.Generator().manual_seed(3))
-    edge = flat.clone()
-    edge[..., :EDGE] -= 0.25
-    edge[..., EDGE:] += 0.25
-    return flat, flat + noise, edge
+    return flat, flat + noise, flat + 0.25 - 0.5 * (torch.arange(40) < EDGE)
 
 
 @verdict
@@ -119,36 +100,35 @@ def calm_mask(answer: Callable) -> str:
     found = [ask_tensor(answer, card, kappa, shape=card.shape) for card in (flat, noise, edge)]
     on_flat, on_noise, on_edge = (mask[..., 10:-10, 8:-8] for mask in found)
     at_edge = on_edge[..., EDGE - 9 : EDGE - 7].mean()
-    if not alike(on_flat, torch.ones_like(on_flat)):
-        if alike(on_flat, torch.zeros_like(on_flat)):
-            raise NotYet("flat regions get 0: that is the trust; the smoothing weight is 1 there")
-        raise NotYet(f"a flat card gets {on_flat.mean():.2f} on average; nothing changes there: 1")
-    if min(mask.min() for mask in found) < 0 or max(mask.max() for mask in found) > 1 + 1e-6:
-        raise NotYet("a weight is between 0 and 1; some of yours are not")
-    if on_noise.mean() < 0.4:
-        raise NotYet(
-            f"noise gets {on_noise.mean():.2f} on average, so it is still spared; blur the image "
-            "before you take its differences"
-        )
-    if at_edge > 0.5:
-        raise NotYet(
-            f"the edge gets {at_edge:.2f}; it should be spared. Is the blur too wide, or |∇| "
-            "not squared, or not divided by κ²?"
-        )
+    least, most = min(mask.min() for mask in found), max(mask.max() for mask in found)
+    problems = {
+        "flat regions get 0: that is the trust; the smoothing weight is 1 there": alike(
+            on_flat, torch.zeros_like(on_flat)
+        ),
+        f"a flat card gets {on_flat.mean():.2f} on average; nothing changes there: 1": not alike(
+            on_flat, torch.ones_like(on_flat)
+        ),
+        "a weight is between 0 and 1; some of yours are not": least < 0 or most > 1 + 1e-6,
+        f"noise gets {on_noise.mean():.2f} on average, so it is still spared; blur the image "
+        "before you take its differences": on_noise.mean() < 0.4,
+        f"the edge gets {at_edge:.2f}; it should be spared. Is the blur too wide, or |∇| not "
+        "squared, or not divided by κ²?": at_edge > 0.5,
+    }
+    raise_first(problems)
     wider = ask_tensor(answer, edge, 2 * kappa, shape=edge.shape)[..., 10:-10, EDGE - 4 : EDGE + 4]
     narrow = on_edge[..., EDGE - 12 : EDGE - 4]
-    if not wider.mean() > narrow.mean() + 0.02:
-        raise NotYet("with a greater κ the edge should be spared less; κ has no such effect here")
     # Whatever |∇| is: the same one must come out of M at either κ.
     first, second = (
         k**2 * (1 / mask.clamp(min=1e-9) - 1) for k, mask in ((kappa, narrow), (2 * kappa, wider))
     )
     clear = (narrow > 0.02) & (narrow < 0.9)
-    if not clear.any() or not alike(first[clear], second[clear], rtol=0.05):
-        raise NotYet(
-            "it spares the edge, but by another rule than 1 / (1 + |∇|² / κ²); are |∇| and κ "
-            "squared?"
-        )
+    problems = {
+        "with a greater κ the edge should be spared less; κ has no such effect here": wider.mean()
+        <= narrow.mean() + 0.02,
+        "it spares the edge, but by another rule than 1 / (1 + |∇|² / κ²); are |∇| and κ "
+        "squared?": not clear.any() or not alike(first[clear], second[clear], rtol=0.05),
+    }
+    raise_first(problems)
     return "noise is blurred away before it can look like an edge."
 
 
@@ -162,12 +142,11 @@ def kappa_for(answer: Callable) -> str:
         card = torch.full((1, 64, 64), 0.5 - height / 2)
         card[..., 32:] += height
         weight = float(detail_mask(card, kappa=kappa)[0, 32, 31:33].mean())
-        if 0.45 <= weight <= 0.55:
-            continue
-        size = "too small" if weight < 0.5 else "too large"
-        hint = "" if height == 0.5 else "; does it grow with the height, and as fast?"
-        raise NotYet(
-            f"an edge of height {height} gets M = {weight:.2f} with your κ = {kappa:.4f}, which is "
-            f"{size}{hint}"
-        )
+        if not 0.45 <= weight <= 0.55:
+            size = "too small" if weight < 0.5 else "too large"
+            hint = "" if height == 0.5 else "; does it grow with the height, and as fast?"
+            raise NotYet(
+                f"an edge of height {height} gets M = {weight:.2f} with your κ = {kappa:.4f}, "
+                f"which is {size}{hint}"
+            )
     return "κ grows as the height does, and half the weight is where it should be."

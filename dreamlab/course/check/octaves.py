@@ -1,13 +1,15 @@
 """Checks of chapter 7: whose step it is, what an octave added, the fine part."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from dreamlab.course.check.verdict import NotYet, alike, ask_tensor, verdict
 from dreamlab.octaves import compose
 from dreamlab.resample import resize
+
+from .verdict import NotYet, alike, ask_tensor, compare, raise_first, verdict
 
 
 @verdict
@@ -19,24 +21,29 @@ def octave_of(answer: Callable) -> str:
     """
     remainders = [(count, octaves) for octaves in (3, 4, 5) for count in range(5, 13)]
     for count, octaves in ((150, 3), (60, 4), (10, 3), (7, 1), *remainders):
-        order = _wholes(ask_tensor(answer, torch.arange(count), octaves, shape=(count,)))
-        where = f"of {count} steps and {octaves} octaves"
-        if min(order) == 1 and max(order) in (octaves, octaves + 1):
-            raise NotYet("octaves are counted from 0 here: the first one is 0")
-        if max(order) >= octaves or min(order) < 0:
-            step = next(i for i, k in enumerate(order) if not 0 <= k < octaves)
+        values = ask_tensor(answer, torch.arange(count), octaves, shape=(count,)).tolist()
+        if broken := [x for x in values if x != int(x)]:
             raise NotYet(
-                f"{where}, it puts step {step} into octave {order[step]}, and there is none; the "
-                f"last one is {octaves - 1}"
+                f"an octave is a whole number, {broken[0]:g} is none; // divides in wholes"
             )
-        if octaves > 1 and len(set(order)) == 1:
-            raise NotYet(f"{where}, it puts all into octave {order[0]}")
-        if order != sorted(order):
-            step = next(i for i in range(1, count) if order[i] < order[i - 1])
-            raise NotYet(f"{where}, it goes back to octave {order[step]} at step {step}")
+        order = [int(x) for x in values]
+        where, least, most = f"of {count} steps and {octaves} octaves", min(order), max(order)
+        out = next((i for i, k in enumerate(order) if not 0 <= k < octaves), None)
+        back = next((i for i in range(1, count) if order[i] < order[i - 1]), None)
         shares = [order.count(k) for k in range(octaves)]
-        if max(shares) - min(shares) > 1:
-            raise NotYet(f"{where}, the octaves get {_listed(shares)} steps; equal shares are due")
+        listed = f"{', '.join(map(str, shares[:-1]))} and {shares[-1]}"
+        problems = {
+            "octaves are counted from 0 here: the first one is 0": least == 1
+            and most in (octaves, octaves + 1),
+            f"{where}, it puts step {out} into octave {order[out or 0]}, and there is none; the "
+            f"last one is {octaves - 1}": out is not None,
+            f"{where}, it puts all into octave {order[0]}": octaves > 1 and least == most,
+            f"{where}, it goes back to octave {order[back or 0]} at step {back}": back is not None,
+            f"{where}, the octaves get {listed} steps; equal shares are due": max(shares)
+            - min(shares)
+            > 1,
+        }
+        raise_first(problems)
     return "the octaves come in order, and each gets its share of the steps."
 
 
@@ -47,23 +54,19 @@ def octave_delta(answer: Callable) -> str:
     That is `pixels` (b, 3, h, w) minus the start (b, 3, ·, ·) and the earlier `deltas` (a list of
     them), each resized once to (h, w) from its own size.
     """
-    generator = torch.Generator().manual_seed(6)
-    size = (24, 20)
+    generator, size = torch.Generator().manual_seed(6), (24, 20)
     for sides in ([(6, 5), (12, 10)], [], [(12, 10)]):
         start = torch.rand(1, 3, 48, 40, generator=generator)
         deltas = [0.3 * torch.randn(1, 3, *side, generator=generator) for side in sides]
         added = 0.2 * torch.randn(1, 3, *size, generator=generator)
         pixels = compose(start, deltas, size) + added
         got = ask_tensor(answer, start, deltas, pixels, shape=added.shape)
-        if alike(got, added, atol=1e-3):
-            continue
-        if alike(got, -added, atol=1e-3):
-            raise NotYet("the sign is wrong: what was there before is taken from the pixels")
         chained = resize(start, sides[0]) if sides else start
         for delta in deltas:
             chained = resize(chained, tuple(delta.shape[-2:])) + delta
         mistakes = {
-            "the start is still in it": pixels - sum(resize(d, size) for d in deltas),
+            "the sign is wrong: what was there before is taken from the pixels": -added,
+            "the start is still in it": added + resize(start, size),
             "the earlier deltas are still in it": pixels - resize(start, size),
             "only the last delta is taken away, the ones before are still in it": pixels
             - compose(start, deltas[-1:], size),
@@ -71,14 +74,10 @@ def octave_delta(answer: Callable) -> str:
             - compose(start, deltas[:1], size),
             "the sum is resized again at every octave; each term is resized once, from its own "
             "size": pixels - resize(chained, size),
-        }
-        for words, value in mistakes.items():
-            if alike(got, value, atol=1e-3):
-                raise NotYet(words)
-        raise NotYet(
             f"with {len(deltas)} earlier deltas it is not what was added: bring the start and each "
-            "earlier delta to the size of the pixels, and take them away"
-        )
+            "earlier delta to the size of the pixels, and take them away": True,
+        }
+        compare(got, added, mistakes, close=partial(alike, atol=1e-3))
     return "start and earlier octaves, each resized once, are taken away; what is left is new."
 
 
@@ -101,35 +100,32 @@ def fine_part(answer: Callable) -> str:
         )
     )
     for side in (8, 32):
-        images = slow + middle + checker
-        whole = ask_tensor(answer, images, side, shape=images.shape)
-        if _share(whole, checker) < -0.9:
-            raise NotYet("the sign is wrong: take the blurred images from the images")
-        if min(_share(whole, wave) for wave in (slow, middle, checker)) > 0.9:
-            raise NotYet("the images come back unchanged: nothing was taken away")
-        if _share(whole, checker) < 0.1 and _share(whole, slow) > 0.8:
-            raise NotYet("that is the coarse part, which the small canvas can hold")
+        whole = ask_tensor(answer, slow + middle + checker, side, shape=slow.shape)
+        shares = [_share(whole, wave) for wave in (slow, middle, checker)]
+        problems = {
+            "the sign is wrong: take the blurred images from the images": shares[2] < -0.9,
+            "the images come back unchanged: nothing was taken away": min(shares) > 0.9,
+            "that is the coarse part, which the small canvas can hold": shares[2] < 0.1
+            and shares[0] > 0.8,
+        }
+        raise_first(problems)
         # Each wave alone: what became of it, and whether something else came of it.
         for wave, words in ((checker, "a checker of pixels"), (middle, "a wave of 8 pixels")):
             left = ask_tensor(answer, wave, side, shape=wave.shape)
-            if wave is middle and side == 32:
-                if _share(left, wave) > 0.5:
-                    raise NotYet(f"{words} fits on 32 × 32; does your answer use its side?")
-                continue
-            if _size(wave - left) < 0.05 * _size(wave):
-                continue
-            if _size(wave - left) > 0.5 * _size(wave) and _share(wave - left, wave) < 0.1:
-                raise NotYet(
-                    f"on the way through {side} × {side}, {words} became something else, a coarse "
-                    "pattern that was not there: making it small skipped pixels. With "
-                    "antialias=True every pixel counts"
-                )
-            raise NotYet(
+            fits = wave is middle and side == 32
+            lost, whole_wave = _size(wave - left), _size(wave)
+            other = lost > 0.5 * whole_wave and _share(wave - left, wave) < 0.1
+            problems = {
+                f"{words} fits on 32 × 32; does your answer use its side?": fits
+                and _share(left, wave) > 0.5,
+                f"on the way through {side} × {side}, {words} became something else, a coarse "
+                "pattern that was not there: making it small skipped pixels. With antialias=True "
+                "every pixel counts": not fits and other,
                 f"{words} is too fine for {side} × {side}, and so should be left as it is; does "
-                "your answer use its side?"
-            )
-        left = ask_tensor(answer, slow, side, shape=slow.shape)
-        if _size(left) > 0.35 * _size(slow):
+                "your answer use its side?": not fits and lost >= 0.05 * whole_wave,
+            }
+            raise_first(problems)
+        if _size(ask_tensor(answer, slow, side, shape=slow.shape)) > 0.35 * _size(slow):
             raise NotYet(
                 f"a slow wave fits on {side} × {side}, so hardly anything of it should be left; "
                 "does the visit move it, as align_corners=True does?"
@@ -149,13 +145,3 @@ def _share(images: Tensor, wave: Tensor) -> float:
 
 def _size(images: Tensor) -> float:
     return float(_inside(images).square().mean().sqrt())
-
-
-def _wholes(values: Tensor) -> list[int]:
-    if broken := [x for x in values.tolist() if x != int(x)]:
-        raise NotYet(f"an octave is a whole number, {broken[0]:g} is none; // divides in wholes")
-    return [int(x) for x in values.tolist()]
-
-
-def _listed(numbers: list[int]) -> str:
-    return ", ".join(map(str, numbers[:-1])) + f" and {numbers[-1]}"

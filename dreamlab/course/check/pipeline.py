@@ -1,12 +1,12 @@
 """Checks of chapter 8: gradients of one size, a gain and its error, a schedule that restarts."""
 
 from collections.abc import Callable
+from functools import partial
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from dreamlab.course.check.verdict import NotYet, alike, ask_number, ask_tensor, near, verdict
+from .verdict import NotYet, alike, ask_number, ask_tensor, compare, near, verdict
 
 
 @verdict
@@ -19,35 +19,31 @@ def unit_rms(answer: Callable) -> str:
         gradients = 0.3 + torch.randn(3, 3, 6, 5, generator=generator)
         gradients = gradients * strength * torch.tensor([1.0, 0.1, 7.0])[:, None, None, None]
         found = ask_tensor(answer, gradients, shape=gradients.shape)
-        sizes = _rms(found)
-        if alike(found, gradients / _rms(gradients)):
-            continue
-        if alike(found, -gradients / _rms(gradients)):
-            raise NotYet("the size is right, but the sign has changed: that climbs")
-        if alike(found, gradients / gradients.square().mean().sqrt()):
-            raise NotYet(
-                "one size was taken from the whole batch; so a loud picture makes its neighbours "
-                "quiet. Each picture is divided by its own"
-            )
-        if alike(found.square().mean((2, 3)), torch.ones(3, 3), rtol=1e-2):
-            raise NotYet("each colour was brought to one size; the balance of colours is lost")
-        if alike(found.flatten(1).norm(dim=1), torch.ones(3), rtol=1e-2):
-            raise NotYet(
-                "each has length 1, so its values shrink as the picture grows; take the mean of "
-                "the squares, not their sum"
-            )
-        if alike(found.flatten(1).abs().amax(1), torch.ones(3), rtol=1e-2):
-            raise NotYet("the largest value is 1 now; a single loud pixel sets the scale for all")
-        if alike(found.flatten(1).abs().mean(1), torch.ones(3), rtol=1e-2):
-            raise NotYet("the mean of the absolute values is 1; square, take the mean, then root")
-        if alike(found.flatten(1).std(dim=1), torch.ones(3), rtol=1e-2):
-            raise NotYet("that is the standard deviation: it forgets the mean, which is a push too")
-        if alike(sizes * _rms(gradients), torch.ones_like(sizes), rtol=1e-2):
-            raise NotYet("the root is missing: that divides by the mean of the squares")
-        raise NotYet(
-            f"the root mean squares are {', '.join(f'{size:.3g}' for size in sizes.flatten())}, "
-            "and 1 is wanted for each"
-        )
+        right, rows = gradients / _rms(gradients), found.flatten(1)
+        of_all, colours = gradients / gradients.square().mean().sqrt(), found.square().mean((2, 3))
+        sizes = ", ".join(f"{size:.3g}" for size in _rms(found).flatten())
+        mistakes = {
+            "the size is right, but the sign has changed: that climbs": -right,
+            "one size was taken from the whole batch; so a loud picture makes its neighbours "
+            "quiet. Each picture is divided by its own": of_all,
+            "each colour was brought to one size; the balance of colours is lost": _ones(colours),
+            "each has length 1, so its values shrink as the picture grows; take the mean of the "
+            "squares, not their sum": _ones(rows.norm(dim=1)),
+            "the largest value is 1 now; a single loud pixel sets the scale for all": _ones(
+                rows.abs().amax(1)
+            ),
+            "the mean of the absolute values is 1; square, take the mean, then root": _ones(
+                rows.abs().mean(1)
+            ),
+            "that is the standard deviation: it forgets the mean, which is a push too": _ones(
+                rows.std(dim=1)
+            ),
+            "the root is missing: that divides by the mean of the squares": _ones(
+                _rms(found) * _rms(gradients)
+            ),
+            f"the root mean squares are {sizes}, and 1 is wanted for each": True,
+        }
+        compare(found, right, mistakes)
     gradients = torch.randn(2, 3, 6, 5, generator=generator)
     gradients[0] = 0
     found = ask_tensor(answer, gradients, shape=gradients.shape, finite=False)
@@ -61,6 +57,14 @@ def unit_rms(answer: Callable) -> str:
     return "each picture is brought to one size by itself, and silence stays silence."
 
 
+def _rms(gradients: Tensor) -> Tensor:
+    return gradients.square().mean((1, 2, 3), keepdim=True).sqrt()
+
+
+def _ones(sizes: Tensor) -> bool:
+    return alike(sizes, torch.ones_like(sizes), rtol=1e-2)
+
+
 @verdict
 def gain(answer: Callable) -> str:
     """Check `answer(below, above)`: the mean of what each of n captions gained from one rung to the
@@ -72,45 +76,31 @@ def gain(answer: Callable) -> str:
     for n in (6, 40):
         below = 0.5 + 0.1 * torch.randn(n, generator=generator).double()
         above = below + 0.04 + 0.02 * torch.randn(n, generator=generator).double()
-        found = ask_tensor(answer, below, above, shape=(2,))
+        middle, error = ask_tensor(answer, below, above, shape=(2,)).tolist()
         gained = above - below
-        middle, error = found.tolist()
-        deviations = [gained.std(correction=free).item() for free in (0, 1)]
-        if near(middle, -gained.mean().item()):
-            raise NotYet("the sign has changed: a gain is the rung above, less the rung below")
-        if near(error, gained.mean().item()) and not near(middle, error):
-            raise NotYet("the two numbers are exchanged: first the mean, then its error")
-        if near(middle, gained.sum().item()):
-            raise NotYet("that is the sum of all gains; take the mean")
-        if near(middle, gained.median().item()) and not near(middle, gained.mean().item()):
-            raise NotYet("the first number is the median; the mean is wanted")
-        if not near(middle, gained.mean().item()):
-            raise NotYet(
-                f"the mean gain of {n} captions is {gained.mean():.4f}, and this says {middle:.4f}"
-            )
-        if any(near(error, deviation / n**0.5) for deviation in deviations):
-            continue
-        if any(near(error, deviation) for deviation in deviations):
-            raise NotYet(
-                "the second number says how far single captions scatter. The mean of n of them "
-                "scatters less, by the root of n"
-            )
-        if any(near(error, deviation / n) for deviation in deviations):
-            raise NotYet("divided by n; the error of a mean shrinks with the root of n only")
-        if any(near(error, deviation**2 / n) for deviation in deviations):
-            raise NotYet("that is the variance of the mean; its root is wanted")
-        apart = [
-            ((below.var(correction=free) + above.var(correction=free)) / n).sqrt().item()
-            for free in (0, 1)
-        ]
-        if any(near(error, each) for each in apart):
-            raise NotYet(
-                "that treats the two rungs as if they had dreamt different captions. Take the "
-                "difference caption by caption first, then look how the differences scatter"
-            )
-        raise NotYet(
-            f"the standard error is {deviations[1] / n**0.5:.4f}, and this says {error:.4f}"
-        )
+        mean = gained.mean()
+        mistakes = {
+            "the sign has changed: a gain is the rung above, less the rung below": -mean,
+            "the two numbers are exchanged: first the mean, then its error": near(error, mean)
+            and not near(middle, error),
+            "that is the sum of all gains; take the mean": gained.sum(),
+            "the first number is the median; the mean is wanted": gained.median(),
+            f"the mean gain of {n} captions is {mean:.4f}, and this says {middle:.4f}": True,
+        }
+        compare(middle, mean, mistakes)
+        spread = torch.stack([gained.std(correction=k) for k in (0, 1)])
+        apart = torch.stack([below.var(correction=k) + above.var(correction=k) for k in (0, 1)])
+        mistakes = {
+            "the second number says how far single captions scatter. The mean of n of them "
+            "scatters less, by the root of n": [*spread],
+            "divided by n; the error of a mean shrinks with the root of n only": [*spread / n],
+            "that is the variance of the mean; its root is wanted": [*spread.square() / n],
+            "that treats the two rungs as if they had dreamt different captions. Take the "
+            "difference caption by caption first, then look how the differences "
+            "scatter": [*(apart / n).sqrt()],
+            f"the standard error is {spread[1] / n**0.5:.4f}, and this says {error:.4f}": True,
+        }
+        compare(error, [*spread / n**0.5], mistakes)
     return "caption by caption: what all rungs share, an easy or a hard sentence, drops out."
 
 
@@ -122,40 +112,33 @@ def restarts(answer: Callable) -> str:
     Whether the last step of an octave reaches 0, or the step after it would, is free.
     """
     for steps, octaves in ((60, 3), (60, 1), (40, 2)):
-        rates = np.array([ask_number(answer, step, steps, octaves) for step in range(steps)])
-        length = steps // octaves
-
-        def is_fall(progress: np.ndarray, rates: np.ndarray = rates) -> bool:
-            return bool(np.allclose(rates, (1 + np.cos(np.pi * progress)) / 2, atol=1e-3))
-
-        def is_cosine(progress: np.ndarray, rates: np.ndarray = rates) -> bool:
-            return bool(np.allclose(rates, np.cos(np.pi * progress), atol=1e-3))
-
-        place = np.arange(steps) % length
-        if is_fall(place / (length - 1)) or is_fall(place / length):
-            continue
-        whole = np.arange(steps)
-        if np.ptp(rates) < 1e-6:
-            raise NotYet("the rate never changes: a schedule that is built and never stepped")
-        if octaves > 1 and (is_fall(whole / (steps - 1)) or is_fall(whole / steps)):
-            raise NotYet("that is one fall over the whole run; it should start afresh each octave")
-        if is_fall(1 - place / (length - 1)) or is_fall(1 - place / length):
-            raise NotYet("it rises from 0 to 1; it should fall")
-        if is_fall(2 * place / (length - 1)) or is_fall(2 * place / length):
-            raise NotYet("that is a whole cosine, down and up again; half of it is wanted")
-        line = 1 - place / (length - 1), 1 - place / length
-        if any(np.allclose(rates, each, atol=1e-3) for each in line):
-            raise NotYet("it falls along a straight line; a cosine is wanted")
-        if is_cosine(place / (length - 1)) or is_cosine(place / length):
-            raise NotYet("a bare cosine ends at −1, and a rate below 0 climbs; lift it, halve it")
-        wrong = int(np.argmax(np.abs(rates - (1 + np.cos(np.pi * place / (length - 1))) / 2)))
-        raise NotYet(
+        rates = [ask_number(answer, step, steps, octaves) for step in range(steps)]
+        rates = torch.tensor(rates, dtype=torch.float64)
+        length, whole = steps // octaves, torch.arange(steps)
+        place = whole % length
+        # The share of its octave, or of the run, that a step has behind it.
+        octave = torch.stack([place / (length - 1), place / length])
+        run = torch.stack([whole / (steps - 1), whole / steps])
+        right = [*_fall(octave)]
+        wrong, flat = int((rates - right[0]).abs().argmax()), bool(rates.std() < 1e-6)
+        mistakes = {
+            "the rate never changes: a schedule that is built and never stepped": flat,
+            "that is one fall over the whole run; it should start afresh each octave": [
+                *_fall(run)
+            ],
+            "it rises from 0 to 1; it should fall": [*_fall(1 - octave)],
+            "that is a whole cosine, down and up again; half of it is wanted": [*_fall(2 * octave)],
+            "it falls along a straight line; a cosine is wanted": [*1 - octave],
+            "a bare cosine ends at −1, and a rate below 0 climbs; lift it, halve it": [
+                *(torch.pi * octave).cos()
+            ],
             f"with {steps} steps and {octaves} octaves, step {wrong} gets {rates[wrong]:.3f}; it "
             f"is number {place[wrong]} of the {length} of its octave, counted from 0, which gives "
-            f"{(1 + np.cos(np.pi * place[wrong] / (length - 1))) / 2:.3f}"
-        )
+            f"{right[0][wrong]:.3f}": True,
+        }
+        compare(rates, right, mistakes, close=partial(alike, rtol=1e-5, atol=1e-3))
     return "each octave begins with large steps and ends with small ones."
 
 
-def _rms(gradients: Tensor) -> Tensor:
-    return gradients.square().mean((1, 2, 3), keepdim=True).sqrt()
+def _fall(progress: Tensor) -> Tensor:
+    return (1 + (torch.pi * progress).cos()) / 2

@@ -6,15 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamlab.course.check.verdict import (
-    NotYet,
-    alike,
-    ask_loss,
-    ask_number,
-    ask_tensor,
-    near,
-    verdict,
-)
+from .verdict import alike, ask_loss, ask_number, ask_tensor, compare, near, raise_first, verdict
 
 
 @verdict
@@ -24,23 +16,18 @@ def cosine(answer: Callable) -> str:
     for _ in range(5):
         u, v = 3 * torch.randn(2, 6, generator=generator)
         dot, lengths = float(u @ v), float(u.norm() * v.norm())
-        value = ask_number(answer, u, v)
-        if near(value, dot / lengths):
-            continue
-        if near(value, dot):
-            raise NotYet("that is the dot product; the two lengths are still in it")
-        if near(value, dot / lengths**2):
-            raise NotYet("that divides by the squares of the lengths; take their roots")
-        if near(value, dot / float(u.norm())) or near(value, dot / float(v.norm())):
-            raise NotYet("that divides by the length of one vector only; both are too long")
-        if near(value, 1 - dot / lengths):
-            raise NotYet("that is the loss; the cosine alone is asked for here")
-        if near(value, float(torch.arccos(torch.tensor(dot / lengths)))):
-            raise NotYet("that is the angle itself; its cosine is asked for")
-        raise NotYet(
-            f"for two vectors whose cosine is {dot / lengths:.3f} it returns {value:.3f}; "
-            "multiply place by place, add up, then divide by both lengths"
-        )
+        value, right = ask_number(answer, u, v), dot / lengths
+        one_only = [dot / u.norm(), dot / v.norm()]
+        mistakes = {
+            "that is the dot product; the two lengths are still in it": dot,
+            "that divides by the squares of the lengths; take their roots": dot / lengths**2,
+            "that divides by the length of one vector only; both are too long": one_only,
+            "that is the loss; the cosine alone is asked for here": 1 - right,
+            "that is the angle itself; its cosine is asked for": torch.tensor(right).arccos(),
+            f"for two vectors whose cosine is {right:.3f} it returns {value:.3f}; multiply place "
+            "by place, add up, then divide by both lengths": True,
+        }
+        compare(value, right, mistakes)
     return "the length of a vector no longer matters, only its direction does."
 
 
@@ -52,35 +39,22 @@ def promise(answer: Callable) -> str:
     generator = torch.Generator().manual_seed(2)
     for step in (0.01, 0.5, 0.002):
         gradient = torch.randn(1, 3, 5, 4, generator=generator)
-        value = ask_number(answer, gradient, step)
-        wanted = step * float(gradient.abs().sum())
-        if near(value, wanted):
-            continue
-        if near(value, -wanted):
-            raise NotYet("the size is right; a fall of the loss is a positive number here")
-        if near(value, wanted / step):
-            raise NotYet("the size of the step is missing: half a step promises half as much")
-        if near(abs(value), step * abs(float(gradient.sum()))):
-            raise NotYet(
-                "positive and negative derivatives cancel in this sum, but each value moves in "
-                "its own better direction, so all of them help"
-            )
-        if near(abs(value), step * float(gradient.abs().mean())):
-            raise NotYet("that is the mean; the promises of all values add up")
-        if near(abs(value), step * float(gradient.norm())):
-            raise NotYet(
-                "that is the promise for a step of this length along the gradient; here every "
-                "value moves by the full step"
-            )
-        if near(abs(value), step * float(gradient.square().sum())):
-            raise NotYet(
-                "that moves each value by step times its derivative; here every value moves by the "
-                "full step, whatever its derivative"
-            )
-        raise NotYet(
+        value, wanted = ask_number(answer, gradient, step), step * float(gradient.abs().sum())
+        size, mean = abs(value) / step, gradient.abs().mean()
+        mistakes = {
+            "the size is right; a fall of the loss is a positive number here": -wanted,
+            "the size of the step is missing: half a step promises half as much": wanted / step,
+            "positive and negative derivatives cancel in this sum, but each value moves in its own "
+            "better direction, so all of them help": near(size, abs(gradient.sum())),
+            "that is the mean; the promises of all values add up": near(size, mean),
+            "that is the promise for a step of this length along the gradient; here every value "
+            "moves by the full step": near(size, gradient.norm()),
+            "that moves each value by step times its derivative; here every value moves by the "
+            "full step, whatever its derivative": near(size, gradient.square().sum()),
             f"for a step of {step} it promises {value:.4g}, and {wanted:.4g} is due; one value "
-            "with derivative g promises step · |g|, and there are many values"
-        )
+            "with derivative g promises step · |g|, and there are many values": True,
+        }
+        compare(value, wanted, mistakes)
     return "each value promises the size of its derivative times its step, and the promises add up."
 
 
@@ -97,40 +71,38 @@ def pull_and_push(answer: Callable) -> str:
         gradient = ask_loss(answer, image, wanted, unwanted, weight)[1]
         pull, push, rest = _parts(image, wanted, unwanted, gradient)
         tried.append((float((image * unwanted).sum()), weight, pull, push, rest))
-    both = [pull > 0.01 and push > 0.01 for _, weight, pull, push, _ in tried if weight]
+    both = any(pull > 0.01 and push > 0.01 for _, weight, pull, push, _ in tried if weight)
     for agreement, weight, pull, push, rest in tried:
-        if pull == push == 0:
-            raise NotYet(
+        raise_first(
+            {
                 f"at weight {weight:g} there is a picture that it leaves where it is: its gradient "
-                "is zero there; it should pull and push everywhere"
-            )
-        if rest > 0.01:
-            raise NotYet(
+                "is zero there; it should pull and push everywhere": pull == push == 0,
                 f"at weight {weight:g} it does not turn the image from the unwanted to the wanted; "
-                "start from 1 − cos(image, wanted) and add what should be small as well"
-            )
+                "start from 1 − cos(image, wanted) and add what should be small as "
+                "well": rest > 0.01,
+            }
+        )
         if pull > 0 and abs(push - weight * pull) < 0.01 * max(pull, push):
             continue
-        if weight and min(abs(pull), abs(push)) < 0.01:
-            if any(both):
-                raise NotYet(
-                    f"where picture and unwanted sentence agree by {agreement:.2f}, it looks at "
-                    "one of the two sentences only; both should count everywhere"
+        one_only = bool(weight) and min(abs(pull), abs(push)) < 0.01
+        times = f"{push / pull:.2g}" if pull else "many"
+        raise_first(
+            {
+                f"where picture and unwanted sentence agree by {agreement:.2f}, it looks at one of "
+                "the two sentences only; both should count everywhere": one_only and both,
+                "it looks at one of the two sentences only": one_only,
+                "it does the opposite: minimising it turns the image to the unwanted": pull < 0
+                and push <= 0,
+                "it pulls to both sentences; one sign is wrong": pull > 0 and push < 0,
+                "it pushes away from both sentences; one sign is wrong": pull < 0,
+                "it pulls and pushes, but the weight has no effect": abs(push - pull) < 0.01,
+                "it pulls and pushes, but the weight is on the wrong sentence": abs(
+                    pull - weight * push
                 )
-            raise NotYet("it looks at one of the two sentences only")
-        if pull < 0 and push <= 0:
-            raise NotYet("it does the opposite: minimising it turns the image to the unwanted")
-        if pull > 0 and push < 0:
-            raise NotYet("it pulls to both sentences; one sign is wrong")
-        if pull < 0:
-            raise NotYet("it pushes away from both sentences; one sign is wrong")
-        if abs(push - pull) < 0.01:
-            raise NotYet("it pulls and pushes, but the weight has no effect")
-        if abs(pull - weight * push) < 0.01:
-            raise NotYet("it pulls and pushes, but the weight is on the wrong sentence")
-        raise NotYet(
-            f"it pulls and pushes; at weight {weight:g}, it pushes {push / pull:.2g} times as "
-            "strongly as it pulls"
+                < 0.01,
+                f"it pulls and pushes; at weight {weight:g}, it pushes {times} times as strongly "
+                "as it pulls": True,
+            }
         )
     return "what is wanted pulls, what is unwanted pushes, and the weight sets how hard."
 
@@ -176,19 +148,19 @@ def shift(answer: Callable) -> str:
     images = torch.rand(2, 3, 12, 10, generator=torch.Generator().manual_seed(4))
     for right, down in ((3, 2), (1, 0), (0, 1), (0, 0)):
         moved = ask_tensor(answer, images, right, down, shape=images.shape)
-        if _is_moved(images, moved, right, down):
-            continue
-        if _is_moved(images, moved, -right, -down):
-            raise NotYet("it moves the images the other way: left and up")
-        if _is_moved(images, moved, down, right):
-            raise NotYet("right and down are exchanged: width is the last dimension, height before")
-        if _is_moved(images, moved, right, -down) or _is_moved(images, moved, -right, down):
-            raise NotYet("one of the two directions has the wrong sign")
-        if _is_moved(images, moved, 0, 0):
-            raise NotYet("the images stay where they are")
-        raise NotYet(
+        mistakes = {
+            "it moves the images the other way: left and up": (-right, -down),
+            "right and down are exchanged: width is the last dimension, height before": (
+                down,
+                right,
+            ),
+            "one of the two directions has the wrong sign": [(right, -down), (-right, down)],
+            "the images stay where they are": (0, 0),
             f"asked for {right} right and {down} down, the pixel in row r and column c should "
-            f"arrive in row r + {down} and column c + {right}, and not all of them do"
+            f"arrive in row r + {down} and column c + {right}, and not all of them do": True,
+        }
+        compare(
+            moved, (right, down), mistakes, close=lambda after, way: _is_moved(images, after, *way)
         )
     return "every pixel arrives where it should; what enters at the border is up to you."
 

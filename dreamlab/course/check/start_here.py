@@ -2,24 +2,15 @@
 
 import warnings
 from collections.abc import Callable
+from functools import lru_cache
 
 import torch
 
-from dreamlab.clip import Clip
-from dreamlab.course.check.verdict import (
-    NotYet,
-    ask,
-    ask_number,
-    near,
-    said,
-    same,
-    shown,
-    verdict,
-    what,
-)
-from dreamlab.measure.sweep import cached_clip
+from dreamlab.clip import Clip, load_clip
 from dreamlab.picturebook import world
 from dreamlab.picturebook.draw import draw
+
+from .verdict import NotYet, ask, ask_number, compare, raise_first, said, same, shown, verdict, what
 
 THINGS = ("castle", "fish", "umbrella")
 WORDS = 4
@@ -28,50 +19,44 @@ PAGE = world.compose(
 )
 
 
+@lru_cache(maxsize=1)
+def embedded_clip() -> Clip:
+    """The embedded CLIP, loaded once."""
+    return load_clip("picturebook")
+
+
 @verdict
 def readable(answer: Callable) -> str:
     """Check `answer(thing)`: a sentence of at least four words about a thing of the picture book,
     a word such as "castle", that holds the thing and no word that the embedded CLIP does not know.
     """
-    clip = cached_clip("picturebook")
+    clip = embedded_clip()
     for thing in THINGS:
         sentence = ask(answer, thing)
         if not isinstance(sentence, str):
             raise NotYet(f"a sentence is a text in quotes, and this is {what(sentence)}")
-        words = _words(sentence)
+        words = set("".join(c if c.isalpha() else " " for c in sentence.lower()).split())
         if not words:
             raise NotYet(f"about {thing!r} it says nothing; an empty text cannot be dreamt")
-        if unknown := clip.unknown_words(sentence):
-            raise NotYet(
-                f"in {shown(sentence)} it does not know {', '.join(map(shown, unknown[:5]))}; use "
-                "words of the captions above"
-            )
-        if not {thing, world.PLURALS.get(thing, f"{thing}s")} & set(words):
-            other = [name for name in THINGS if name in words]
-            hint = ", whatever thing it is given" if other else ""
-            raise NotYet(
-                f"asked about {thing!r}, it says {shown(sentence)}{hint}; the thing is missing"
-            )
-        if len(words) < WORDS:
-            raise NotYet(
-                f"{sentence!r} has {len(words)} words; give it a colour, a number or a place, so "
-                f"that there are {WORDS}"
-            )
-        _hear(clip, sentence)
+        unknown = ", ".join(map(shown, clip.unknown_words(sentence)[:5]))
+        hint = ", whatever thing it is given" if words & set(THINGS) else ""
+        count = len(sentence.split())
+        raise_first(
+            {
+                f"in {shown(sentence)} it does not know {unknown}; use words of the captions "
+                "above": bool(unknown),
+                f"asked about {thing!r}, it says {shown(sentence)}{hint}; the thing is "
+                "missing": not words & {thing, world.PLURALS.get(thing, f"{thing}s")},
+                f"{sentence!r} has {count} words; give it a colour, a number or a place, so "
+                f"that there are {WORDS}": count < WORDS,
+            }
+        )
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            clip.encode_text(sentence)
+        if heard:  # the CLIP does not read it to its end
+            raise NotYet(shown(heard[0].message).removeprefix("UserWarning"))
     return f"the CLIP knows every word of {sentence!r}; in the panel you can dream it."
-
-
-def _hear(clip: Clip, sentence: str) -> None:
-    """Say what the CLIP says of a sentence that it cannot read to its end."""
-    with warnings.catch_warnings(record=True) as heard:
-        warnings.simplefilter("always")
-        clip.encode_text(sentence)
-    if heard:
-        raise NotYet(shown(heard[0].message).removeprefix("UserWarning"))
-
-
-def _words(sentence: str) -> list[str]:
-    return "".join(c if c.isalpha() else " " for c in sentence.lower()).split()
 
 
 @verdict
@@ -80,32 +65,23 @@ def difference(answer: Callable) -> str:
     a, b = torch.rand(2, 3, 6, 5, generator=torch.Generator().manual_seed(1))
     black, white = torch.zeros(3, 4, 4), torch.ones(3, 4, 4)
     for one, two in ((a, b), (b, a), (black, white), (white, black), (a, a)):
-        value = ask_number(answer, one, two)
         apart = one - two
-        wanted = float(apart.abs().mean())
-        if near(value, wanted):
-            continue
-        if near(value, -wanted):
-            raise NotYet("the size is right, but a difference is never negative here")
-        if near(value, float(apart.mean())) or near(value, abs(float(apart.mean()))):
-            raise NotYet(
-                "positive and negative differences cancel in that mean; take .abs() before it"
-            )
-        if near(value, float(apart.abs().sum())):
-            raise NotYet(
-                "that is the sum, which grows with the size of the pictures; take the mean"
-            )
-        if near(value, float(apart.abs().amax())):
-            raise NotYet("that is the largest difference; the mean of all of them is asked for")
-        if near(value, float(apart.square().mean())):
-            raise NotYet("that is the mean of the squares, in which small differences hardly count")
-        if near(value, float(apart.square().mean().sqrt())):
-            raise NotYet("that is the root of the mean square; here every difference counts once")
-        if near(value, float((one != two).float().mean())):
-            raise NotYet("that is the share of values that differ; ask how far they are apart")
-        if near(value, 255 * wanted):
-            raise NotYet("that is in steps of a screen, 0 to 255; the pictures are in [0, 1]")
-        raise NotYet(f"for values that are {wanted:.3f} apart on average it returns {value:.3f}")
+        size, squares = apart.abs(), apart.square().mean()
+        signed = [apart.mean(), -apart.mean()]
+        wanted, share = float(size.mean()), (one != two).float().mean()
+        value = ask_number(answer, one, two)
+        mistakes = {
+            "the size is right, but a difference is never negative here": -wanted,
+            "positive and negative differences cancel in that mean; take .abs() before it": signed,
+            "that is the sum, which grows with the size of the pictures; take the mean": size.sum(),
+            "that is the largest difference; the mean of all of them is asked for": size.max(),
+            "that is the mean of the squares, in which small differences hardly count": squares,
+            "that is the root of the mean square; here every difference counts once": squares**0.5,
+            "that is the share of values that differ; ask how far they are apart": share,
+            "that is in steps of a screen, 0 to 255; the pictures are in [0, 1]": 255 * wanted,
+            f"for values that are {wanted:.3f} apart on average it returns {value:.3f}": True,
+        }
+        compare(value, wanted, mistakes)
     return "the same picture has difference 0, black and white have 1."
 
 

@@ -53,7 +53,7 @@ def verdict(check: Callable[[Callable], str]) -> Callable[[Callable], Verdict]:
         except NotYet as problem:
             return Verdict(False, str(problem))
         except Exception as error:
-            # A net, not the rope: tests see to it that nothing they think of falls this far.
+            # A last resort: in tests no answer gets this far.
             return Verdict(False, f"{STUMBLED} ({said(error)}); please report it, it is our fault")
 
     checked.__annotations__ = {"answer": Callable, "return": Verdict}
@@ -200,8 +200,43 @@ def _numbers(value: Any) -> Tensor:
 # --- comparing ------------------------------------------------------------------------------------
 
 
+def compare(
+    found: float | Tensor,
+    right: Any,
+    mistakes: Mapping[str, Any],
+    *,
+    close: Callable[[Any, Any], bool] | None = None,
+) -> None:
+    """Return if a result is right; else raise `NotYet` with the sentence for its mistake.
+
+    Args:
+        found: the result, as `ask_number` or `ask_tensor` returns it.
+        right: the right result; a list of several where each is right; or True or False, whether
+            it is right by another rule.
+        mistakes: for each sentence the wrong result that it explains, in the same forms. The first
+            one that fits is said, so the last is True: whatever else was found.
+        close: whether two results are the same; default: `alike` for tensors, `near` for numbers.
+    """
+    close = close or (alike if isinstance(found, Tensor) else near)
+
+    def fits(result: Any) -> bool:
+        if isinstance(result, list):
+            return any(map(fits, result))
+        return result if isinstance(result, bool) else close(found, result)
+
+    if not fits(right):
+        raise NotYet(next(words for words, wrong in mistakes.items() if fits(wrong)))
+
+
+def raise_first(problems: Mapping[str, bool]) -> None:
+    """Raise `NotYet` with the first sentence that applies, if any does."""
+    if words := next((words for words, applies in problems.items() if applies), ""):
+        raise NotYet(words)
+
+
 def near(a: float, b: float) -> bool:
     """Whether two numbers are the same to three digits; nothing is near to infinity."""
+    a, b = float(a), float(b)
     return math.isfinite(a - b) and abs(a - b) <= 1e-3 * max(abs(a), abs(b), 1e-3)
 
 

@@ -3,11 +3,12 @@
 import cmath
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from dreamlab.course.check.verdict import NotYet, alike, ask_number, ask_tensor, verdict
+from .verdict import NotYet, alike, ask_number, ask_tensor, compare, raise_first, verdict
 
 # Period and reach. The first tells the usual mistakes apart; the last go through whole periods.
 WAVES = ((5.5, 3), (64, 8), (8, 4), (8, 12), (2, 3), (16, 8), (3, 1), (8, 8), (4, 8))
@@ -23,38 +24,51 @@ def strata(answer: Callable) -> str:
     for count in (8, 5, 1, 8) * 25:
         numbers = torch.rand(count, generator=generator)
         spread = ask_tensor(answer, numbers, shape=(count,))
-        if spread.min() < -1e-6 or spread.max() > 1 + 1e-6:
-            low, high = spread.min().item(), spread.max().item()
-            raise NotYet(
-                f"of {count} numbers, the smallest is {low:.2f} and the largest {high:.2f}; all "
-                "belong into [0, 1): divide the strip into n parts, each as wide as 1/n"
-            )
-        if count > 1 and alike(spread.sort().values, numbers.sort().values, rtol=0, atol=1e-5):
-            raise NotYet(
-                "these are the numbers it was given, at most in another order; they still fall "
-                "where they like"
-            )
+        low, high = spread.min().item(), spread.max().item()
+        given = alike(spread.sort().values, numbers.sort().values, rtol=0, atol=1e-5)
         # A hair up, so that a number on the border of two parts counts for the upper one.
-        parts = (spread * count + 1e-4).floor().long().clamp(max=count - 1)
-        if sorted(parts.tolist()) != list(range(count)):
-            hit = len(set(parts.tolist()))
-            raise NotYet(
-                f"of {count} numbers, only {hit} of the {count} parts got one; number k belongs "
-                f"between k/{count} and (k + 1)/{count}"
-            )
+        parts = (spread.clamp(0, 1) * count + 1e-4).floor().long().clamp(max=count - 1)
+        hit = len(parts.unique())
+        problems = {
+            f"of {count} numbers, the smallest is {low:.2f} and the largest {high:.2f}; all belong "
+            "into [0, 1): divide the strip into n parts, each as wide as "
+            "1/n": low < -1e-6 or high > 1 + 1e-6,
+            "these are the numbers it was given, at most in another order; they still fall where "
+            "they like": count > 1 and given,
+            f"of {count} numbers, only {hit} of the {count} parts got one; number k belongs "
+            f"between k/{count} and (k + 1)/{count}": hit < count,
+        }
+        raise_first(problems)
         places.append(spread * count - parts)
     place = torch.cat(places)
-    if place.std() < 1e-3:
-        raise NotYet(
-            "each part has its number, but always at the same place in it: such a comb would look "
-            "at the same few scales in every step. Keep the chance inside the part"
-        )
-    if abs(place.mean() - 0.5) > 0.06 or abs(place.std() - 12**-0.5) > 0.05:
-        raise NotYet(
-            "each part has its number, but the numbers do not reach everywhere in their part; "
-            "inside it, all places should be equally likely"
-        )
+    problems = {
+        "each part has its number, but always at the same place in it: such a comb would look at "
+        "the same few scales in every step. Keep the chance inside the part": place.std() < 1e-3,
+        "each part has its number, but the numbers do not reach everywhere in their part; inside "
+        "it, all places should be equally "
+        "likely": abs(place.mean() - 0.5) > 0.06 or abs(place.std() - 12**-0.5) > 0.05,
+    }
+    raise_first(problems)
     return "every part gets its number in every draw, and chance decides only where in it."
+
+
+HEIGHT, WIDTH = 60, 72  # of the pictures that cutouts are taken from
+
+
+def _view(top: float, left: float, side: float, size: int) -> Tensor:
+    """What a window shows, (1, 3, size, size), of a picture that holds in red how far down a pixel
+    stands, in green how far right, in blue how far up.
+    """
+    middle = (torch.arange(size) + 0.5) * side / size - 0.5
+    down = ((top + middle) / HEIGHT)[:, None].expand(size, size)
+    right = ((left + middle) / WIDTH).expand(size, size)
+    return torch.stack([down, right, 1 - down])[None]
+
+
+def _shows(view: Tensor, wanted: Tensor) -> bool:
+    # Near its border a filter has fewer pixels to mix. One pixel aside is .014 or more.
+    inner = (..., *[slice(view.shape[-1] // 4, -(view.shape[-1] // 4))] * 2)
+    return alike(view[inner], wanted[inner], rtol=0, atol=0.012)
 
 
 @verdict
@@ -63,58 +77,42 @@ def cutout(answer: Callable) -> str:
     begins at row `top` and column `left` and is `side` pixels wide, shrunk without aliasing to
     (1, 3, size, size). All numbers are whole pixels.
     """
-    height, width = 60, 72
-    # In red how far down a pixel stands, in green how far right, in blue how far up.
-    down = torch.arange(height)[:, None].expand(height, width) / height
-    right = torch.arange(width).expand(height, width) / width
-    places = torch.stack([down, right, 1 - down])[None].float()
-
-    def seen(top: float, left: float, side: float, size: int) -> Tensor:
-        """The places that a window shows, as the middles of its view's pixels."""
-        middle = (torch.arange(size) + 0.5) * side / size - 0.5
-        down = ((top + middle) / height)[:, None].expand(size, size)
-        right = ((left + middle) / width).expand(size, size)
-        return torch.stack([down, right, 1 - down])[None]
-
+    places = _view(0, 0, WIDTH, WIDTH)[:, :, :HEIGHT]
     for top, left, side, size in ((6, 11, 48, 16), (10, 3, 36, 12), (12, 20, 16, 16)):
         view = ask_tensor(answer, places, top, left, side, size, shape=(1, 3, size, size))
-
-        def shows(wanted: Tensor, view: Tensor = view) -> bool:
-            # Near its border a filter has fewer pixels to mix. One pixel aside is .014 or more.
-            inner = (..., *[slice(view.shape[-1] // 4, -(view.shape[-1] // 4))] * 2)
-            return alike(view[inner], wanted[inner], rtol=0, atol=0.012)
-
-        wanted = seen(top, left, side, size)
-        if shows(wanted):
+        wanted, around = _view(top, left, side, size), (-1, 0, 1)
+        if _shows(view, wanted):
             continue
-        if any(shows(seen(top + i, left + j, side, size)) for i in (-1, 0, 1) for j in (-1, 0, 1)):
+        near_by = [_view(top + i, left + j, side, size) for i in around for j in around]
+        if any(_shows(view, each) for each in near_by):
             _skips_no_pixel(answer)
-            raise NotYet(
-                "the view is about a pixel aside: its window begins at row `top`, column `left`, "
-                "and align_corners=True moves what it shows"
-            )
-        if shows(seen(left, top, side, size)):
-            raise NotYet("top and left are exchanged: rows come before columns")
-        if shows(seen(top, left, size, size)):
-            raise NotYet("it cuts a window as small as the view; cut all of it, then shrink")
-        if shows(wanted.flip(-1)) or shows(wanted.flip(-2)) or shows(wanted.flip(-1, -2)):
-            raise NotYet("the window is the right one, but the view is turned over")
-        if shows(wanted.mT):
-            raise NotYet("the window is the right one, but its rows have become columns")
-        whole = view[0, 0].max() - view[0, 0].min() > 0.85
-        if whole or shows(seen((height - side) / 2, (width - side) / 2, side, size)):
-            raise NotYet("it shows the whole picture, or always its middle; cut the window out")
-        raise NotYet(
+        whole = bool(view[0, 0].max() - view[0, 0].min() > 0.85)
+        middle = _view((HEIGHT - side) / 2, (WIDTH - side) / 2, side, size)
+        mistakes = {
+            "the view is about a pixel aside: its window begins at row `top`, column `left`, and "
+            "align_corners=True moves what it shows": near_by,
+            "top and left are exchanged: rows come before columns": _view(left, top, side, size),
+            "it cuts a window as small as the view; cut all of it, then shrink": _view(
+                top, left, size, size
+            ),
+            "the window is the right one, but the view is turned over": [
+                wanted.flip(-1),
+                wanted.flip(-2),
+                wanted.flip(-1, -2),
+            ],
+            "the window is the right one, but its rows have become columns": wanted.mT,
+            "it shows the whole picture, or always its middle; cut the window out": [whole, middle],
             f"the window of {side} pixels from row {top} and column {left} shows something else; "
-            "image[..., top : top + side, left : left + side] is a window"
-        )
+            "image[..., top : top + side, left : left + side] is a window": True,
+        }
+        compare(view, wanted, mistakes, close=_shows)
     _skips_no_pixel(answer)
     return "the right window, and every pixel of it has a say in the view."
 
 
 def _skips_no_pixel(answer: Callable) -> None:
-    rows, columns = torch.arange(60)[:, None], torch.arange(72)
-    board = ((rows + columns) % 2).float().expand(1, 3, 60, 72)
+    rows, columns = torch.arange(HEIGHT)[:, None], torch.arange(WIDTH)
+    board = ((rows + columns) % 2).float().expand(1, 3, HEIGHT, WIDTH)
     view = ask_tensor(answer, board, 6, 6, 48, 16, shape=(1, 3, 16, 16))
     if (view - 0.5).abs().max() > 0.25:
         raise NotYet(
@@ -130,30 +128,27 @@ def wave_left(answer: Callable) -> str:
     1, … reach − 1 pixels, as a share of the wave itself: a number in [0, 1].
     """
     for period, reach in WAVES:
-        found = ask_number(answer, period, reach)
-        hand = _mean_hand(period, reach)
-        right = abs(hand)
-        if math.isclose(found, right, abs_tol=2e-3):
-            continue
+        found, hand = ask_number(answer, period, reach), _mean_hand(period, reach)
+        right, sines = abs(hand), abs(hand.imag)
         where = f"of period {period:g}, moved into {reach} places, {right:.3f} is left"
-        if math.isclose(found, reach * right, abs_tol=2e-3):
-            raise NotYet(f"that is the sum of the moved waves; take their mean ({where})")
-        if math.isclose(found, right**2, abs_tol=2e-3):
-            raise NotYet(f"that is the square, what is left of the wave's *power* ({where})")
-        if math.isclose(found, hand.real, abs_tol=2e-3):
-            raise NotYet(
-                "that is the mean of cosines: how high the new wave is in one place, which need "
-                f"not be its top. How long is the mean hand? ({where})"
-            )
-        if math.isclose(abs(found), abs(hand.imag), abs_tol=2e-3):
-            raise NotYet(f"that is the mean of sines; both parts of the hand count ({where})")
-        if math.isclose(found, abs(_mean_hand(period, reach + 1)), abs_tol=2e-3):
-            raise NotYet(f"one place too many: the moves are 0, 1, … reach − 1 ({where})")
-        if math.isclose(found, abs(_mean_hand(2 * math.pi * period, reach)), abs_tol=2e-3):
-            raise NotYet(f"a full turn is 2π, and the hand turned by s / period only ({where})")
-        if math.isclose(found, abs(_mean_hand(2 * period, reach)), abs_tol=2e-3):
-            raise NotYet(f"that is half a turn for a whole period; a turn is 2π ({where})")
-        raise NotYet(f"{where}, and this says {found:.3f}")
+        mistakes = {
+            f"that is the sum of the moved waves; take their mean ({where})": reach * right,
+            f"that is the square, what is left of the wave's *power* ({where})": right**2,
+            "that is the mean of cosines: how high the new wave is in one place, which need not be "
+            f"its top. How long is the mean hand? ({where})": hand.real,
+            f"that is the mean of sines; both parts of the hand count ({where})": [sines, -sines],
+            f"one place too many: the moves are 0, 1, … reach − 1 ({where})": abs(
+                _mean_hand(period, reach + 1)
+            ),
+            f"a full turn is 2π, and the hand turned by s / period only ({where})": abs(
+                _mean_hand(2 * math.pi * period, reach)
+            ),
+            f"that is half a turn for a whole period; a turn is 2π ({where})": abs(
+                _mean_hand(2 * period, reach)
+            ),
+            f"{where}, and this says {found:.3f}": True,
+        }
+        compare(found, right, mistakes, close=partial(math.isclose, abs_tol=2e-3))
     return "moves through whole periods leave nothing of a wave, and long waves hardly notice them."
 
 
