@@ -140,6 +140,21 @@ def test_what_an_answer_does_to_the_gradient_ends_with_the_check():
     assert torch.is_grad_enabled()
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [
+        torch.inference_mode,
+        lambda: torch.device("meta"),
+        lambda: torch.autocast("cpu", torch.bfloat16),
+    ],
+)
+def test_settings_of_the_program_are_not_the_answers_fault(setting):
+    with setting():
+        for name in ("cosine", "halved", "range_penalty", "readable", "sentence_and_seed"):
+            assert ask(name, SOLUTIONS[name]), name
+            assert not ask(name, lambda *values: 0), name
+
+
 # --- answers that are something else --------------------------------------------------------------
 
 ODD = [math.nan, math.inf, -math.inf, 0.0, 1.0, -1.0, 0.5, 1e-40, 3e38]

@@ -19,6 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dreamlab.support.surroundings import undisturbed
+
 MANY = 10_000  # numbers that are read from an answer which could go on for ever
 STUMBLED = "the check itself stumbled over this answer"
 
@@ -47,8 +49,9 @@ def verdict(check: Callable[[Callable], str]) -> Callable[[Callable], Verdict]:
     @functools.wraps(check)
     def checked(answer: Callable) -> Verdict:
         try:
-            # Whatever an answer does to this setting ends with the check.
-            with torch.enable_grad():
+            # A default device, inference mode and the like are not the answer's fault, and what it
+            # does to such settings itself ends with the check.
+            with undisturbed():
                 return Verdict(True, check(answer))
         except NotYet as problem:
             return Verdict(False, str(problem))
