@@ -292,3 +292,40 @@ def test_nothing_to_show_is_said(folder, tmp_path, capsys):
     with pytest.raises(SystemExit):
         gallery.main([str(tmp_path / folder)])
     assert "no folder" in (said := capsys.readouterr().err) or "was saved by dreamlab" in said
+
+
+def test_what_a_teacher_wrote_into_the_table_stays(handed_in, judge):
+    table = handed_in / "gallery.csv"
+    for _ in range(2):
+        assert gallery.main([str(handed_in)]) == 0
+    assert not (handed_in / "gallery-2.csv").exists()
+    graded = table.read_bytes().replace(b"rank", b"rank,remark") + b"well done"
+    table.write_bytes(graded)
+    assert gallery.main([str(handed_in)]) == 0
+    assert table.read_bytes() == graded and (handed_in / "gallery-2.csv").is_file()
+
+
+def test_no_pupil_is_left_out_in_silence(handed_in, monkeypatch):
+    shutil.copy(handed_in / "bert.png", handed_in / "anna" / "DREAM-001.PNG")
+    shutil.copy(handed_in / "bert.png", handed_in / "bert.PNG")
+    (handed_in / "carl").mkdir()
+    scandir = os.scandir
+
+    def forbidden(path):
+        if Path(path).name == "carl":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", forbidden)
+    entries, problems = gallery.collect(handed_in)
+    assert len(set(names(entries))) == 5 and "bert.png" in names(entries)
+    assert "carl: this folder cannot be read (Permission denied)" in problems
+
+
+@pytest.mark.parametrize("arguments", [["a\0b"], [".", "--out", "a\0b"]])
+def test_a_path_that_cannot_be_is_a_sentence(handed_in, judge, monkeypatch, capsys, arguments):
+    monkeypatch.chdir(handed_in)
+    with pytest.raises(SystemExit):
+        gallery.main(arguments)
+    said = capsys.readouterr().err
+    assert ("null" in said or "no folder" in said) and "\0" not in said

@@ -13,6 +13,7 @@ anything but letters.
 """
 
 import argparse
+import hashlib
 import io
 import math
 import os
@@ -79,12 +80,14 @@ def collect(folder: str | Path) -> tuple[list[Entry], list[str]]:
     folder = user_path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is no folder; give the one with the saved pictures")
-    entries, problems = [], []
-    for path in _files(folder):
+    entries, names, (files, problems) = [], set(), _files(folder)
+    for path in files:
         name = path.relative_to(folder).as_posix()
-        try:
-            if entry := _in_time(path, name):
+        short = re.sub(r"(?i)\.png$", "", name)
+        try:  # anna.PNG may lie beside anna.png
+            if entry := _in_time(path, name if short in names else short):
                 entries.append(entry)
+                names.add(short)
         except Exception as error:  # whatever a file brings about, the others shall be seen
             problems.append(f"{shown(name)}: {shown(str(error) or type(error).__name__)}")
     return entries, problems
@@ -108,14 +111,21 @@ def _in_time(path: Path, name: str) -> Entry | None:
     return result.result()
 
 
-def _files(folder: Path) -> list[Path]:
-    """Every entry below a folder that is neither hidden nor a folder, in order."""
-    found = []
-    for place, folders, files in os.walk(folder):
+def _files(folder: Path) -> tuple[list[Path], list[str]]:
+    """Every entry below a folder that is neither hidden nor a folder, in order, and for each folder
+    that cannot be looked into "FOLDER: why".
+    """
+    found, problems = [], []
+
+    def unreadable(error: OSError) -> None:
+        name = os.path.relpath(error.filename, folder)
+        problems.append(f"{shown(name)}: this folder cannot be read ({error.strerror})")
+
+    for place, folders, files in os.walk(folder, onerror=unreadable):
         links = [name for name in folders if (Path(place) / name).is_symlink()]
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(place) / name for name in files + links if not name.startswith(".")]
-    return sorted(found)
+    return sorted(found), problems
 
 
 def _read(path: Path, name: str) -> Entry | None:
@@ -128,7 +138,7 @@ def _read(path: Path, name: str) -> Entry | None:
     if status.st_size > LARGEST_FILE:
         raise ValueError(f"it has more than {LARGEST_FILE >> 20} MB")
     content = path.read_bytes()
-    return None if _is_ours(path, content) else _entry(re.sub(r"(?i)\.png$", "", name), content)
+    return None if _is_ours(path, content) else _entry(name, content)
 
 
 def _is_ours(path: Path, content: bytes) -> bool:
@@ -222,26 +232,37 @@ def sheet(entries: Sequence[Entry], rows: Sequence[dict[str, Any]]) -> Plot:
     )
 
 
-def _sheet_bytes(plot: Plot) -> bytes:
-    """The sheet as PNG, with our mark at its beginning."""
+def _sheet_bytes(plot: Plot, table: bytes) -> bytes:
+    """The sheet as PNG, with our mark at its beginning, and the digest of the table beside it."""
     mark, buffer = PngInfo(), io.BytesIO()
     mark.add_text(*MARK)
+    mark.add_text("Table", hashlib.sha256(table).hexdigest())
     with Image.open(io.BytesIO(plot.to_png())) as drawn:
         drawn.save(buffer, "png", pnginfo=mark)
     return buffer.getvalue()
 
 
 def _free_stem(out: Path) -> Path:
-    """`gallery`, or `gallery-2`, …, if a file of that name is there that no gallery wrote."""
+    """`gallery`, or `gallery-2`, …: the first under which nothing lies but a sheet and a table as a
+    gallery wrote them. What somebody added to the table is theirs, and stays.
+    """
 
-    def free(path: Path) -> bool:
-        return not os.path.lexists(path) or (
-            path.is_file() and not path.is_symlink() and _is_ours(path, path.read_bytes())
-        )
+    def content(path: Path) -> bytes | None:
+        """What may be written over; None if nothing of ours lies there."""
+        if path.is_symlink() or not path.is_file():
+            return None
+        content = path.read_bytes()
+        return content if _is_ours(path, content) else None
 
     for number in count(1):
         stem = out / ("gallery" if number == 1 else f"gallery-{number}")
-        if free(stem.with_suffix(".png")) and free(stem.with_suffix(".csv")):
+        paths = stem.with_suffix(".png"), stem.with_suffix(".csv")
+        sheet, table = map(content, paths)
+        there = [os.path.lexists(path) for path in paths]
+        if not any(there):
+            return stem
+        digest = hashlib.sha256(table or b"").hexdigest().encode()
+        if sheet and (not there[1] or (table and digest in sheet[:1000])):
             return stem
 
 
@@ -265,9 +286,11 @@ def main(arguments: list[str] | None = None) -> int:
         rows = table(entries, judge)
         out = user_path(options.out or options.folder)
         stem = _free_stem(out)
-        written = write_atomically(stem.with_suffix(".png"), _sheet_bytes(sheet(entries, rows)))
-        write_atomically(stem.with_suffix(".csv"), csv_bytes(rows, COLUMNS))
-    except OSError as error:
+        words = csv_bytes(rows, COLUMNS)
+        drawn = _sheet_bytes(sheet(entries, rows), words)
+        written = write_atomically(stem.with_suffix(".png"), drawn)
+        write_atomically(stem.with_suffix(".csv"), words)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in a path
         parser.error(shown(str(error)))
     print(f"{len(entries)} pictures: {written} and {stem.with_suffix('.csv')}")
     return 0
