@@ -1,4 +1,4 @@
-"""The question that only shape answers, and the pictures to try it on."""
+"""The question that only shape answers, and the drawings to ask it of."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data import renamed
-from dreamlab.picturebook.hands import UNSEEN
 from dreamlab.picturebook.probe import SIDE, TILES, WHOLE, drawn, in_pieces, probe_scenes
 from dreamlab.picturebook.world import (
     BACKGROUNDS,
@@ -16,13 +15,12 @@ from dreamlab.picturebook.world import (
     OBJECTS,
     TEXTURES,
     caption,
-    compose,
     scene_number,
     thing_in,
     variants,
 )
 
-# --- one thing for another ------------------------------------------------------------------------
+# --- one object for another -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -33,17 +31,14 @@ from dreamlab.picturebook.world import (
         ("an orange apple", "apple", "an orange ball", "an orange eye"),
         ("two butterflies at night", "butterfly", "two balls at night", "two eyes at night"),
         ("many red striped fish", "fish", "many red striped balls", "many red striped eyes"),
-        ("a green fish on the sea", "fish", "a green ball on the sea", "a green eye on the sea"),
         ("three hearts and an eye", "heart", "three balls and an eye", "three eyes and an eye"),
-        ("a picture of a grey cloud in the clouds", "cloud",
-         "a picture of a grey ball in the clouds", "a picture of a grey eye in the clouds"),
         ("in the clouds, a  Moon-lit star", "star", "in the clouds, a  Moon-lit ball",
          "in the clouds, a  Moon-lit eye"),
         ("An eye!", "eye", "A ball!", "An eye!"),
         ("a thing above two stars", "star", "a thing above two balls", "a thing above two eyes"),
     ],
 )  # fmt: skip
-def test_one_thing_is_exchanged_and_nothing_else(text, own, ball, eye):
+def test_one_object_is_exchanged_and_nothing_else(text, own, ball, eye):
     assert thing_in(text) == own
     choices = variants(text)
     assert tuple(choices) == OBJECTS
@@ -55,7 +50,7 @@ def test_one_thing_is_exchanged_and_nothing_else(text, own, ball, eye):
     "text",
     ["", "in the clouds", "a thing at night", "nothing in the clouds", "a giraffe", "starlit"],
 )
-def test_a_text_without_a_thing_has_no_variants(text):
+def test_a_text_without_an_object_has_no_variants(text):
     assert thing_in(text) is None
     assert variants(text) == {}
 
@@ -73,7 +68,7 @@ def test_variants_are_what_the_caption_of_another_scene_would_be(index):
 # --- probes ---------------------------------------------------------------------------------------
 
 
-def test_probes_show_every_thing_in_every_way_of_the_world():
+def test_probes_show_every_object_in_every_way_of_the_world():
     scenes = probe_scenes(12)
     assert scenes == probe_scenes(12)
     assert len({scene.seed for scene in scenes}) == len(scenes) == 12 * 25
@@ -84,12 +79,9 @@ def test_probes_show_every_thing_in_every_way_of_the_world():
     assert {scene.background for scene in scenes} == set(BACKGROUNDS)
     assert {scene.items[0].colour for scene in scenes} == set(COLOURS)
     assert {scene.items[0].texture for scene in scenes} == set(TEXTURES)
-    assert all(scene.items[0].count == "one" for scene in scenes)
-
-
-def test_few_probes_still_show_every_thing_equally_often():
-    names = [scene.items[0].object for scene in probe_scenes(frames=5, things=10)]
-    assert sorted(names) == sorted([*OBJECTS, *OBJECTS])
+    assert all(thing_in(caption(scene)) == scene.items[0].object for scene in scenes)
+    few = [scene.items[0].object for scene in probe_scenes(frames=5, things=10)]
+    assert sorted(few) == sorted([*OBJECTS, *OBJECTS])
 
 
 def test_pieces_hold_the_same_pixels_in_another_order():
@@ -103,24 +95,6 @@ def test_pieces_hold_the_same_pixels_in_another_order():
         assert not torch.equal(tiles, whole)
         corner = tiles[0, :, :side, :side]
         grid = whole[0].unfold(1, side, side).unfold(2, side, side)  # (3, rows, columns, s, s)
-        same = (grid == corner[:, None, None]).all(-1).all(-1).all(0)
-        assert same.sum() >= 1  # a tile is a piece of the picture
+        assert (grid == corner[:, None, None]).all(-1).all(-1).all(0).any()
     again = in_pieces(pictures)
     assert all(torch.equal(pieces[name], again[name]) for name in pieces)
-
-
-def test_hands_take_turns():
-    scenes = probe_scenes(1, 4)
-    book, mixed = drawn(scenes), drawn(scenes, (UNSEEN, UNSEEN))
-    assert not torch.equal(book, mixed)
-
-
-def test_frames_cost_few_sentences():
-    scenes = probe_scenes(4)
-    texts = {text for scene in scenes for text in variants(caption(scene)).values()}
-    assert len(texts) == 4 * 25
-
-
-def test_captions_of_probes_name_their_thing():
-    for scene in [*probe_scenes(2), compose("clouds", [("cloud", "grey", "plain", 1)])]:
-        assert thing_in(caption(scene)) == scene.items[0].object

@@ -16,8 +16,8 @@ import sheet
 import train
 from dreamlab.clip import load_clip
 from dreamlab.picturebook.draw import draw
-from dreamlab.picturebook.hands import UNSEEN
 from dreamlab.picturebook.probe import TILES, WHOLE, as_floats, drawn, probe_scenes
+from dreamlab.picturebook.styles import HELD_OUT
 from dreamlab.picturebook.world import OBJECTS, thing_in
 from dreamlab.support.readme import marks
 
@@ -115,7 +115,8 @@ def test_one_command_prints_tables_and_bars_and_writes_them(
     assert first.endswith(f"{END}\nafter\n")
     rows = [line for line in first.split("\n") if line.startswith("|")]
     assert [sum(row.count("|") == n for row in rows) for n in (8, 4)] == [4, 10]
-    for way in (WHOLE, *(f"{side}-px tiles" for side in TILES), score.RANDOM, score.HELD_OUT):
+    tiles = [f"{side}-px tiles" for side in TILES]
+    for way in (WHOLE, *tiles, score.RANDOM_ROW, score.HELD_OUT_ROW):
         assert f"| {way} | " in first
     assert all(row in printed for row in rows)
     verdicts = [line[0] for line in printed.split("\n") if line[:1] in "✓✗" and line]
@@ -144,8 +145,8 @@ def test_bad_options_are_refused_before_anything_is_drawn(
 
 def test_a_held_out_style_is_another_style_than_the_random_ones():
     pictures = score.Pictures.drawn(2, 1)
-    assert torch.equal(pictures.ways[score.HELD_OUT], drawn(pictures.probes, (UNSEEN,)))
-    for one, two in pairwise((WHOLE, score.RANDOM, score.HELD_OUT)):
+    assert torch.equal(pictures.ways[score.HELD_OUT_ROW], drawn(pictures.probes, HELD_OUT))
+    for one, two in pairwise((WHOLE, score.RANDOM_ROW, score.HELD_OUT_ROW)):
         assert pictures.ways[one][0].mean() != pictures.ways[two][0].mean()
 
 
@@ -177,7 +178,7 @@ SMALL = ["--scenes", "3", "--size", "16"]
 
 def test_sheets_of_scenes_and_designs(tmp_path):
     pages = []
-    for extra in ([], ["--hand", "random"], ["--hand", "unseen"], ["--designs"]):
+    for extra in ([], ["--style", "random"], ["--style", "held-out"], ["--designs"]):
         file = tmp_path / "sheet.png"
         sheet.main([str(file), *SMALL, "--columns", "2", *extra])
         pages.append(np.asarray(Image.open(file)))
@@ -193,7 +194,7 @@ def test_sheets_of_scenes_and_designs(tmp_path):
         (["sheet.gif"], "must end in .png or .jpg or .jpeg or .webp, got 'sheet.gif'"),
         (["--seed", "-1"], "--seed: a whole number of at least 0"),
         (["--size", "7"], "--size: a whole number of at least 8"),
-        (["--hand", "mine"], "invalid choice: 'mine'"),
+        (["--style", "mine"], "invalid choice: 'mine'"),
     ],
 )
 def test_a_mistyped_option_is_answered_in_a_sentence(options, words, capsys):

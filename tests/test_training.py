@@ -22,7 +22,7 @@ import model
 import score
 import train
 from dreamlab.clip import load_clip
-from dreamlab.picturebook.hands import BOOK
+from dreamlab.picturebook.styles import BOOK
 from dreamlab.picturebook.world import ATTRIBUTES, Scene, caption, compose, scene_number
 from dreamlab.support.loading import EMBEDDED_FOLDER
 from dreamlab.support.precision import Precision

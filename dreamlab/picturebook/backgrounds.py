@@ -1,4 +1,4 @@
-"""The backgrounds of the picture-book world, and what a hand makes of them."""
+"""The backgrounds of the picture-book world, and how a style changes them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from collections.abc import Iterable
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance
 
-from .hands import RGB, Hand
 from .paint import PAPER, grain, hatching
+from .styles import RGB, Style
 
 
 def gradient(size: int, *stops: RGB | np.ndarray) -> Image.Image:
+    """A vertical gradient through these colours, from top to bottom."""
     t = np.linspace(0, 1, size)
     at = np.linspace(0, 1, len(stops))
     column = np.stack([np.interp(t, at, [stop[i] for stop in stops]) for i in range(3)], axis=1)
@@ -31,6 +32,7 @@ def _hill(rng: np.random.Generator, height: float, bumps: float, amount: float) 
 
 
 def background(name: str, size: int, rng: np.random.Generator) -> Image.Image:
+    """One of `world.BACKGROUNDS` with random details, an RGB image, `size` × `size`."""
     pen: ImageDraw.ImageDraw
 
     def polygon(points: Iterable[tuple[float, float]], fill: RGB | np.ndarray) -> None:
@@ -173,7 +175,7 @@ def background(name: str, size: int, rng: np.random.Generator) -> Image.Image:
     return picture
 
 
-# --- in another hand ------------------------------------------------------------------------------
+# --- in another style -----------------------------------------------------------------------------
 
 
 def _flat(picture: Image.Image, brush: np.random.Generator) -> Image.Image:
@@ -219,10 +221,10 @@ def _image(pixels: np.ndarray) -> Image.Image:
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
 
-def treated(picture: Image.Image, hand: Hand, brush: np.random.Generator) -> Image.Image:
-    """The background as this hand paints it; unchanged by the picture book's own."""
-    if hand.vivid != 1:
-        picture = ImageEnhance.Color(picture).enhance(hand.vivid)
-    if hand.tint is not None:
-        picture = Image.blend(picture, Image.new("RGB", picture.size, hand.tint), 0.14)
-    return picture if hand.ground == "painted" else TREATMENTS[hand.ground](picture, brush)
+def treated(picture: Image.Image, style: Style, brush: np.random.Generator) -> Image.Image:
+    """The background in this style; unchanged by the picture book's own."""
+    if style.vivid != 1:
+        picture = ImageEnhance.Color(picture).enhance(style.vivid)
+    if style.tint is not None:
+        picture = Image.blend(picture, Image.new("RGB", picture.size, style.tint), 0.14)
+    return picture if style.ground == "painted" else TREATMENTS[style.ground](picture, brush)

@@ -1,9 +1,9 @@
-"""Painting a scene of the picture-book world with Pillow, in the hand of any painter.
+"""Draws a scene of the picture-book world with Pillow, in any style.
 
-Every thing is a few polygons in its own unit square (`shapes`). `BODY` polygons carry the thing's
+Every object is a few polygons in its own unit square (`shapes`). `BODY` polygons carry the object's
 colour and texture, the others have inks of their own; a dark outline, a soft light from above and a
-little variation in every colour make it a picture book. Another hand (`hands`) bends the polygons,
-outlines and fills them its own way: same scene and same hand, same picture.
+little variation in every colour make it a picture book. Another style (`styles`) bends, outlines
+and fills the polygons in other ways. Same scene, same size and same style give the same pixels.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from .backgrounds import background, treated
-from .hands import BOOK, Hand
 from .paint import brightness, chalk_cover, contour, filled, inks, mixed, rainbow_bands, textured
 from .shapes import ARCHES, BODY, Points, Shape, shape_of
+from .styles import BOOK, Style
 from .world import Item, Place, Scene
 
-MAX_TILT = 0.6  # radians that a hand turns a thing, beyond the angle that the scene gives it
+MAX_TILT = 0.6  # radians that a style turns an object, beyond the angle that the scene gives it
 
 
-# --- how a hand bends a thing ---------------------------------------------------------------------
+# --- how a style bends an object ------------------------------------------------------------------
 
 
 def _subdivided(points: Points, step: float) -> Points:
@@ -38,7 +38,7 @@ def _subdivided(points: Points, step: float) -> Points:
 
 
 def _wobbled(points: list[Points], amount: float, brush: np.random.Generator) -> list[Points]:
-    """Displaced by a smooth field, the same for every part, so that parts stay together."""
+    """Displaced by a smooth field, the same for every polygon, so that parts stay together."""
     fine = [_subdivided(p, 0.14) for p in points]
     where = np.concatenate(fine)
     waves = brush.normal(0, 1, (8, 2)) * np.array([4.0] * 4 + [13.0] * 4)[:, None]
@@ -48,12 +48,20 @@ def _wobbled(points: list[Points], amount: float, brush: np.random.Generator) ->
     return np.split(moved, np.cumsum([len(p) for p in fine])[:-1])
 
 
-def _warp(shape: Shape, hand: Hand, brush: np.random.Generator) -> np.ndarray:
-    """The projective map, (3, 3), by which this hand stretches, shears and tips a thing."""
-    stretch = brush.uniform(-1, 1) * hand.stretch
-    shear = brush.uniform(-1, 1) * hand.shear
+def _mapped(points: Points, warp: np.ndarray) -> Points:
+    """Points under a projective map, (3, 3)."""
+    if np.array_equal(warp, np.eye(3)):
+        return points
+    mapped = points @ warp[:, :2].T + warp[:, 2]
+    return mapped[:, :2] / mapped[:, 2:]
+
+
+def _random_warp(shape: Shape, style: Style, brush: np.random.Generator) -> np.ndarray:
+    """The projective map, (3, 3), by which a style stretches, shears and tips an object."""
+    stretch = brush.uniform(-1, 1) * style.stretch
+    shear = brush.uniform(-1, 1) * style.shear
     towards = brush.uniform(0, 2 * math.pi)
-    tip = brush.uniform(0, 1) * hand.perspective
+    tip = brush.uniform(0, 1) * style.perspective
     warp = np.array([
         [math.exp(stretch), shear, 0],
         [0, math.exp(-stretch), 0],
@@ -64,25 +72,17 @@ def _warp(shape: Shape, hand: Hand, brush: np.random.Generator) -> np.ndarray:
     return np.diag([1, 1, max(1.0, reach / 1.2)]) @ warp
 
 
-def _mapped(points: Points, warp: np.ndarray) -> Points:
-    if np.array_equal(warp, np.eye(3)):
-        return points
-    far = points @ warp[:, :2].T + warp[:, 2]
-    return far[:, :2] / far[:, 2:]
-
-
 # --- how it draws lines ---------------------------------------------------------------------------
 
 
-def _line_colour(hand: Hand, base: np.ndarray) -> tuple[int, ...]:
-    dark = brightness(base) < 60
-    if hand.line == "chalk":
+def _line_colour(style: Style, base: np.ndarray) -> tuple[int, ...]:
+    if style.line == "chalk":
         return (236, 230, 214)
-    if hand.line == "own" or dark:
+    if style.line == "own" or brightness(base) < 60:
         return contour(base)
-    if hand.line == "deep":
+    if style.line == "deep":
         return tuple((base * 0.6).astype(int))
-    return (24, 22, 26) if hand.line == "black" else (104, 102, 106)
+    return (24, 22, 26) if style.line == "black" else (104, 102, 106)
 
 
 def _dashes(points: np.ndarray, brush: np.random.Generator) -> Iterable[list]:
@@ -95,16 +95,16 @@ def _dashes(points: np.ndarray, brush: np.random.Generator) -> Iterable[list]:
             yield [tuple(p) for p in closed[piece[0] : piece[-1] + 2]]
 
 
-def _outline(
+def _draw_outlines(
     pen: ImageDraw.ImageDraw,
-    parts: Sequence[Points],
-    hand: Hand,
+    polygons: Sequence[Points],
+    style: Style,
     colour: tuple[int, ...],
     width: int,
     brush: np.random.Generator,
 ) -> None:
-    for points in parts:
-        if hand.line == "chalk":
+    for points in polygons:
+        if style.line == "chalk":
             extent = float(np.ptp(points, axis=0).max())
             for dash in _dashes(_subdivided(points, max(2.0, 0.08 * extent)), brush):
                 pen.line(dash, fill=colour, width=width)
@@ -113,41 +113,32 @@ def _outline(
             pen.line([*corners, *corners[:2]], fill=colour, width=width, joint="curve")
 
 
-def _area(points: Points) -> float:
-    x, y = points.T
-    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
-
-
-# --- a thing --------------------------------------------------------------------------------------
+# --- an object ------------------------------------------------------------------------------------
 
 
 @dataclass
-class _Easel:
-    """What a painter has at hand while painting one scene."""
+class _Canvas:
+    """What drawing a scene needs: the pictures so far, and where randomness comes from."""
 
     picture: Image.Image
     labels: Image.Image
-    hand: Hand
-    rng: np.random.Generator  # the scene's own accidents, the same in every hand
-    brush: np.random.Generator  # the hand's
+    style: Style
+    rng: np.random.Generator  # the scene's own, the same in every style
+    brush: np.random.Generator  # the style's
 
 
 @dataclass
-class _Thing:
-    """A thing's polygons, and how they come to lie on the canvas."""
+class _Placed:
+    """An object's polygons, and how they come to lie on the canvas."""
 
-    names: list[str]
-    unit: list[Points]
-    warp: np.ndarray
-    matrix: np.ndarray
+    inks: list[str]
+    unit: list[Points]  # in the unit square
+    warp: np.ndarray  # (3, 3), within the unit square
+    matrix: np.ndarray  # (2, 2), from there to pixels
     centre: tuple[float, float]
 
     def on_canvas(self, polygons: Sequence[Points]) -> list[Points]:
         return [_mapped(p, self.warp) @ self.matrix.T + self.centre for p in polygons]
-
-    def again(self, brush: np.random.Generator) -> list[Points]:
-        """Its polygons as a second stroke would draw them."""
-        return self.on_canvas(_wobbled(self.unit, 0.035, brush))
 
     def to_unit(self) -> np.ndarray:
         """The projective map, (3, 3), from the canvas to the unit square."""
@@ -156,36 +147,39 @@ class _Thing:
         return np.linalg.inv(place @ self.warp)
 
 
-def _posed(easel: _Easel, item: Item, place: Place, design: int) -> _Thing:
-    hand, brush, canvas = easel.hand, easel.brush, easel.picture.width
-    shape = shape_of(item.object, design)
-    angle, warp = place.angle, np.eye(3)
-    if hand != BOOK:
-        angle += float(np.clip(hand.tilt * brush.normal(), -MAX_TILT, MAX_TILT))
-        warp = _warp(shape, hand, brush)
+def _placed(canvas: _Canvas, name: str, place: Place, design: int) -> _Placed:
+    style, brush, side = canvas.style, canvas.brush, canvas.picture.width
+    shape = shape_of(name, design)
+    angle = place.angle + float(np.clip(style.tilt * brush.normal(), -MAX_TILT, MAX_TILT))
+    warp = _random_warp(shape, style, brush)
     c, s = math.cos(angle), math.sin(angle)
     flip = -1.0 if place.mirrored else 1.0
-    matrix = place.radius * canvas * np.array([[c * flip, -s], [s * flip, c]])
+    matrix = place.radius * side * np.array([[c * flip, -s], [s * flip, c]])
     unit = [points for _, points in shape]
-    if hand.wobble:
-        unit = _wobbled(unit, hand.wobble, brush)
-    centre = (place.x * canvas, place.y * canvas)
-    return _Thing([ink for ink, _ in shape], unit, warp, matrix, centre)
+    if style.wobble:
+        unit = _wobbled(unit, style.wobble, brush)
+    return _Placed([ink for ink, _ in shape], unit, warp, matrix, (place.x * side, place.y * side))
 
 
 def _body_tile(
-    easel: _Easel, item: Item, place: Place, base: np.ndarray, thing: _Thing, half: int, design: int
+    canvas: _Canvas,
+    item: Item,
+    place: Place,
+    base: np.ndarray,
+    placed: _Placed,
+    half: int,
+    design: int,
 ) -> Image.Image:
-    """The paint of a thing's body, a square of side 2 `half` about its centre."""
-    hand, size, canvas = easel.hand, 2 * half, easel.picture.width
+    """What fills an object's body: a square of side 2 `half` about its centre."""
+    style, size, side = canvas.style, 2 * half, canvas.picture.width
     if item.colour:
-        tile = textured(base, item.texture, size, place.radius * canvas, canvas, easel.rng)
-    elif hand == BOOK:
+        tile = textured(base, item.texture, size, place.radius * side, side, canvas.rng)
+    elif style == BOOK:
         return _book_rainbow(size, place.angle)
     else:
-        corner = [int(v) - half for v in thing.centre]
-        tile = _rainbow(design, size, thing.to_unit(), corner)
-    return Image.fromarray(filled(tile, hand.fill, canvas, easel.brush))
+        corner = [int(v) - half for v in placed.centre]
+        tile = _rainbow(design, size, placed.to_unit(), corner)
+    return Image.fromarray(filled(tile, style.fill, side, canvas.brush))
 
 
 def _book_rainbow(size: int, angle: float) -> Image.Image:
@@ -206,122 +200,131 @@ def _rainbow(design: int, size: int, to_unit: np.ndarray, corner: Sequence[int])
 
 
 def _hides(picture: Image.Image, box: tuple[int, ...], base: np.ndarray) -> bool:
-    """Whether the ground in this box has nearly the thing's own colour."""
+    """Whether the background in this box has nearly the object's own colour."""
     side = picture.width
     inside = (max(box[0], 0), max(box[1], 0), min(box[2], side), min(box[3], side))
     mean = picture.resize((1, 1), Image.Resampling.BOX, inside).getpixel((0, 0))
     return float(np.abs(np.array(mean) - base).sum()) < 150
 
 
-def _stamp(
-    easel: _Easel, index: int, item: Item, place: Place, base: np.ndarray, design: int
+def _area(points: Points) -> float:
+    x, y = points.T
+    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
+
+
+def _draw_object(
+    canvas: _Canvas, index: int, item: Item, place: Place, base: np.ndarray, design: int
 ) -> None:
-    picture, hand, brush = easel.picture, easel.hand, easel.brush
-    canvas = picture.width
-    radius = place.radius * canvas
-    thing = _posed(easel, item, place, design)
-    names, parts = thing.names, thing.on_canvas(thing.unit)
-    bodies = [points for ink, points in zip(names, parts, strict=True) if ink == BODY]
+    picture, style, brush = canvas.picture, canvas.style, canvas.brush
+    side = picture.width
+    radius = place.radius * side
+    placed = _placed(canvas, item.object, place, design)
+    polygons = placed.on_canvas(placed.unit)
+    parts = list(zip(placed.inks, polygons, strict=True))
+    bodies = [points for ink, points in parts if ink == BODY]
 
     half = math.ceil(radius * 1.1)
-    if hand != BOOK:
-        reach = max(np.abs(points - thing.centre).max() for points in bodies)
-        half = max(half, 1 + math.ceil(reach))
-    left, top = int(thing.centre[0]) - half, int(thing.centre[1]) - half
+    if style != BOOK:
+        half = max(half, 1 + math.ceil(max(np.abs(p - placed.centre).max() for p in bodies)))
+    left, top = int(placed.centre[0]) - half, int(placed.centre[1]) - half
     box = (left, top, left + 2 * half, top + 2 * half)
-    ground = picture.crop(box) if hand.fill == "chalk" else None
+    ground = picture.crop(box) if style.fill == "chalk" else None
 
-    weight = hand.outline
+    weight = style.outline
     if not weight and _hides(picture, box, base):
         weight = 0.6  # without a line nobody would see it
-    thin = min(0.05 * radius, 0.012 * canvas)
+    thin = min(0.05 * radius, 0.012 * side)
     width = max(1, round(thin) * 2 if weight == 1 else round(2 * thin * weight))
-    colour = _line_colour(hand, base)
+    colour = _line_colour(style, base)
     pen = ImageDraw.Draw(picture)
-    for stroke in range(hand.strokes if weight else 0):
-        _outline(pen, thing.again(brush) if stroke else parts, hand, colour, width, brush)
-    label_pen = ImageDraw.Draw(easel.labels)
-    for points in parts:
+    for stroke in range(style.strokes if weight else 0):
+        again = placed.on_canvas(_wobbled(placed.unit, 0.035, brush)) if stroke else polygons
+        _draw_outlines(pen, again, style, colour, width, brush)
+    label_pen = ImageDraw.Draw(canvas.labels)
+    for points in polygons:
         label_pen.polygon([tuple(p) for p in points], fill=index)
 
-    ink_of = inks(base, hand.inks)
-    if hand.fill == "silhouette":
+    ink_of = inks(base, style.inks)
+    if style.fill == "silhouette":
         ink_of = dict.fromkeys(ink_of, contour(base))
 
-    def fill(which: range) -> None:
-        for ink, points in ((names[i], parts[i]) for i in which if names[i] != BODY):
+    def draw_details(parts: Iterable[tuple[str, Points]]) -> None:
+        for ink, points in parts:
+            if ink == BODY:
+                continue
             pen.polygon([tuple(p) for p in points], fill=ink_of[ink])
             solid = ink not in ("line", "tone") and _area(points) > 12 * width**2
-            if hand.details and weight and solid:
-                _outline(pen, [points], hand, colour, max(1, width // 2), brush)
+            if style.details and weight and solid:
+                _draw_outlines(pen, [points], style, colour, max(1, width // 2), brush)
 
-    # What lies before the first body polygon is behind it, the rest is in front.
-    first = names.index(BODY)
-    fill(range(first))
+    # What comes before the first body polygon lies behind it, the rest in front.
+    first = placed.inks.index(BODY)
+    draw_details(parts[:first])
     mask = Image.new("L", (2 * half, 2 * half))
     mask_pen = ImageDraw.Draw(mask)
     for points in bodies:
         mask_pen.polygon([(x - left, y - top) for x, y in points], fill=255)
-    tile = _body_tile(easel, item, place, base, thing, half, design)
+    tile = _body_tile(canvas, item, place, base, placed, half, design)
     if ground is not None:
-        cover = chalk_cover(np.asarray(tile), canvas, brush)
+        cover = chalk_cover(np.asarray(tile), side, brush)
         tile = Image.composite(tile, ground, Image.fromarray(cover))
     picture.paste(tile, (left, top), mask)
-    fill(range(first, len(names)))
+    draw_details(parts[first:])
 
 
 # --- scenes ---------------------------------------------------------------------------------------
 
 
-def _pixel_art(picture: Image.Image, labels: Image.Image, scene: Scene, hand: Hand, size: int):
-    """Both again, in squares so large that the smallest thing is `hand.pixels` of them wide."""
+def _pixelated(
+    picture: Image.Image, labels: Image.Image, scene: Scene, pixels: int, size: int
+) -> tuple[Image.Image, Image.Image]:
+    """Both in squares so large that the smallest object is `pixels` of them wide."""
     radii = [place.radius for item in scene.items for place in item.places]
-    n = round(hand.pixels / (2 * min(radii, default=0.4)))
+    n = round(pixels / (2 * min(radii, default=0.4)))
     n = min(max(n, 20), max(8, round(0.7 * size)))
     coarse = picture.resize((n, n), Image.Resampling.BOX)
     coarse = coarse.quantize(24, Image.Quantize.FASTOCTREE).convert("RGB")
     few = labels.resize((n, n), Image.Resampling.NEAREST)
-    return tuple(im.resize((size, size), Image.Resampling.NEAREST) for im in (coarse, few))
+    nearest = Image.Resampling.NEAREST
+    return coarse.resize((size, size), nearest), few.resize((size, size), nearest)
 
 
 def draw_with_labels(
-    scene: Scene, size: int = 192, hand: Hand = BOOK
+    scene: Scene, size: int = 192, style: Style = BOOK
 ) -> tuple[Image.Image, Image.Image]:
-    """The picture, and who owns each pixel: 0 the background, 1 and 2 the scene's items.
+    """The picture, and what each pixel shows: 0 the background, 1 and 2 the scene's items.
 
     Args:
-        scene: what to paint.
-        size: side in pixels; painted at twice that and reduced, so edges are antialiased.
-        hand: how to paint it; the picture book's own hand by default.
+        scene: what to draw.
+        size: side in pixels; drawn at twice that and reduced, so edges are antialiased.
+        style: how to draw it; the picture book's own style by default.
 
     Returns:
         An RGB image and an L image, both `size` × `size`.
+
+    Raises:
+        ValueError: `size` is below 8.
+        TypeError: `style` is not a `Style`.
     """
     if size < 8:
         raise ValueError(f"size is a side in pixels, at least 8, got {size}")
-    if not isinstance(hand, Hand):
-        raise TypeError(f"hand is a Hand, such as BOOK, UNSEEN or random_hand(rng), got {hand!r}")
+    if not isinstance(style, Style):
+        raise TypeError(f"style is a Style, such as BOOK or HELD_OUT, got {style!r}")
     rng = np.random.default_rng([2, scene.seed])
-    brush = np.random.default_rng([3, scene.seed])  # what a hand adds leaves the scene's own alone
-    picture = treated(background(scene.background, 2 * size, rng), hand, brush)
+    brush = np.random.default_rng([3, scene.seed])  # of its own, so that a style changes no colour
+    picture = treated(background(scene.background, 2 * size, rng), style, brush)
     labels = Image.new("L", picture.size)
-    easel = _Easel(picture, labels, hand, rng, brush)
+    canvas = _Canvas(picture, labels, style, rng, brush)
     for index, item in enumerate(scene.items, start=1):
         base = mixed(item.colour or "white", rng)
-        design = int(brush.choice(hand.designs))
+        design = int(brush.choice(style.designs))
         for place in item.places:
-            _stamp(easel, index, item, place, base, design)
-    if hand.pixels:
-        return _pixel_art(picture, labels, scene, hand, size)
+            _draw_object(canvas, index, item, place, base, design)
+    if style.pixels:
+        return _pixelated(picture, labels, scene, style.pixels, size)
     return picture.reduce(2), labels.resize((size, size), Image.Resampling.NEAREST)
 
 
-def draw(scene: Scene, size: int = 192, hand: Hand = BOOK) -> Image.Image:
-    """The picture of a scene, RGB, `size` × `size` pixels; same scene, same hand, same pixels."""
-    return draw_with_labels(scene, size, hand)[0]
-
-
-def alone(name: str, colour: str = "red", texture: str = "plain", seed: int = 0) -> Scene:
-    """One large upright thing in the middle of a plain background."""
-    place = Place(0.5, 0.5, 0.4, 0.0, False)
-    return Scene("plain", (Item(name, colour, texture, (place,)),), seed)
+def draw(scene: Scene, size: int = 192, style: Style = BOOK) -> Image.Image:
+    """The picture of a scene, RGB, `size` × `size` pixels; see `draw_with_labels`."""
+    return draw_with_labels(scene, size, style)[0]

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .hands import RGB
+from .styles import RGB
 
 # Hue, saturation and value, each a middle and a spread: "red" is a family, not one triple.
 PAINT: dict[str, tuple[float, float, float, float, float, float]] = {
@@ -63,7 +63,7 @@ def contour(base: np.ndarray) -> tuple[int, ...]:
     return (225, 222, 214) if brightness(base) < 60 else tuple((base * 0.32).astype(int))
 
 
-def inks(base: np.ndarray, hand_inks: tuple[tuple[str, RGB], ...] = ()) -> dict[str, tuple]:
+def inks(base: np.ndarray, own_inks: tuple[tuple[str, RGB], ...] = ()) -> dict[str, tuple]:
     """Every ink of a thing whose body has this colour.
 
     `shade` is a darker body; `tone` another tone of it and `line` a strong one, on any colour.
@@ -71,7 +71,7 @@ def inks(base: np.ndarray, hand_inks: tuple[tuple[str, RGB], ...] = ()) -> dict[
     dark = brightness(base) < 60
     return {
         **INK,
-        **dict(hand_inks),
+        **dict(own_inks),
         "shade": tuple((base * 0.7).astype(int)),
         "tone": tuple((base + (255 - base) * 0.3 if dark else base * 0.74).astype(int)),
         "line": contour(base),
@@ -137,7 +137,7 @@ def grain(
 ) -> np.ndarray:
     """A piece of paper's grain or of slanted strokes, (size, size), mean 0, spread 1.
 
-    Its scale is a part of the picture, not of the thing: a painter has one sheet and one crayon.
+    Its scale is a part of the picture, not of the thing: all of it is drawn on one sheet.
     """
     at = (np.arange(size) * 180 / canvas).astype(int)
     dy, dx = brush.integers(512, size=2)
@@ -219,7 +219,7 @@ FILL: dict[str, Fill] = {
 
 
 def filled(tile: np.ndarray, fill: str, canvas: int, brush: np.random.Generator) -> np.ndarray:
-    """The tile as a hand fills it, as bytes."""
+    """A tile filled in the way of `FILL`, as bytes."""
     return np.clip(FILL[fill](tile, canvas, brush), 0, 255).astype(np.uint8)
 
 

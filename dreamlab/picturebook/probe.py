@@ -1,4 +1,4 @@
-"""Pictures to try a CLIP's eye for shape on: drawings of one thing, whole and in pieces.
+"""Drawings that test whether a CLIP knows objects by their shape: whole, and cut into tiles.
 
 The question is which thing it is, among 25 captions that differ in the thing alone
 (`world.variants`); colour, texture and background do not answer it, and chance is 4 %. Tiles in
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..clip import resize
 from .draw import draw
-from .hands import BOOK, Hand
+from .styles import BOOK, Style
 from .world import BACKGROUNDS, COLOURS, OBJECTS, TEXTURES, Scene, compose
 
 TEST_SEED = 900  # of series that no training draws
@@ -48,10 +48,9 @@ def probe_scenes(frames: int = 2, things: int = len(OBJECTS)) -> list[Scene]:
     return scenes
 
 
-def drawn(scenes: Sequence[Scene], hands: Sequence[Hand] = (BOOK,), size: int = 96) -> Tensor:
-    """Drawings as a tensor (n, 3, size, size) in [0, 1]; hands take turns."""
-    pictures = [draw(scene, size, hands[i % len(hands)]) for i, scene in enumerate(scenes)]
-    return as_floats(np.stack([np.asarray(picture) for picture in pictures]))
+def drawn(scenes: Sequence[Scene], style: Style = BOOK) -> Tensor:
+    """Drawings as a tensor (n, 3, 96, 96) in [0, 1]."""
+    return as_floats(np.stack([np.asarray(draw(scene, 96, style)) for scene in scenes]))
 
 
 def as_floats(pictures: np.ndarray) -> Tensor:
@@ -74,15 +73,14 @@ def shuffle_tiles(pictures: Tensor, side: int, generator: torch.Generator) -> Te
     return F.fold(shuffled, (height, width), side, stride=side)
 
 
-def in_pieces(pictures: Tensor, tiles: Sequence[int] = TILES, seed: int = 0) -> dict[str, Tensor]:
+def in_pieces(pictures: Tensor, tiles: Sequence[int] = TILES) -> dict[str, Tensor]:
     """The same pictures whole and in tiles, by name: {"whole": …, "16-px tiles": …, …}.
 
     Args:
         pictures: (n, 3, h, w) in [0, 1].
         tiles: their sides in pixels, once the picture is brought to 64 px.
-        seed: of the disorder.
     """
     small = resize(pictures, SIDE).clamp(0, 1)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(0)
     shuffled = {f"{side}-px tiles": shuffle_tiles(small, side, generator) for side in tiles}
     return {WHOLE: small, **shuffled}

@@ -7,6 +7,8 @@ with the ink `BODY` carry the object's colour and texture, the others have inks 
 The steps of `APPEND` add corners to the outline, those of `CHANGE` transform all corners so far. An
 outline is an (n, 2) array of corners; the last joins the first. Coordinates are those of the
 object's unit square, −1…1, x to the right and y down; angles are in radians, clockwise.
+
+Numbers keep all their digits: Pillow cuts corners to whole pixels, so the last bit can move one.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ Points = np.ndarray  # (n, 2)
 Shape = list[tuple[str, Points]]  # ink, outline
 
 BODY = "body"
-KEPT_DESIGN = 3
+HELD_OUT_DESIGN = 3
 """The design of every object that no training sees."""
 
 
@@ -59,7 +61,8 @@ def _arc(
     cx: float, cy: float, rx: float, ry: float, start: float, stop: float, n: int = 26
 ) -> Points:
     """Part of an ellipse; start and stop in turns, from three o'clock."""
-    return _polar(1, np.linspace(start, stop, n) * 2 * math.pi) * (rx, ry) + (cx, cy)
+    t = np.linspace(min(start, stop), max(start, stop), n)[:: 1 if start <= stop else -1]
+    return _polar(1, t * 2 * math.pi) * (rx, ry) + (cx, cy)
 
 
 def _star(tips: int, outer: float, inner: float) -> Points:
@@ -68,19 +71,18 @@ def _star(tips: int, outer: float, inner: float) -> Points:
     return _polar(np.where(i % 2 == 0, outer, inner), i / tips * math.pi - math.pi / 2)
 
 
-def _spiral(inner: float, outer: float, start: float, stop: float, n: int) -> Points:
-    """Archimedes' spiral, radius `inner` at 0 and `outer` at `stop` turns, drawn from `start`."""
+def _spiral(inner: float, growth: float, start: float, stop: float, n: int) -> Points:
+    """Archimedes' spiral, drawn from angle `start` to `stop`, where its radius has grown."""
     t = np.linspace(start, stop, n)
-    return _polar(inner + (outer - inner) * t / stop, t * 2 * math.pi)
+    return _polar(inner + growth * t / stop, t)
 
 
 def _stroke(line: Points, *widths: float) -> Points:
-    """The outline of an open line that is so wide, at equal steps from its start to its end."""
-    at, known = np.linspace(0, 1, len(line)), np.linspace(0, 1, len(widths))
+    """The outline of an open line of one width, from one width to another, or of one per point."""
+    width = np.linspace(widths[0], widths[-1], len(line)) if len(widths) < 3 else np.array(widths)
     step = np.gradient(line, axis=0)
-    half = np.interp(at, known, widths)[:, None] / 2
     normal = np.stack([-step[:, 1], step[:, 0]], axis=1)
-    normal *= half / np.linalg.norm(normal, axis=1, keepdims=True)
+    normal *= width[:, None] / 2 / np.linalg.norm(normal, axis=1, keepdims=True)
     return np.concatenate([line + normal, (line - normal)[::-1]])
 
 

@@ -156,6 +156,12 @@ def compose(
     return Scene(background, tuple(items), seed)
 
 
+def centred(name: str, colour: str = "red", texture: str = "plain", *, seed: int = 0) -> Scene:
+    """One large upright object in the middle of a plain background."""
+    place = Place(0.5, 0.5, 0.4, 0.0, False)
+    return Scene("plain", (Item(name, colour, texture, (place,)),), seed)
+
+
 def random_scene(rng: np.random.Generator) -> Scene:
     """A scene from anywhere in the world: 64 % one kind of thing, 30 % two kinds, 6 % none."""
     background = str(rng.choice(tuple(BACKGROUNDS)))

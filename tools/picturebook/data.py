@@ -23,7 +23,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from dreamlab.picturebook.draw import draw_with_labels
-from dreamlab.picturebook.hands import BOOK, Hand, random_hand
+from dreamlab.picturebook.styles import BOOK, Style, random_style
 from dreamlab.picturebook.world import ATTRIBUTES, OBJECTS, Scene, caption, scene_number
 from dreamlab.support.files import write_atomically
 
@@ -107,10 +107,10 @@ def false_captions(scene: Scene, rng: np.random.Generator) -> list[str]:
 # --- paintings ------------------------------------------------------------------------------------
 
 
-def style_of(seed: int, index: int, many_styles: bool) -> Hand:
+def style_of(seed: int, index: int, many_styles: bool) -> Style:
     """The style of scene `index` of a series: the picture book's own, or one of many."""
     rng = np.random.default_rng([seed, index, 2])
-    return random_hand(rng) if many_styles and rng.random() >= BOOK_SHARE else BOOK
+    return random_style(rng) if many_styles and rng.random() >= BOOK_SHARE else BOOK
 
 
 def _paint(job: tuple[int, int, bool]) -> tuple[np.ndarray, np.ndarray, list[str], list[int]]:

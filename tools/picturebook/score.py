@@ -30,8 +30,8 @@ from torch import Tensor
 
 from dreamlab.clip import Clip, load_clip
 from dreamlab.picturebook.draw import draw
-from dreamlab.picturebook.hands import BOOK, UNSEEN, Hand, random_hand
 from dreamlab.picturebook.probe import TEST_SEED, WHOLE, as_floats, in_pieces, probe_scenes
+from dreamlab.picturebook.styles import BOOK, HELD_OUT, Style, random_style
 from dreamlab.picturebook.world import (
     ATTRIBUTES,
     OBJECTS,
@@ -49,7 +49,7 @@ from train import PLANS
 RETRIEVAL = 1000
 BATCH = 100  # pictures encoded at a time
 ATTACKED = 200  # pictures that the adversary changes
-RANDOM, HELD_OUT = "styles of the training", "held-out style"
+RANDOM_ROW, HELD_OUT_ROW = "styles of the training", "held-out style"
 TILES_8 = "8-px tiles"
 FILES = (README, EMBEDDED_FOLDER / "README.md")
 PART = "scores"
@@ -70,7 +70,7 @@ def test_scenes(n: int = 2000) -> list[Scene]:
     return list(seen.values())
 
 
-def _draw(job: tuple[Scene, Hand]) -> np.ndarray:
+def _draw(job: tuple[Scene, Style]) -> np.ndarray:
     return np.asarray(draw(job[0], 96, job[1]))
 
 
@@ -89,13 +89,14 @@ class Pictures:
         every, probes = test_scenes(scenes), probe_scenes(frames)
         rng = np.random.default_rng([TEST_SEED, 4])
         jobs = [(scene, BOOK) for scene in every + probes]
-        jobs += [(scene, random_hand(rng)) for scene in probes]
-        jobs += [(scene, UNSEEN) for scene in probes]
+        jobs += [(scene, random_style(rng)) for scene in probes]
+        jobs += [(scene, HELD_OUT) for scene in probes]
         with ProcessPoolExecutor() as pool:
             drawn = as_floats(np.stack(list(pool.map(_draw, jobs, chunksize=50))))
         sizes = [len(every)] + [len(probes)] * 3
         drawings, book, random, held_out = drawn.split(sizes)
-        return cls(every, drawings, probes, in_pieces(book) | {RANDOM: random, HELD_OUT: held_out})
+        ways = in_pieces(book) | {RANDOM_ROW: random, HELD_OUT_ROW: held_out}
+        return cls(every, drawings, probes, ways)
 
 
 def questions(clip: Clip, scenes: Sequence[Scene]) -> tuple[Tensor, Tensor]:
@@ -256,7 +257,7 @@ BARS: dict[str, tuple[tuple[str, str, float], ...]] = {
         (WHOLE, "at least", 0.97),
         ("16-px tiles", "at most", 0.20),
         (TILES_8, "at most", 0.08),
-        (HELD_OUT, "at least", 0.80),
+        (HELD_OUT_ROW, "at least", 0.80),
         ("colour", "at least", 0.981),
         ("texture", "at least", 0.854),
         ("count", "at least", 0.945),

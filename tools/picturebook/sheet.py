@@ -1,6 +1,6 @@
 """Draw scenes of the picture-book world, or all designs of its objects, on one sheet.
 
-python tools/picturebook/sheet.py sheet.png --seed 3 --hand random
+python tools/picturebook/sheet.py sheet.png --seed 3 --style random
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from dreamlab.picturebook.draw import alone, draw
-from dreamlab.picturebook.hands import BOOK, UNSEEN, random_hand
+from dreamlab.picturebook.draw import draw
 from dreamlab.picturebook.shapes import DESIGNS
-from dreamlab.picturebook.world import COLOURS, caption, scene_number
+from dreamlab.picturebook.styles import BOOK, HELD_OUT, random_style
+from dreamlab.picturebook.world import COLOURS, caption, centred, scene_number
 from dreamlab.support.console import exit_on_user_error, file_named, print_plainly, whole
 from dreamlab.support.files import write_atomically
 
@@ -48,18 +48,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add("--size", type=whole(8), help="side of a picture; 160 px, 96 with --designs")
     add("--seed", type=whole(0), default=0)
     words = "the picture book's, a random one each time, the one held out from training"
-    add("--hand", choices=("book", "random", "unseen"), default="book", help=words)
+    add("--style", choices=("book", "random", "held-out"), default="book", help=words)
     add("--designs", action="store_true", help="every design of every object instead of scenes")
     print_plainly()
     options = parser.parse_args(arguments)
     rng = np.random.default_rng(options.seed)
-    styles = {"book": lambda: BOOK, "unseen": lambda: UNSEEN, "random": lambda: random_hand(rng)}
-    style, size = styles[options.hand], options.size or (96 if options.designs else 160)
+    styles = {
+        "book": lambda: BOOK,
+        "held-out": lambda: HELD_OUT,
+        "random": lambda: random_style(rng),
+    }
+    style, size = styles[options.style], options.size or (96 if options.designs else 160)
     if options.designs:
-        hand, designs = style(), range(len(next(iter(DESIGNS.values()))))
+        own, designs = style(), range(len(next(iter(DESIGNS.values()))))
         objects = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(DESIGNS)}
         pictures = [
-            draw(alone(name, colour, seed=i), size, replace(hand, designs=(k,)))
+            draw(centred(name, colour, seed=i), size, replace(own, designs=(k,)))
             for i, (name, colour) in enumerate(objects.items())
             for k in designs
         ]
