@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))
 from dreamlab.support.files import write_atomically  # noqa: E402 - it needs nothing but Python
 
+README = ROOT / "README.md"
 CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 APPENDICES = sorted((ROOT / "notebooks").glob("[A-Z]_*.ipynb"))
 NOTEBOOKS = [*CHAPTERS, *APPENDICES]
@@ -28,3 +29,32 @@ def rewrite(files: Mapping[Path, str]) -> Iterator[Path]:
         if text != path.read_text("utf-8"):
             write_atomically(path, text)
             yield path
+
+
+def with_block(text: str, name: str, block: str) -> str:
+    """The text with `block` between its lines `<!-- NAME:begin -->` and `<!-- NAME:end -->`.
+
+    Raises:
+        ValueError: it has not both lines, once each and in their order.
+    """
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    if not (text.count(begin) == text.count(end) == 1 and text.index(begin) < text.index(end)):
+        raise ValueError(f"there must be a line {begin} and, below it, {end}, each once")
+    return f"{text.partition(begin)[0]}{begin}\n{block}\n{end}{text.partition(end)[2]}"
+
+
+def put_block(path: Path, name: str, block: str) -> None:
+    """Write `block` into the file, see `with_block`."""
+    write_atomically(path, with_block(path.read_text("utf-8"), name, block))
+
+
+def check_block(path: Path, name: str) -> None:
+    """Raise before hours of work if there is nowhere to write to.
+
+    Raises:
+        ValueError, OSError: as `put_block` would.
+    """
+    try:
+        with_block(path.read_text("utf-8"), name, "")
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None

@@ -1,1 +1,1 @@
-"""What a second CLIP thinks of the pictures, over many dreams at once, and how fast a step is."""
+"""What a second CLIP thinks of the pictures, over many dreams at once."""

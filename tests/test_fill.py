@@ -1,0 +1,205 @@
+"""What texts repeat is what its home says: measured numbers, minutes, the repository's address."""
+
+import re
+import subprocess
+import sys
+
+import fill
+import nbformat
+import pytest
+import yaml
+from chapters import NOTEBOOKS, ROOT, cells
+from course_files import put_block, with_block
+from test_project import load_pyproject, project_files
+
+import dreamlab
+
+FORK = "https://github.com/some-teacher/my.fork"
+FILES = fill.filled(fill.current_address())
+FORKED = fill.filled(FORK)
+
+TABLE = """Before.
+<!-- ladder:begin -->
+| rung | judge score | gain | top |
+| --- | ---: | --- | ---: |
+| raw | 0.31 [0.28, 0.34] |  | 18 % [9, 32] |
+| full | 0.54 [0.52, 0.56] | -0.003 [-0.012, 0.005] | 92.5% (0.60) |
+
+Words about 7 things.
+
+| model | count |
+|---|---|
+| small | 84.3% |
+<!-- ladder:end -->
+"""
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_text_repeats_what_its_home_says(path):
+    assert path.read_text("utf-8") == FILES[path], "run `python tools/fill.py`"
+    # In Markdown such a line would be a paragraph of its own.
+    assert not re.search(r'^\s*"?\s*<!-- =', FILES[path], re.MULTILINE)
+
+
+# --- blocks and numbers -----------------------------------------------------------------------
+
+
+def test_a_block_is_replaced_between_its_marks(tmp_path):
+    path = tmp_path / "a.md"
+    path.write_text("a\n<!-- x:begin -->\nold\n<!-- x:end -->\nb\n", "utf-8")
+    put_block(path, "x", r"new \1")
+    assert path.read_text("utf-8") == "a\n<!-- x:begin -->\nnew \\1\n<!-- x:end -->\nb\n"
+    begin, end = "<!-- y:begin -->", "<!-- y:end -->"
+    for text in ("", begin, f"{end}\n{begin}", f"{begin}{end}" * 2):
+        with pytest.raises(ValueError, match="y:begin"):
+            with_block(text, "y", "new")
+
+
+def test_a_number_has_a_table_a_row_and_a_column():
+    assert fill.read_tables(TABLE) == {
+        ("ladder", "raw", "judge score"): 0.31,
+        ("ladder", "raw", "top"): 18,
+        ("ladder", "full", "judge score"): 0.54,
+        ("ladder", "full", "gain"): -0.003,
+        ("ladder", "full", "top"): 92.5,
+        ("ladder", "small", "count"): 84.3,
+    }
+    own = {name for name, *_ in fill.read_tables((ROOT / "README.md").read_text("utf-8"))}
+    assert own >= {"scores", "ablation"}
+
+
+@pytest.mark.parametrize(
+    ("mark", "right"),
+    [
+        ("ladder | raw | top : %", "18 %"),
+        ("ladder | raw | judge score : .2", ".31"),
+        ("ladder | raw | judge score : .1f", "0.3"),
+        ("ladder | full | gain : .3", "−.003"),
+        ("ladder | full | judge score minus ladder | raw | judge score : .2", ".23"),
+    ],
+)
+def test_a_wrong_number_is_put_right(mark, right):
+    filled = fill.fill_numbers(f"It is <!-- = {mark} -->7<!-- = --> so.", fill.read_tables(TABLE))
+    assert filled == f"It is <!-- = {mark} -->{right}<!-- = --> so."
+
+
+def test_a_place_that_no_table_has_is_named():
+    with pytest.raises(ValueError, match=r"ladder \| raw \| speed"):
+        fill.fill_numbers("<!-- = ladder | raw | speed : .2 -->1<!-- = -->", {})
+
+
+# --- minutes ----------------------------------------------------------------------------------
+
+NOTES = """**Minutes**
+
+| section | minutes |
+|---|---|
+| One | 3, and what it takes |
+| Two | 4 |
+| Play | 10, more if you let them |
+| Exercises 1 to 2 | 1 + 1; the first is enough |
+"""
+MAP = "## The map\n\n| [9 · A](09_a.ipynb) | Why? | 1 |\n| 10 · this one | How? | 1 |"
+
+
+def book(notes: str, name: str, *exercises: int) -> nbformat.NotebookNode:
+    texts = [f"# {name} · A\n\n| | |\n|---|---|\n| **Time** | a while |\n| **You need** | - |", MAP]
+    texts += [f"### 1 · A\n\n●○○ · {n} minutes\n\nDo it." for n in exercises]
+    return nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_markdown_cell(t) for t in [*texts, notes]]
+    )
+
+
+def test_minutes_are_added_up_and_told_everywhere():
+    nb = book(NOTES, "9", 5, 15)
+    own = fill.read_minutes(nb)
+    assert (own.read, own.play, own.exercises, own.all) == (7, 10, (5, 15), 37)
+    appendix = fill.read_minutes(book(NOTES.replace("| Play", "| Three"), "A"))
+    assert str(appendix) == "17 minutes: 17 to read and run", "it needs no Play and no exercises"
+    chapters = {"9": own, "10": fill.Minutes(1, 2, (3,)), "A": appendix}
+    fill.fill_minutes(nb, own, chapters)
+    assert (
+        "| **Time** | 37 minutes: 7 to read and run, 10 to play, 20 for the exercises |"
+        in nb.cells[0].source
+    )
+    assert nb.cells[1].source == MAP.replace("Why? | 1", "Why? | 37").replace("w? | 1", "w? | 6")
+    assert "| Exercises 1 to 2 | 5 + 15; the first is enough |" in nb.cells[-1].source
+    table = fill.minutes_table(chapters)
+    assert "| 9 | 7 | 10 | 5 + 15 | 37 |" in table and "| all chapters | | | | 43 |" in table
+
+
+@pytest.mark.parametrize(
+    ("notes", "words"),
+    [("**Minutes**: some", "no table"), (NOTES.replace("| Play", "| Game"), "no row 'Play'")],
+)
+def test_a_chapter_without_minutes_is_told_so(notes, words):
+    with pytest.raises(ValueError, match=words):
+        fill.read_minutes(book(notes, "9"))
+
+
+# --- the address ------------------------------------------------------------------------------
+
+
+def test_a_fork_is_written_everywhere_and_no_other_file_knows_the_address():
+    """An address that is not rewritten would be forgotten after a fork."""
+    address = fill.current_address()
+    changed = {path for path in FORKED if FORKED[path] != FILES[path]}
+    others = {ROOT / "README.md", ROOT / "CITATION.cff", ROOT / "pyproject.toml"}
+    assert changed == {*NOTEBOOKS, *others}
+    for path in changed:
+        assert "some-teacher/my.fork" in FORKED[path] and address not in FORKED[path], path.name
+    assert not [
+        path.name
+        for path in project_files()
+        if path not in changed and address.encode() in path.read_bytes()
+    ]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_chapter_has_badges_under_its_title_and_installs_from_the_fork(path):
+    nb = nbformat.reads(FORKED[path], as_version=4)
+    title, blank, badges, *_ = nb.cells[0].source.split("\n")
+    assert title.startswith("# ") and not blank
+    assert f"github/some-teacher/my.fork/blob/main/notebooks/{path.name})" in badges
+    assert f"labpath=notebooks%2F{path.name})" in badges
+    assert f"git+{FORK}" in cells(nb, "code")[0][1].source
+
+
+@pytest.mark.parametrize(
+    "address", ["https://gitlab.com/a/b", "github.com/a/b", "git@github.com:a/b"]
+)
+def test_an_address_that_colab_cannot_open_is_refused_and_nothing_written(
+    address, capsys, monkeypatch
+):
+    monkeypatch.setattr(fill, "rewrite", None)
+    with pytest.raises(SystemExit):
+        fill.main([address])
+    assert "https://github.com/owner/name" in capsys.readouterr().err
+
+
+def test_the_command_writes_what_a_fork_needs(tmp_path):
+    """In a copy of the files that it touches."""
+    tools = (ROOT / "tools" / name for name in ("fill.py", "course_files.py"))
+    support = (ROOT / "dreamlab" / name for name in ("__init__.py", "support/__init__.py"))
+    more = (ROOT / "dreamlab" / "support" / name for name in ("files.py", "version.py"))
+    for path in (*tools, *support, *more, *FILES):
+        copy = tmp_path / path.relative_to(ROOT)
+        copy.parent.mkdir(exist_ok=True, parents=True)
+        copy.write_bytes(path.read_bytes())
+    command = [sys.executable, str(tmp_path / "tools" / "fill.py")]
+    said = subprocess.run([*command, FORK + ".git"], capture_output=True, text=True, check=True)
+    assert said.stdout.count("changed") == len(NOTEBOOKS) + 3
+    assert f'Repository = "{FORK}"' in (tmp_path / "pyproject.toml").read_text("utf-8")
+    again = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert again == "", "it is all in place"
+
+
+def test_citation_agrees_with_the_package():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    project = load_pyproject()["project"]
+    assert citation["repository-code"] == fill.current_address()
+    assert citation["version"] == dreamlab.__version__
+    assert citation["license"] == project["license"]
+    assert citation["keywords"] == project["keywords"]
+    authors = [author["name"] for author in citation["authors"]]
+    assert authors == [author["name"] for author in project["authors"]]

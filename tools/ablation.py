@@ -1,0 +1,257 @@
+"""The ablation: what each ingredient of the method adds, judged by a CLIP that took no part.
+
+    python tools/ablation.py                     # 40 captions on every rung: a quarter of an hour
+    python tools/ablation.py --order views-last  # … with the strongest part last
+    python tools/ablation.py --seeds 3 --rungs raw full
+    python tools/ablation.py --write             # table, sheet and strip put into README.md
+
+What is dreamt and measured is `dreamlab.measure.ablation`. Table, sheet, rows and pictures are kept
+in outputs/ablation, those of an interrupted run too.
+"""
+
+import argparse
+import io
+import json
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from course_files import README, check_block, put_block, write_atomically
+from PIL import Image
+
+from dreamlab.clip import Clip
+from dreamlab.dream import Dream
+from dreamlab.figures.sheet import contact_sheet
+from dreamlab.measure.ablation import DRAWN, PROMPTS, Ablation, run, scenes
+from dreamlab.measure.ladder import FULL, ORDERS, build_ladder
+from dreamlab.measure.sweep import cached_clip
+from dreamlab.picturebook.world import caption
+from dreamlab.recipe import Recipe
+from dreamlab.support.console import exit_on_user_error, print_plainly, whole
+from dreamlab.views import add_noise, draw_deviations, draw_windows, look
+
+SHEET, STRIP = Path("docs/ablation.jpg"), Path("docs/strip.jpg")  # beside README
+LARGEST = 1_000_000  # bytes of a sheet in the repository
+COLUMNS = (
+    "recipe", "dreamer", "judge", "gain", "top1", "rank", "object", "slope", "out_of_range",
+)  # fmt: skip
+
+
+def clip_gradient(clip: Clip, prompts: Sequence[str], recipe: Recipe, every: int = 10) -> float:
+    """The size of CLIP's gradient: median RMS over a dream, of what one pixel feels.
+
+    Args:
+        clip: who dreams.
+        prompts: of the dreams.
+        recipe: how to dream.
+        every: how many steps lie between two looks; the last step is looked at as well.
+    """
+    dream = Dream(clip, list(prompts), recipe=recipe)
+    text = clip.encode_text(prompts)[:, None]
+    sizes = []
+    for step in dream:
+        if step.step % every and not dream.done:
+            continue
+        pixels = dream.pixels.detach().requires_grad_()
+        chance, noise = (
+            [torch.Generator(where).manual_seed(step.step + i) for i in range(len(prompts))]
+            for where in ("cpu", clip.device)
+        )
+        windows = draw_windows(pixels.shape[-2:], recipe.views, recipe.view_mix, chance)
+        deviations = draw_deviations(recipe.views, recipe.view_noise, chance)
+        views = add_noise(look(pixels, windows, clip.image_size), deviations, noise)
+        rows = clip.encode_image(views.flatten(0, 1)).unflatten(0, (len(prompts), recipe.views))
+        (gradient,) = torch.autograd.grad((rows * text).sum(2).mean(1).sum(), pixels)
+        sizes.append(gradient.square().mean((1, 2, 3)).sqrt() * pixels[0].numel())
+    return float(torch.cat(sizes).median())
+
+
+def goals(summary: Sequence[dict[str, Any]]) -> list[tuple[str, bool]]:
+    """What raw and full dreams of the embedded models should reach: (a sentence, whether they do).
+
+    Of a judge that is not asked for things, the sentences about them are left out.
+    """
+    value = {
+        row["recipe"]: {
+            name: row[name].value if name in row else math.nan
+            for name in ("dreamer", "top1", "object", "slope", "out_of_range")
+        }
+        for row in summary
+    }
+    raw, full, drawn = value["raw"], value["full"], value[DRAWN]
+    said = [
+        (f"raw: the dreamer scores its noise ({raw['dreamer']:.2f}) above a drawn scene "
+         f"({drawn['dreamer']:.2f})", raw["dreamer"] > drawn["dreamer"]),
+        (f"raw: judge R-precision {raw['top1']:.0%} is at most 30 %", raw["top1"] <= 0.30),
+        (f"raw: the thing is named in {raw['object']:.0%}, at most 20 %", raw["object"] <= 0.20),
+        (f"raw: slope {raw['slope']:.2f} is above −1", raw["slope"] > -1),
+        (f"raw: {raw['out_of_range']:.1%} of pixels are out of range", raw["out_of_range"] > 0),
+        (f"full: judge R-precision {full['top1']:.0%} is at least 90 %", full["top1"] >= 0.90),
+        (f"full: … and within 10 points of drawn scenes ({drawn['top1']:.0%})",
+         full["top1"] >= drawn["top1"] - 0.10),
+        (f"full: the thing is named in {full['object']:.0%}, at least 80 %",
+         full["object"] >= 0.80),
+        (f"full: slope {full['slope']:.2f} is in the band of photographs, −3.0 to −1.6",
+         -3.0 <= full["slope"] <= -1.6),
+        (f"full: {full['out_of_range']:.1%} of pixels are out of range",
+         full["out_of_range"] == 0),
+    ]  # fmt: skip
+    return [(sentence, reached) for sentence, reached in said if "nan" not in sentence]
+
+
+def strip(ablation: Ablation, columns: int = 6, size: int = 128) -> Image.Image:
+    """First and last rung of the captions whose last dream the judge likes best, and drawings.
+
+    So it shows the method at its best; `Ablation.sheet` and the table show what is usual.
+    """
+    rows = ablation.dreams.rows
+    ends = rows[0]["recipe"], rows[-1]["recipe"]
+    scores = {
+        row["prompt"]: row["judge"]
+        for row in rows
+        if (row["recipe"], row["seed"]) == (ends[1], rows[0]["seed"]) and not row["error"]
+    }
+    best = sorted(scores, key=scores.__getitem__, reverse=True)[:columns]
+    found = ablation.pictures()
+    grid = [[found[row, prompt] for prompt in best] for row in (*ends, DRAWN)]
+    return contact_sheet(grid, [*ends, DRAWN], best, size=size)
+
+
+def save_sheet(sheet: Image.Image, path: Path) -> None:
+    """Save as JPEG under 1 MB, with the best quality that fits."""
+    for quality in range(92, 10, -8):
+        buffer = io.BytesIO()
+        sheet.save(buffer, "JPEG", quality=quality, subsampling=0)
+        if buffer.tell() < LARGEST:
+            break
+    write_atomically(path, buffer.getvalue())
+
+
+def explanation(ablation: Ablation, full: Recipe, where: str, options: str) -> str:
+    """The sentences below the table: what was done, and what its numbers mean."""
+    height, width = full.canvas
+    count = len({row["prompt"] for row in ablation.drawn})
+    seeds = len({row["seed"] for row in ablation.dreams.rows})
+    times = f" × {seeds} seeds" if seeds > 1 else ""
+    things = (
+        " *Object named*: how often it finds the right thing among 25 captions that are equal in "
+        "all else. *In tiles*: the scenes cut to pieces that lie in random order."
+    )
+    asked = any("object_rank" in row for row in ablation.dreams.rows)
+    return (
+        f"Means over {count} captions{times}, with 95 % intervals; {height} × {width} px, "
+        f"{full.steps} steps of {full.views} views (raw: the whole image once a step). *Dreamer "
+        "score*: cosine of picture and caption by the CLIP that made the picture; *judge score*: "
+        "by the other one, of what a screen shows of it. *Judge's gain*: caption by caption. "
+        f"*R-precision*: how often the judge finds the right one of {ablation.captions} captions; "
+        f"*rank*: how many wrong ones it prefers.{things if asked else ''} *Spectrum slope*, up to "
+        "the finest detail that CLIP sees of the whole picture: white noise 0, photographs −1.6 to "
+        "−3.0. *Out of range*: pixels that no screen can show. Made in "
+        f"{ablation.seconds / 60:.0f} minutes on {where} by `python tools/ablation.py{options}`."
+    )
+
+
+def save(ablation: Ablation, rungs: Sequence[str], text: str, folder: Path) -> None:
+    """Keep table, rows, sheet and every picture; `rung-caption-seed.png` counts both from 0."""
+    write_atomically(folder / "table.md", f"{text}\n")
+    rows = [*ablation.dreams.rows, *ablation.drawn]
+    write_atomically(folder / "rows.json", json.dumps(rows, indent=1, ensure_ascii=False))
+    save_sheet(ablation.sheet(), folder / "sheet.jpg")
+    prompts = list(dict.fromkeys(row["prompt"] for row in ablation.drawn))
+    for row, image in zip(ablation.dreams.rows, ablation.dreams.images, strict=True):
+        if image is not None:
+            rung, number = rungs.index(row["recipe"]), prompts.index(row["prompt"])
+            path = folder / f"{rung}-{number:02d}-{row['seed']}.png"
+            write_atomically(path, partial(image.save, format="png"))
+
+
+def write_readme(ablation: Ablation, words: str, block: str) -> None:
+    """Put table and `words` into README; in the course's order also the sheet, and the strip."""
+    parts = [ablation.table(COLUMNS), words]
+    if block == "ablation":
+        save_sheet(ablation.sheet(), README.parent / SHEET)
+        save_sheet(strip(ablation), README.parent / STRIP)
+        alt = "A row of dreams for each rung: noise at the top, pictures at the bottom"
+        parts.append(f"![{alt}]({SHEET.as_posix()})")
+    put_block(README, block, "\n\n".join(parts))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    add = parser.add_argument
+    add("--prompts", type=whole(1, 1000), default=PROMPTS, help="captions (%(default)s)")
+    add("--order", choices=ORDERS, default="course", help="of the ladder (%(default)s)")
+    add("--rungs", nargs="+", choices=list(build_ladder()), help="only these; default all")
+    add("--steps", type=int, default=FULL.steps, help="per dream (%(default)s)")
+    add("--size", type=int, default=FULL.size, help="of the canvas (%(default)s)")
+    add("--seed", type=int, default=0, help="of captions and dreams (%(default)s)")
+    add("--seeds", type=whole(1), default=1, help="dreams of a caption (%(default)s)")
+    add("--clip", default="picturebook", help="who dreams (%(default)s)")
+    add("--judge", default="picturebook-judge", help="who judges (%(default)s)")
+    add("--device", help="cpu, cuda, mps …; the best there is unless given")
+    add("--batch", type=whole(1), default=8, help="pictures in a run (%(default)s)")
+    add("--workers", type=whole(1), help="processes; on a CPU one per core unless given")
+    add("--out", type=Path, default=Path("outputs/ablation"), help="(%(default)s)")
+    add("--write", action="store_true", help="put the result into README.md")
+    print_plainly()
+    options = parser.parse_args(arguments)
+    block = "ablation" if options.order == "course" else f"ablation-{options.order}"
+    with exit_on_user_error(parser):
+        if options.write:
+            check_block(README, block)
+        options.out.mkdir(parents=True, exist_ok=True)
+        changes = {"steps": options.steps, "size": options.size}
+        full = replace(FULL, **changes)
+        clip = cached_clip(options.clip, options.device)
+        device = str(clip.device)
+        workers = options.workers or (torch.get_num_threads() if device == "cpu" else 1)
+        some = [caption(scene) for scene in islice(scenes(options.seed), 2)]
+        gradient = float(f"{clip_gradient(clip, some, full):.2g}")
+        ladder = {
+            name: replace(recipe, **changes)
+            for name, recipe in build_ladder(options.order, gradient).items()
+            if not options.rungs or name in options.rungs
+        }
+        ablation = run(
+            options.prompts,
+            ladder=ladder,
+            clip=options.clip,
+            judge=options.judge,
+            seed=options.seed,
+            seeds=options.seeds,
+            device=device,
+            batch=options.batch,
+            executor=workers if workers > 1 else None,
+            progress=True,
+        )
+    where = f"{device} with {workers} process{'es' * (workers > 1)}"
+    told = f" --order {options.order}" if options.order != "course" else ""
+    told += f" --seeds {options.seeds}" if options.seeds > 1 else ""
+    words = explanation(ablation, full, where, told)
+    summary = ablation.summary()
+    text = f"{ablation.table(summary=summary)}\n\n{words}"
+    save(ablation, list(ladder), text, options.out)
+    print(text)
+    if {"raw", "full"} <= set(ladder):
+        for sentence, reached in goals(summary):
+            print("✓" if reached else "✗", sentence)
+    if missing := len(ablation.dreams.failures):
+        unwritten = " README.md is as it was." if options.write else ""
+        sys.exit(
+            f"{missing} of {len(ablation.dreams.rows)} dreams are missing, see above; the others "
+            f"are in {options.out}.{unwritten}"
+        )
+    if options.write:
+        write_readme(ablation, words, block)
+        print(f"written to {README}")
+
+
+if __name__ == "__main__":
+    main()
