@@ -85,16 +85,12 @@ def test_drawings_can_stand_in_for_dreams(tmp_path, monkeypatch):
     assert [picture.judge for picture in read_key(tmp_path / blind.KEY)] == ["", ""]
 
 
-@pytest.mark.parametrize(
-    ("options", "words"), [(["--things", "0"], "1 to 50"), (["--steps", "0"], "steps must be")]
-)
-def test_bad_options_are_refused_before_anything_is_dreamt(
-    options, words, tmp_path, monkeypatch, capsys
-):
+def test_bad_options_are_refused_before_anything_is_dreamt(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(blind, "load_clip", None)
-    with pytest.raises(SystemExit):
-        main(["make", str(tmp_path), *options])
-    assert words in capsys.readouterr().err and not list(tmp_path.iterdir())
+    for options, words in ((["--things", "0"], "1 to 50"), (["--steps", "0"], "steps must be")):
+        with pytest.raises(SystemExit):
+            main(["make", str(tmp_path), *options])
+        assert words in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 
 # --- answers ----------------------------------------------------------------------------------

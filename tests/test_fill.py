@@ -1,8 +1,6 @@
 """What texts repeat is what its home says: measured numbers, minutes, the repository's address."""
 
 import re
-import subprocess
-import sys
 
 import fill
 import nbformat
@@ -55,37 +53,20 @@ def test_a_block_is_replaced_between_its_marks(tmp_path):
             with_block(text, "y", "new")
 
 
-def test_a_number_has_a_table_a_row_and_a_column():
-    assert fill.read_tables(TABLE) == {
-        ("ladder", "raw", "judge score"): 0.31,
-        ("ladder", "raw", "top"): 18,
-        ("ladder", "full", "judge score"): 0.54,
-        ("ladder", "full", "gain"): -0.003,
-        ("ladder", "full", "top"): 92.5,
-        ("ladder", "small", "count"): 84.3,
-    }
-    own = {name for name, *_ in fill.read_tables((ROOT / "README.md").read_text("utf-8"))}
-    assert own >= {"scores", "ablation"}
-
-
-@pytest.mark.parametrize(
-    ("mark", "right"),
-    [
-        ("ladder | raw | top : %", "18 %"),
-        ("ladder | raw | judge score : .2", ".31"),
-        ("ladder | raw | judge score : .1f", "0.3"),
-        ("ladder | full | gain : .3", "−.003"),
-        ("ladder | full | judge score minus ladder | raw | judge score : .2", ".23"),
-    ],
-)
-def test_a_wrong_number_is_put_right(mark, right):
-    filled = fill.fill_numbers(f"It is <!-- = {mark} -->7<!-- = --> so.", fill.read_tables(TABLE))
-    assert filled == f"It is <!-- = {mark} -->{right}<!-- = --> so."
-
-
-def test_a_place_that_no_table_has_is_named():
+def test_a_number_is_taken_from_a_table_a_row_and_a_column():
+    numbers = fill.read_tables(TABLE)
+    assert numbers["ladder", "small", "count"] == 84.3 and len(numbers) == 6
+    for mark, right in {
+        "ladder | raw | top : %": "18 %",
+        "ladder | raw | judge score : .2": ".31",
+        "ladder | raw | judge score : .1f": "0.3",
+        "ladder | full | gain : .3": "−.003",
+        "ladder | full | judge score minus ladder | raw | judge score : .2": ".23",
+    }.items():
+        wrong, filled = (f"It is <!-- = {mark} -->{text}<!-- = --> so." for text in ("7", right))
+        assert fill.fill_numbers(wrong, numbers) == filled
     with pytest.raises(ValueError, match=r"ladder \| raw \| speed"):
-        fill.fill_numbers("<!-- = ladder | raw | speed : .2 -->1<!-- = -->", {})
+        fill.fill_numbers("<!-- = ladder | raw | speed : .2 -->1<!-- = -->", numbers)
 
 
 # --- minutes ----------------------------------------------------------------------------------
@@ -126,15 +107,9 @@ def test_minutes_are_added_up_and_told_everywhere():
     assert "| Exercises 1 to 2 | 5 + 15; the first is enough |" in nb.cells[-1].source
     table = fill.minutes_table(chapters)
     assert "| 9 | 7 | 10 | 5 + 15 | 37 |" in table and "| all chapters | | | | 43 |" in table
-
-
-@pytest.mark.parametrize(
-    ("notes", "words"),
-    [("**Minutes**: some", "no table"), (NOTES.replace("| Play", "| Game"), "no row 'Play'")],
-)
-def test_a_chapter_without_minutes_is_told_so(notes, words):
-    with pytest.raises(ValueError, match=words):
-        fill.read_minutes(book(notes, "9"))
+    for notes, words in (("none", "no table"), (NOTES.replace("| Play", "| Game"), "'Play'")):
+        with pytest.raises(ValueError, match=words):
+            fill.read_minutes(book(notes, "9"))
 
 
 # --- the address ------------------------------------------------------------------------------
@@ -165,33 +140,16 @@ def test_a_chapter_has_badges_under_its_title_and_installs_from_the_fork(path):
     assert f"git+{FORK}" in cells(nb, "code")[0][1].source
 
 
-@pytest.mark.parametrize(
-    "address", ["https://gitlab.com/a/b", "github.com/a/b", "git@github.com:a/b"]
-)
-def test_an_address_that_colab_cannot_open_is_refused_and_nothing_written(
-    address, capsys, monkeypatch
-):
-    monkeypatch.setattr(fill, "rewrite", None)
-    with pytest.raises(SystemExit):
-        fill.main([address])
-    assert "https://github.com/owner/name" in capsys.readouterr().err
-
-
-def test_the_command_writes_what_a_fork_needs(tmp_path):
-    """In a copy of the files that it touches."""
-    tools = (ROOT / "tools" / name for name in ("fill.py", "course_files.py"))
-    support = (ROOT / "dreamlab" / name for name in ("__init__.py", "support/__init__.py"))
-    more = (ROOT / "dreamlab" / "support" / name for name in ("files.py", "version.py"))
-    for path in (*tools, *support, *more, *FILES):
-        copy = tmp_path / path.relative_to(ROOT)
-        copy.parent.mkdir(exist_ok=True, parents=True)
-        copy.write_bytes(path.read_bytes())
-    command = [sys.executable, str(tmp_path / "tools" / "fill.py")]
-    said = subprocess.run([*command, FORK + ".git"], capture_output=True, text=True, check=True)
-    assert said.stdout.count("changed") == len(NOTEBOOKS) + 3
-    assert f'Repository = "{FORK}"' in (tmp_path / "pyproject.toml").read_text("utf-8")
-    again = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert again == "", "it is all in place"
+def test_the_command_takes_what_colab_can_open_and_writes_it(capsys, monkeypatch):
+    written = []
+    monkeypatch.setattr(fill, "rewrite", lambda files: written.append(files) or [])
+    for address in ("https://gitlab.com/a/b", "github.com/a/b", "git@github.com:a/b"):
+        with pytest.raises(SystemExit):
+            fill.main([address])
+        assert "https://github.com/owner/name" in capsys.readouterr().err and not written
+    fill.main([f"{FORK}.git"])
+    fill.main([])
+    assert written == [FORKED, FILES]
 
 
 def test_citation_agrees_with_the_package():
