@@ -74,7 +74,7 @@ def picture_page(title: str, images: Sequence[Image.Image], labels: Sequence[str
     rows = math.ceil(len(images) / columns)
     figure = Figure(figsize=A4, layout="constrained")
     figure.suptitle(title, fontsize=13)
-    grid = figure.subplots(rows, columns, squeeze=False).flat
+    grid = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes in grid:
         axes.axis("off")
     for axes, image, words in zip(grid, images, labels, strict=False):
