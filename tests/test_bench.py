@@ -177,8 +177,8 @@ def test_each_octave_has_its_views_and_the_first_variant_is_compared_with(tiny_c
         return draw(canvas, views, *rest)
 
     monkeypatch.setattr(dreamlab.dream, "draw_windows", noting)
-    before = torch.get_rng_state()
-    rows = bench.worth(tiny_clip, Judge(), TINY, 2, batch=1)
+    judge, before = Judge(), torch.get_rng_state()
+    rows = bench.worth(tiny_clip, judge, TINY, 2, batch=1)
     assert torch.equal(torch.get_rng_state(), before)
     shapes = [(3, 3), (3, 3), (1, 1), (1, 3)]
     assert seen == [pair for a, b in shapes for pair in ([(16, a)] * 2 + [(32, b)] * 2) * 2]
