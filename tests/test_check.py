@@ -8,6 +8,7 @@ alone is tested with the other answers to its exercise.
 import functools
 import itertools
 import math
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
@@ -18,7 +19,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from chapters import answers
+from chapters import NOTEBOOKS, answers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -124,6 +125,15 @@ def test_no_answer_gets_a_sentence_instead_of_an_error(name):
         verdict = ask(name, answer, words)
         assert not verdict and words in verdict.sentence
         assert repr(verdict) == f"○ Not yet: {verdict.sentence}"
+
+
+def test_a_cell_that_grades_fails_with_the_sentence():
+    """As CLASSROOM.md says it, for nbgrader."""
+    text = (NOTEBOOKS[0].parent / "CLASSROOM.md").read_text("utf-8")
+    (cell,) = re.findall(r"^```python\n(verdict = .*?)```", text, re.MULTILINE | re.DOTALL)
+    exec(cell, {"check": check, "my_cosine": SOLUTIONS["cosine"]})
+    with pytest.raises(AssertionError, match="Not yet: that is the dot product"):
+        exec(cell, {"check": check, "my_cosine": lambda u, v: u @ v})
 
 
 def test_the_stop_button_is_no_wrong_answer():
