@@ -78,6 +78,15 @@ def test_broken_packages_become_sentences(tmp_path):
             r"do not fit each other \(operator torchvision::nms does not exist\): uninstall both",
         ),
         (machine.check_open_clip, "open_clip", ImportError("no timm"), r"imported \(no timm\)"),
+        # Advice rests on what the error says.
+        (
+            machine.check_pytorch,
+            "torchvision",
+            FileNotFoundError(2, "No usable temporary directory found in ['/tmp']"),
+            "cannot be used.*usable temporary.*make room on the disk, or set TMPDIR",
+        ),
+        (machine.check_pytorch, "torch", OSError(28, "No space left"), "imported.*make room"),
+        (machine.check_pytorch, "torchvision", RuntimeError("odd"), r"\(odd\): .*not known here"),
     ],
 )
 def test_a_package_that_cannot_be_imported(monkeypatch, look, package, error, words):

@@ -16,6 +16,7 @@ Python until it looks at the package in question.
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import platform
 import re
@@ -115,11 +116,31 @@ def look_at(name: str, look: Callable[[], str]) -> Item:
         return Item(name, False, str(trouble))
     except Exception as error:
         said = textwrap.shorten(str(error), 200) or "no further word"
-        text = (
-            f"could not be looked at ({type(error).__name__}: {said}); first do what the lines "
-            "before this one say, if any, then install the course again: pip install -e ."
+        cure = _room(error) or (
+            "first do what the lines before this one say, if any, then install the course again: "
+            "pip install -e ."
         )
+        text = f"could not be looked at ({type(error).__name__}: {said}); {cure}"
         return Item(name, False, text)
+
+
+NO_MATCH = (
+    "torchvision::nms",
+    "custom C++ ops",
+    "undefined symbol",
+    "DLL load failed",
+    "torchvision'",
+)
+
+
+def _room(error: BaseException) -> str:
+    """What to do if an error is of a disk that is full or read-only; "" if it is another one."""
+    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EROFS)
+    if full or "usable temporary directory" in str(error):
+        return (
+            "make room on the disk, or set TMPDIR to a folder that can be written, then try again"
+        )
+    return ""
 
 
 def check_python(version: Sequence[int] = sys.version_info) -> str:
@@ -151,7 +172,10 @@ def check_pytorch() -> str:
         ops = importlib.import_module("torchvision").ops
         ops.nms(torch.tensor([[0.0, 0, 1, 1]]), torch.ones(1), 0.5)
     except Exception as error:
-        raise Trouble(f"{versions} do not fit each other ({_brief(error)}): {both}") from error
+        if any(sign in str(error) for sign in NO_MATCH):
+            raise Trouble(f"{versions} do not fit each other ({_brief(error)}): {both}") from error
+        cure = _room(error) or "what that means is not known here; ask with this line"
+        raise Trouble(f"{versions} cannot be used ({_brief(error)}): {cure}") from error
     return f"{versions} fit each other; dreams run on {_device(torch)}"
 
 
@@ -298,10 +322,16 @@ def check_saving(folder: str | Path = ".") -> str:
                 assert image.getpixel((7, 7)) == (255, 0, 0) and image.text["dreamlab"] == "λ"
         free = shutil.disk_usage(here).free / 1e9
     except OSError as error:
-        raise Trouble(
-            f"nothing can be written here ({_brief(error)}): copy the notebooks into a folder of "
-            "your own, or give each panel one, Panel(dream, folder=…)"
-        ) from error
+        full = error.errno == errno.ENOSPC
+        cure = (
+            "make room on this disk"
+            if full
+            else (
+                "copy the notebooks into a folder of your own, or give each panel one, "
+                "Panel(dream, folder=…)"
+            )
+        )
+        raise Trouble(f"nothing can be written here ({_brief(error)}): {cure}") from error
     if free < 0.1:
         raise Trouble(f"only {1000 * free:.0f} MB are left on this disk: make room")
     return "a picture with its recipe was written, read back and removed"
@@ -345,6 +375,7 @@ def _import(package: str, cure: str) -> ModuleType:
     try:
         return importlib.import_module(package)
     except Exception as error:
+        cure = _room(error) or cure
         raise Trouble(f"{package} cannot be imported ({_brief(error)}): {cure}") from error
 
 
