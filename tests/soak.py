@@ -31,9 +31,8 @@ from dreamlab.clip import Clip, load_clip
 from dreamlab.dream import Dream
 from dreamlab.figures import static
 from dreamlab.figures.saving import load_dream, save_png
-from dreamlab.lab import live
 from dreamlab.lab.controls import CONTROLS
-from dreamlab.lab.panel import Panel, compare
+from dreamlab.lab.panel import Panel, _active, compare
 from dreamlab.measure.judge import Judge
 from dreamlab.recipe import Recipe
 
@@ -71,7 +70,7 @@ class Held:
             pixels=sum(storages.values()),
             widgets=len(ipywidgets.Widget.widgets if widgets is None else widgets),
             tasks=len(asyncio.all_tasks()) - 1,
-            loops=len(live._active),
+            loops=len(_active),
             threads=entries("/proc/self/task") or threading.active_count(),
             files=entries("/proc/self/fd"),
             unfinished=len(list(folder.glob(".dreamlab-*"))),
@@ -156,9 +155,9 @@ async def frames(clip: Fragile, folder: Path, times: int) -> AsyncIterator[int]:
     steps = max(1, times // (5 * LOOKS))
     recipe = Recipe(size=16, views=1, steps=steps, octaves=(1.0,))
     panel = Panel(Dream(clip, "a heart", recipe=recipe), judge=False, folder=folder)
-    panel._run.drawing.due = lambda: True
+    panel._drawing.due = lambda: True
     drawn = 0
-    draw = panel._run.draw
+    draw = panel._draw
 
     def count() -> None:
         nonlocal drawn
@@ -166,7 +165,7 @@ async def frames(clip: Fragile, folder: Path, times: int) -> AsyncIterator[int]:
             drawn += 1
             draw()
 
-    panel._run.draw = count
+    panel._draw = count
     while drawn < times:
         before = drawn
         await panel.run()
@@ -191,14 +190,13 @@ async def presses(clip: Fragile, folder: Path, times: int) -> AsyncIterator[int]
                     dream, judge=judge if number % (4 * PANEL) == 0 else False, folder=folder
                 )
             )
-            panel._run.folder = folder
+            panel.folder = folder
         clip.fails = chance.random() < 0.02
-        run = panel._run
         if chance.random() < 0.3:
-            name = chance.choice([name for name in CONTROLS if name in run.controls.inputs])
-            turn(run.controls.inputs[name], chance)
+            name = chance.choice([name for name in CONTROLS if name in panel.controls.inputs])
+            turn(panel.controls.inputs[name], chance)
         else:
-            run.page.buttons[chance.choice(list(run.page.buttons))].click()
+            panel.buttons[chance.choice(list(panel.buttons))].click()
         await asyncio.sleep(chance.choice([0, 0.001, 0.005]))
         yield number
     panel.close()

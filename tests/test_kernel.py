@@ -1,4 +1,4 @@
-"""The panel in a real kernel, with a front end played by this test.
+"""The panel in a real kernel, with this test as its front end.
 
 No browser: widget messages are sent and read as JupyterLab would. So it runs on every combination
 of ipykernel, IPython and ipywidgets; `tests/stacks.py` runs it on the old and the new ones:
@@ -24,7 +24,7 @@ PYTHON = os.environ.get("DREAMLAB_KERNEL_PYTHON", sys.executable)
 REPOSITORY = Path(__file__).parents[1]
 
 SETUP = """
-import asyncio, logging, time
+import asyncio, time
 from dreamlab import Dream, Recipe, load_clip, Judge
 from dreamlab.lab.panel import Panel, compare
 
@@ -113,16 +113,6 @@ class Frontend:
         assert reply["status"] == "ok", reply
         return literal_eval(reply["text"])
 
-    def widget(self, **traits: Any) -> str:
-        """The newest widget with these traits."""
-        found = [
-            comm
-            for comm, state in self.widgets.items()
-            if all(state.get(name) == value for name, value in traits.items())
-        ]
-        assert found, f"no widget with {traits}"
-        return found[-1]
-
     def tell(self, comm: str, data: dict[str, Any]) -> None:
         """Send a widget's message, where JupyterLab does on a subshell."""
         message = self.client.session.msg("comm_msg", {"comm_id": comm, "data": data})
@@ -130,29 +120,18 @@ class Frontend:
             message["header"]["subshell_id"] = self.subshell
         self.client.shell_channel.send(message)
 
-    def click(self, icon: str) -> None:
-        self.tell(
-            self.button(icon), {"method": "custom", "content": {"event": "click"}, "buffers": []}
-        )
-
-    def button(self, icon: str) -> str:
-        tips = {
-            "play": "Dream from",
-            "pause": "Hold the",
-            "step": "Do one",
-            "stop": "End the run and",
-        }
-        tip = tips.get(icon, icon)
+    def click(self, label: str) -> None:
         found = [
             comm
             for comm, state in self.widgets.items()
-            if state.get("_view_name") == "ButtonView" and str(state.get("tooltip")).startswith(tip)
+            if state.get("_view_name") == "ButtonView" and state.get("description") == label
         ]
-        assert found, f"no button {icon}"
-        return found[-1]
+        assert found, f"no button {label}"
+        event = {"method": "custom", "content": {"event": "click"}, "buffers": []}
+        self.tell(found[-1], event)
 
     def slide(self, label: str, index: int) -> None:
-        comm = self.widget(description=label)
+        comm = [c for c, state in self.widgets.items() if state.get("description") == label][-1]
         self.widgets[comm]["index"] = index
         self.tell(comm, {"method": "update", "state": {"index": index}, "buffer_paths": []})
 
@@ -168,21 +147,30 @@ class Frontend:
         return sum("image/png" in data for data in self.displays.values())
 
 
-@pytest.fixture(scope="module")
-def kernel(tiny_clip_dir):
+def manager() -> KernelManager:
     manager = KernelManager()
     command = [PYTHON, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     manager._kernel_spec = KernelSpec(argv=command, language="python", display_name="test")
+    return manager
+
+
+def environment() -> dict[str, str]:
     path = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
-    manager.start_kernel(env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"})
-    client = manager.client()
+    return os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="module")
+def kernel(tiny_clip_dir):
+    running = manager()
+    running.start_kernel(env=environment())
+    client = running.client()
     client.start_channels()
     try:
         client.wait_for_ready(timeout=180)
-        yield manager, client
+        yield running, client
     finally:
         client.stop_channels()
-        manager.shutdown_kernel(now=True)
+        running.shutdown_kernel(now=True)
 
 
 @pytest.fixture(scope="module")
@@ -200,15 +188,26 @@ def subshell(kernel):
             return reply["content"]["subshell_id"]
 
 
-@pytest.fixture(params=["main shell", "subshell"])
-def page(request, kernel, subshell, tiny_clip_dir):
-    if request.param == "subshell" and subshell is None:
-        pytest.skip("this kernel has no subshells")
-    front = Frontend(kernel[1], subshell if request.param == "subshell" else None)
+def front_end(kernel, subshell, tiny_clip_dir):
+    front = Frontend(kernel[1], subshell)
     reply = front.run(SETUP.format(clip=f"local-dir:{tiny_clip_dir}"))
     assert reply["status"] == "ok", "\n".join(reply.get("traceback", []))
     yield front
     front.run("panel.stop(); panel = None")
+
+
+@pytest.fixture
+def page(kernel, tiny_clip_dir):
+    yield from front_end(kernel, None, tiny_clip_dir)
+
+
+@pytest.fixture(params=["main shell", "subshell"])
+def each_page(request, kernel, subshell, tiny_clip_dir):
+    """As `page`, and once more with the messages of widgets on a subshell."""
+    if request.param == "subshell" and subshell is None:
+        pytest.skip("this kernel has no subshells")
+    chosen = subshell if request.param == "subshell" else None
+    yield from front_end(kernel, chosen, tiny_clip_dir)
 
 
 def show(page: Frontend, code: str = "panel = Panel(make(), judge=Judge(clip))\npanel") -> None:
@@ -220,57 +219,59 @@ def steps(page: Frontend) -> int:
     return page.value("len(panel.dream.history)")
 
 
-def state(page: Frontend) -> str:
-    return page.value("panel.state")
+def until_state(page: Frontend, wanted: str, panel: str = "panel") -> None:
+    page.wait(lambda: page.value(f"{panel}.state") == wanted, what=wanted)
 
 
-def until_state(page: Frontend, wanted: str, seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while (now := state(page)) != wanted:
-        assert time.monotonic() < end, f"still {now}, not {wanted}: {page.texts()[-2000:]}"
-
-
-def test_start_pause_step_resume_stop(page):
-    show(page)
-    assert page.value("panel.state, len(panel.dream.history)") == ("ready", 0)
-    page.click("play")
-    until_state(page, "running")
+def rests(page: Frontend) -> int:
+    """The number of steps, which does not grow."""
     before = steps(page)
-    time.sleep(0.3)
-    assert steps(page) > before
-
-    page.click("pause")
-    until_state(page, "paused")
-    before = steps(page)
-    time.sleep(0.3)
-    assert steps(page) == before
-
-    page.click("step")
-    page.wait(lambda: steps(page) > before, what="a step")
     time.sleep(0.2)
-    assert (steps(page), state(page)) == (before + 1, "paused")
+    assert steps(page) == before, "nothing goes on behind the user's back"
+    return before
 
-    page.click("pause")  # it says Resume now
+
+LOOPS = "len([t for t in asyncio.all_tasks() if '_drive' in repr(t.get_coro())])"
+
+
+def test_buttons(each_page):
+    page = each_page
+    show(page)
+    page.click("Start")
+    until_state(page, "running")
+    page.wait(lambda: steps(page) > 20, what="20 steps")
+    page.click("Restart")
+    page.wait(lambda: 0 < steps(page) < 20, what="a new beginning")
+    assert page.value(LOOPS) == 1
+    page.click("Pause")
+    until_state(page, "paused")
+    before = rests(page)
+    page.click("Step")
+    page.wait(lambda: steps(page) > before, what="a step")
+    assert rests(page) == before + 1
+    page.click("Resume")
     until_state(page, "running")
     figures = page.figures()
-    page.click("stop")
+    page.click("Stop")
     until_state(page, "stopped")
-    before = steps(page)
-    time.sleep(0.2)
-    assert steps(page) == before
+    rests(page)
+    assert page.value(LOOPS) == 0
     assert page.figures() == figures + 1, "a figure stays below the panel"
-    assert page.widgets[page.widget(_view_name="ImageView")]["value"][:2] == b"\xff\xd8"  # JPEG
+    pictures = [w["value"] for w in page.widgets.values() if w.get("_view_name") == "ImageView"]
+    assert pictures[-1][:2] == b"\xff\xd8"  # JPEG
     assert "<svg" in page.texts()
+    page.click("Reset")
+    until_state(page, "ready")
 
 
-def test_a_slider_acts_within_two_steps(page):
+def test_a_slider_acts_within_two_steps(each_page):
+    page = each_page
     show(page)
-    page.click("play")
+    page.click("Start")
     until_state(page, "running")
     delays = []
-    for index in (1, 20, 5, 25, 10, 15, 3):
-        time.sleep(0.1)
-        page.pump(0.05)
+    for index in (1, 20, 5, 25, 10):
+        page.pump(0.15)
         sent = time.time()
         page.slide("λ smoothness", index)
         page.pump(0.4)
@@ -278,33 +279,20 @@ def test_a_slider_acts_within_two_steps(page):
         assert knob == "tv_weight"
         began = page.value("list(Timed.began)")[:step]
         delays.append(sum(moment > sent for moment in began))
-    page.click("stop")
-    print("steps that began after the slider was moved and before it acted:", delays)
-    assert sorted(delays)[len(delays) // 2] <= 2
+    assert sorted(delays)[len(delays) // 2] <= 2, delays
 
 
-def test_a_second_start_begins_again_and_leaves_one_loop(page):
+def test_running_the_cell_again_and_a_panel_in_another_cell_stop_the_old_one(page):
     show(page)
-    page.click("play")
-    until_state(page, "running")
-    page.wait(lambda: steps(page) > 30, what="30 steps")
-    page.click("play")
-    page.wait(lambda: 0 < steps(page) < 30, what="a new beginning")
-    loops = "[t for t in asyncio.all_tasks() if '_drive' in repr(t.get_coro())]"
-    assert page.value(f"len({loops})") == 1
-    page.click("stop")
-    until_state(page, "stopped")
-    assert page.value(f"len({loops})") == 0
-
-
-def test_running_the_cell_again_stops_the_old_panel(page):
-    show(page)
-    page.click("play")
+    page.click("Start")
     until_state(page, "running")
     page.run("old = panel")
     show(page)
-    page.wait(lambda: page.value("old.state") == "stopped", what="the old panel's end")
-    page.click("play")
+    until_state(page, "stopped", "old")
+    page.click("Start")
+    until_state(page, "running")
+    page.run("old = panel; panel = Panel(make(), ('tv',))\npanel", cell="another cell")
+    page.click("Start")
     until_state(page, "running")
     assert page.value("old.state") == "stopped"
 
@@ -324,83 +312,43 @@ def alive():
     [
         ("a cell", "panel = Panel(make(5), judge=False)\npanel"),
         ("a cell", "Panel(make(5), judge=False)"),
-        ("a cell", "await Panel(make(5), judge=False).run()"),
         ("a cell", "panel = compare(make(5), tv_weight=(0, 5), judge=False)\nawait panel.run()"),
         # A front end that names no cells, where IPython keeps no result of them.
-        ("", "panel = Panel(make(5), judge=False)\nawait panel.run()"),
         ("", "await Panel(make(5), judge=False).run()"),
     ],
 )
 def test_a_panel_that_is_replaced_is_gone(page, code, cell):
     """Its widgets, its dreams and itself, also from IPython's list of results."""
-    page.run(ALIVE)
-    page.run("panel = None")
+    page.run(ALIVE + "panel = old = None")
     page.run(code, cell=cell)
     once = page.value("alive()")
     assert once[0] > 40
-    for _ in range(3):
+    for _ in range(2):
         reply = page.run(code, cell=cell)
         assert reply["status"] == "ok", "\n".join(reply.get("traceback", []))
     assert page.value("alive()") == once
 
 
-def test_a_panel_that_starts_stops_another_cells(page):
-    show(page)
-    page.click("play")
-    until_state(page, "running")
-    page.run("old = panel")
-    page.run("panel = Panel(make(), ('tv',))\npanel", cell="another cell")
-    page.click("play")
-    until_state(page, "running")
-    assert page.value("old.state") == "stopped"
-
-
-def test_reset_puts_picture_and_controls_back(page):
-    show(page)
-    page.click("play")
-    until_state(page, "running")
-    page.slide("λ smoothness", 30)
-    page.wait(lambda: page.value("bool(panel.changes)"), what="the change")
-    page.click("End the run; picture")
-    until_state(page, "ready")
-    assert page.value("panel.dream.recipe.tv_weight, len(panel.dream.history)") == (0.2, 0)
-
-
-def test_await_in_a_cell_waits_and_leaves_a_figure(page):
-    figures = page.figures()
-    reply = page.run("panel = Panel(make(30))\nawait panel.run()\nprint('after')")
-    assert reply["status"] == "ok" and "after" in reply["text"]
-    assert page.value("panel.state, len(panel.dream.history)") == ("finished", 30)
-    assert page.figures() == figures + 1
-    # The same cell again: from the start.
-    reply = page.run("await panel.run()")
-    assert page.value("len(panel.dream.history), len(Timed.began) >= 60") == (30, True)
-
-
-def test_controls_while_a_cell_awaits(page):
+def test_controls_while_a_cell_awaits(each_page):
     """They act at once on new kernels; on old ones they do no harm, and the panel says so."""
+    page = each_page
     live = page.value("__import__('ipykernel').version_info[:2] >= (7, 4)")
-    page.run("panel = Panel(make(400), judge=False)")
+    page.run(f"panel = Panel(make({5000 if live else 200}), judge=False)")
     sent = page.send("await panel.run()")
     page.wait(lambda: "running" in page.texts(), what="the run")
-    page.pump(0.5)
     page.slide("λ smoothness", 30)
     page.pump(0.5)
     if live:
-        page.click("stop")
+        page.click("Stop")
     else:
         assert "hears only" in page.texts()
     page.wait(lambda: sent in page.replies, seconds=180, what="the end of the cell")
     assert page.replies[sent]["status"] == "ok"
     if live:
         assert page.value("panel.state") == "stopped"
-        assert page.value("panel.changes[-1][1:]") == (
-            "tv_weight",
-            page.value("panel._run.controls.value('tv')"),
-        )
-        assert 0 < steps(page) < 400
+        assert page.value("panel.changes[-1][1:] == ('tv_weight', panel.controls.value('tv'))")
     else:
-        assert (state(page), steps(page)) == ("finished", 400)
+        assert page.value("panel.state") == "finished"
 
 
 def test_the_interrupt_button_keeps_the_picture(page, kernel):
@@ -411,59 +359,40 @@ def test_the_interrupt_button_keeps_the_picture(page, kernel):
     page.pump(0.5)
     kernel[0].interrupt_kernel()
     page.wait(lambda: sent in page.replies, what="the end of the cell")
-    assert page.replies[sent]["status"] == "error"
     assert page.replies[sent]["ename"] in ("CancelledError", "KeyboardInterrupt")
-    assert state(page) == "stopped" and steps(page) > 0
+    assert page.value("panel.state") == "stopped" and rests(page) > 0
     assert page.figures() == figures + 1
-    before = steps(page)
-    time.sleep(0.2)
-    assert steps(page) == before, "nothing goes on behind the user's back"
 
 
 def test_an_error_is_shown_and_raised_to_whoever_asks(page):
-    make_it = "panel = Panel(make(30))\npanel.dream._encode = lambda *a: 1 / 0\n"
-    page.run(make_it)
-    reply = page.run("await panel.run()")
-    assert (reply["status"], reply["ename"]) == ("error", "ZeroDivisionError")
+    broken = "panel = Panel(make(30))\npanel.dream._encode = lambda *a: 1 / 0\n"
+    page.run(broken)
+    assert page.run("await panel.run()")["ename"] == "ZeroDivisionError"
     assert "ZeroDivisionError" in page.texts()
-
-    show(page, make_it + "panel")
-    page.click("play")
+    show(page, broken + "panel")
+    page.click("Start")
     until_state(page, "failed")
-    page.pump(0.3)
-    assert "ZeroDivisionError" in page.texts()
     assert page.run("panel.check()")["ename"] == "ZeroDivisionError"
     assert page.run("await panel.wait()")["ename"] == "ZeroDivisionError"
-
-
-def test_two_runs_side_by_side(page):
-    show(page, "panel = compare(make(30), tv_weight=(0.0, 5.0), judge=False)\npanel")
-    page.click("play")
-    until_state(page, "finished")
-    values = "[(d.recipe.tv_weight, d.seeds, len(d.history)) for d in panel.dreams]"
-    assert page.value(values) == [(0.0, [0], 30), (5.0, [0], 30)]
 
 
 def test_nbconvert_waits_and_keeps_the_figure(tiny_clip_dir, tmp_path):
     """`await panel.run()` in a notebook that is executed without any front end."""
     code = SETUP.format(clip=f"local-dir:{tiny_clip_dir}")
-    cells = [code, "panel = Panel(make(30))\nawait panel.run()", "print(panel.state)"]
+    cells = [code, "panel = Panel(make(10))\nawait panel.run()", "print(panel.state)"]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
-    manager = KernelManager()
-    command = [PYTHON, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    manager._kernel_spec = KernelSpec(argv=command, language="python", display_name="test")
-    path = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
     # nbclient's own patience is 60 s for a kernel that starts, and 4 s for what a cell says after
     # its end; then it goes on without the figure. A busy machine needs more.
     patience = {"timeout": 180, "startup_timeout": 180, "iopub_timeout": 180}
+    running = manager()
     try:
-        client = NotebookClient(notebook, km=manager, **patience)
-        client.execute(env=os.environ | {"PYTHONPATH": path}, cwd=str(tmp_path))
+        client = NotebookClient(notebook, km=running, **patience)
+        client.execute(env=environment(), cwd=str(tmp_path))
     finally:
-        manager.shutdown_kernel(now=True)  # the client leaves a kernel alone that it was given
+        running.shutdown_kernel(now=True)  # the client leaves a kernel alone that it was given
     live, still = notebook.cells[1].outputs
     assert "application/vnd.jupyter.widget-view+json" in live.data
     assert set(still.data) == {"image/png", "text/plain"}
-    assert "30 of 30 steps" in still.data["text/plain"]
+    assert "10 of 10 steps" in still.data["text/plain"]
     assert still.data["text/plain"].endswith("\n" + still.metadata["image/png"]["alt"])
     assert notebook.cells[2].outputs[0].text.strip() == "finished"

@@ -1,94 +1,96 @@
-"""The kernel under a panel: which cell is speaking, which loop turns, whether a slider is heard.
+"""What a panel has to know of the kernel under it, of ipywidgets and of the front end.
 
-Outside a notebook there is no kernel, and every question has an answer all the same.
+Which execution of which cell is running, which event loop is the main one, whether the kernel
+handles widget messages while a cell awaits, how often a frame may be sent. Outside a notebook there
+is no kernel, and every question has an answer all the same.
 """
 
 import asyncio
+import re
 import sys
+import time
 import weakref
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
+import ipywidgets as widgets
 
-class Closable(Protocol):
-    def close(self) -> None: ...
-
-
-_made: dict[str, "weakref.ref[Closable]"] = {}  # by cell: the panel that its last run made
-_shown: dict[str, Closable] = {}  # by cell, "" for one unknown: what is on the page there
-
-
-def present() -> bool:
-    """Whether an IPython kernel runs us, as it does in a notebook."""
-    return _kernel() is not None
+_made: dict[str, weakref.ref] = {}  # by cell id: the panel that its last run made
+_shown: dict[str, Any] = {}  # by cell id, "" for an unknown one: the panel on the page there
 
 
 def execution() -> str | None:
-    """The message that asked for what is running now: one for each time that a cell is run."""
-    kernel = _kernel()
-    return kernel and _parent(kernel).get("header", {}).get("msg_id")
+    """The id of the message that asked for what is running now: one for each run of a cell."""
+    return _parent().get("header", {}).get("msg_id")
 
 
-def replace_in_cell(panel: Closable) -> None:
-    """Close the panel that an earlier run of this cell made: nobody sees it any more."""
-    cell = _cell()
-    if not cell:
-        return
-    old = _made.get(cell, lambda: None)()
-    if old is not None:
-        old.close()
-    _made[cell] = weakref.ref(panel)
+def replace_in_cell(panel: Any) -> None:
+    """Close the panel that an earlier run of this cell made: it is on no page any more."""
+    if cell := _cell():
+        old = _made.get(cell, lambda: None)()
+        if old is not None:
+            old.close()
+        _made[cell] = weakref.ref(panel)
 
 
-def keep_shown(panel: Closable) -> None:
-    """A panel on the page is in use, whether or not a variable still has it.
+def keep_shown(panel: Any) -> None:
+    """Keep a panel that is on the page, whether or not a variable still has it.
 
-    It is kept until it is closed, or until its cell shows another one. A front end that does not
-    name its cells keeps the last one that was shown.
+    It is kept until it is closed or its cell shows another one. Of a front end that does not name
+    its cells, the last panel shown is kept.
     """
     _shown[_cell()] = panel
 
 
-def forget(panel: Closable) -> None:
-    """Let go of a closed panel, also where IPython keeps the results of cells."""
+def forget(panel: Any) -> None:
+    """Drop our references to a closed panel, and those in IPython's list of results."""
     for cell in [cell for cell, shown in _shown.items() if shown is panel]:
         del _shown[cell]
-    kernel = _kernel()
-    shell = getattr(kernel, "shell", None)
+    shell = getattr(get_kernel(), "shell", None)
     if shell is None:
         return
-    results, hook = shell.user_ns.get("_oh", {}), shell.displayhook
-    numbers = [number for number, result in results.items() if result is panel]
-    for number in numbers:
+    results = shell.user_ns.get("_oh", {})
+    for number in [number for number, result in results.items() if result is panel]:
         del results[number]
-    for names in (shell.user_ns, shell.user_ns_hidden):
-        for number in numbers:
-            names.pop(f"_{number}", None)
-        for name in ("_", "__", "___"):  # the last three; the hook compares them with its own
-            if names.get(name) is panel:
+    # _, __, ___ and _5 of the fifth cell; the hook has the first three as well
+    for names in (shell.user_ns, shell.user_ns_hidden, vars(shell.displayhook)):
+        for name in [name for name, value in names.items() if value is panel]:
+            if re.fullmatch(r"_+|_\d+", name):
                 names[name] = ""
-            if getattr(hook, name, None) is panel:
-                setattr(hook, name, "")
+
+
+def get_kernel() -> Any:
+    """The IPython kernel that runs us, or None outside a notebook."""
+    if "IPython" not in sys.modules:
+        return None
+    from IPython import get_ipython
+
+    return getattr(get_ipython(), "kernel", None)
+
+
+def _parent() -> dict[str, Any]:
+    try:
+        return get_kernel().get_parent("shell") or {}
+    except Exception:  # no kernel, or another than IPython's own
+        return {}
 
 
 def _cell() -> str:
-    """The cell that asked for what is running now; "" if the front end does not name cells."""
-    kernel = _kernel()
-    return (kernel and _parent(kernel).get("metadata", {}).get("cellId")) or ""
+    """The id of the cell that is running; "" if the front end does not name its cells."""
+    return _parent().get("metadata", {}).get("cellId") or ""
 
 
 def hears_while_awaiting() -> bool:
-    """Whether the kernel handles a slider's messages while a cell awaits: ipykernel from 7.4 on."""
-    if not present() or "ipykernel" not in sys.modules:
+    """Whether widget messages are handled while a cell awaits: by ipykernel from 7.4 on."""
+    if get_kernel() is None or "ipykernel" not in sys.modules:
         return True
-    version = sys.modules["ipykernel"].version_info
-    return tuple(version[:2]) >= (7, 4)
+    return tuple(sys.modules["ipykernel"].version_info[:2]) >= (7, 4)
 
 
 class MainLoop:
-    """The event loop in which a cell runs, and to which callbacks from elsewhere are handed.
+    """The event loop in which cells run, to which callbacks from elsewhere are handed.
 
-    On some kernels a button speaks from another thread, which has a loop of its own.
+    ipykernel 7.0 to 7.3 runs the callbacks of widgets in another thread, with a loop of its own.
     """
 
     def __init__(self) -> None:
@@ -99,37 +101,19 @@ class MainLoop:
         self._loop = _running_loop() or self._loop
 
     def post(self, call: Callable[..., None], *arguments: Any) -> None:
-        """Have the main loop make this call, soon.
+        """Have the main loop make this call soon.
 
         Raises:
             RuntimeError: there is no loop.
         """
-        loop = _running_loop() or self._loop
-        if self._loop is not None and not self._loop.is_closed():
-            loop = self._loop
-        if loop is None or loop.is_closed():
+        if self._loop is None or self._loop.is_closed():
+            self.notice()
+        if self._loop is None or self._loop.is_closed():
             raise RuntimeError(
                 "no event loop is running here: the buttons need a notebook; elsewhere, "
                 "await panel.run() in a coroutine of yours"
             )
-        loop.call_soon_threadsafe(call, *arguments)
-
-
-def _kernel() -> Any:
-    """The IPython kernel that runs us, or None outside a notebook."""
-    if "IPython" not in sys.modules:
-        return None
-    from IPython import get_ipython
-
-    return getattr(get_ipython(), "kernel", None)
-
-
-def _parent(kernel: Any) -> dict[str, Any]:
-    """The message that asked for what is running now."""
-    try:
-        return kernel.get_parent("shell") or {}
-    except Exception:  # other kernels than IPython's own
-        return {}
+        self._loop.call_soon_threadsafe(call, *arguments)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
@@ -137,3 +121,58 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
+
+
+def close_widget(widget: widgets.Widget) -> None:
+    """Close a widget with its children, layout and style, each of which ipywidgets keeps alive."""
+    for name in widget.keys:
+        value = getattr(widget, name, None)
+        for part in value if isinstance(value, tuple | list) else (value,):
+            if isinstance(part, widgets.Widget):
+                close_widget(part)
+    widget.close()
+
+
+def set_tooltip(widget: widgets.Widget, text: str) -> None:
+    """The tooltip of a widget, which has another name in ipywidgets 7."""
+    setattr(widget, "tooltip" if widget.has_trait("tooltip") else "description_tooltip", text)
+
+
+def uploaded(upload: widgets.FileUpload) -> tuple[str, bytes] | None:
+    """Name and content of the file in a FileUpload: a dict in ipywidgets 7, a tuple in 8."""
+    if isinstance(upload.value, dict):
+        files = [(name, file["content"]) for name, file in upload.value.items()]
+    else:
+        files = [(file["name"], file["content"]) for file in upload.value]
+    return (files[-1][0], bytes(files[-1][1])) if files else None
+
+
+class Throttle:
+    """Decide when drawing is due, so that it costs a small, known share of the time.
+
+    Widgets report no back-pressure: what is sent faster than the browser draws piles up in front
+    of it. So there is at most one frame per ``shortest`` seconds, and fewer where frames are
+    expensive: the wait grows until drawing takes no more than ``share`` of the wall clock.
+
+    Args:
+        share: the part of the time that may go into drawing, 0 < share < 1.
+        shortest: least time between two frames, seconds.
+    """
+
+    def __init__(self, share: float, shortest: float = 0.1) -> None:
+        self.share, self.shortest = share, shortest
+        self.cost = 0.0  # seconds per frame, a running mean
+        self._next = 0.0
+
+    def due(self) -> bool:
+        """Whether it is time for the next frame."""
+        return time.perf_counter() >= self._next
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter()
+
+    def __exit__(self, *exc: object) -> None:
+        now = time.perf_counter()
+        took = now - self._began
+        self.cost = 0.7 * self.cost + 0.3 * took if self.cost else took
+        self._next = now + max(self.shortest, self.cost / self.share)

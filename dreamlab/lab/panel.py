@@ -1,25 +1,66 @@
-"""The live lab: controls, picture and loss curve that act while the dream goes on.
+"""The live panel: controls, picture and loss curve that act while a dream goes on.
 
-`Panel` is what a cell sees of it. Behind it, each in a module of its own: the loop that listens
-(`live`), what it does in a step (`run`), what is on the page (`page`, `track`, `controls`), and the
-kernel underneath (`kernel`).
+A plain ``for`` loop in a notebook cell is deaf: the kernel handles no widget message before it has
+ended. `Panel` steps in a coroutine that sleeps for a millisecond after each step, which is when the
+kernel reads its messages, and it reads the controls once per step. There is no thread.
 """
 
+import asyncio
+import time
+import traceback
+import warnings
 import weakref
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import ipywidgets as widgets
 from PIL import Image
 
-from dreamlab.figures import static
+from dreamlab.figures import curve, static
+from dreamlab.figures.saving import save_png
+from dreamlab.figures.settings import start_of
 from dreamlab.lab import kernel
-from dreamlab.lab.controls import ARGUMENTS, CONTROLS
-from dreamlab.lab.keeping import save_films, save_pictures
-from dreamlab.lab.live import State
-from dreamlab.lab.run import Run
-from dreamlab.support.files import user_path
+from dreamlab.lab.controls import ARGUMENTS, CONTROLS, Controls, said
+from dreamlab.lab.track import Track, side_by_side
+from dreamlab.support.files import claim_name, user_path
 from dreamlab.support.loading import EMBEDDED
+
+PanelState = Literal["ready", "running", "paused", "stopped", "finished", "failed"]
+
+# sleep(0) lets one round of the event loop pass, and a message needs several to get from the
+# socket to a slider: a control then acts 3 to 5 steps late, with a millisecond 1 or 2.
+BREATH = 0.001  # seconds
+# A millisecond is 4 % of a step of 25 ms. So quick steps share it, two and two: a control then
+# still acts within two steps.
+OFTEN = 0.05  # seconds; steps that take longer each have a breath of their own
+SHARE = 0.005  # of the wall clock that drawing may take; the judge takes a fifth of it
+
+STYLE = curve.STYLE + Path(__file__).with_name("panel.css").read_text("utf-8")
+BUTTONS = {
+    "start": ("Start", "play", "Dream from step 0, with the controls as they are now"),
+    "pause": ("Pause", "pause", "Hold the dream, or let it go on"),
+    "step": ("Step", "step-forward", "Do one step, then hold"),
+    "stop": ("Stop", "stop", "End the run and keep the picture"),
+    "reset": ("Reset", "undo", "End the run; picture and controls as in the beginning"),
+    "save": ("Save", "save", "Save the picture as PNG, with prompt, recipe and seed inside"),
+    "film": ("Film", "film", "Save the run so far as an animation"),
+}
+DEAF = (
+    "While a cell runs, this kernel hears only its own ■ (stop). With the Start button every "
+    "control acts at once."
+)
+FAILED = {
+    "save": "Not saved: ",
+    "film": "Not saved: ",
+    "figure": "The run is well, but its figure could not be drawn: ",
+}
+
+_active: weakref.WeakSet["Panel"] = weakref.WeakSet()  # those stepping or paused, in this process
 
 
 class Panel:
@@ -41,6 +82,11 @@ class Panel:
             embedded too; False for none.
         folder: where Save and Film put their files.
 
+    Attributes:
+        state: ``"ready"``, ``"running"``, ``"paused"``, ``"stopped"``, ``"finished"`` or
+            ``"failed"``.
+        error: what ended the last run early, if anything did; `check` raises it.
+
     Raises:
         ValueError: a name in ``show`` that is no control.
         TypeError: not a dream.
@@ -57,31 +103,52 @@ class Panel:
     ) -> None:
         if not hasattr(dream, "recipe") or not hasattr(dream, "__next__"):
             raise TypeError(f"Panel(dream) needs a Dream, got {type(dream).__name__}")
-        if isinstance(show, str):
-            show = (show,)
-        if unknown := sorted(set(show or ()) - set(CONTROLS)):
+        shown = tuple(CONTROLS) if show is None else (show,) if isinstance(show, str) else show
+        if unknown := sorted(set(shown) - set(CONTROLS)):
             raise ValueError(f"no such controls: {unknown}; show takes {', '.join(CONTROLS)}")
-        shown = tuple(CONTROLS) if show is None else tuple(show)
         if judge is None and not ("judge" in shown and dream.clip.name in EMBEDDED):
             judge = False
-        self._run = Run(dream, _versions, shown, judge, user_path(folder))
-        # ipywidgets keeps widgets for ever; ours end with the panel.
-        self._end = weakref.finalize(self, self._run.close)
+        self._given, self.folder = dream, user_path(folder)
+        self._judge, self._judge_wanted = judge, judge is not False
+        self._drawing = kernel.Throttle(SHARE)
+        self._judging = kernel.Throttle(SHARE / 5, shortest=0.5)
+        self._main_loop = kernel.MainLoop()
+
+        self.state: PanelState = "ready"
+        self.error: BaseException | None = None
+        self._figure_error: Exception | None = None  # of the last figure, not of the run
+        self._task: asyncio.Task | None = None
+        self._allowed = 0.0  # how many steps may still be done before the next pause
+        self._restart = self._ending = False  # what the coroutine does before its next step
+        self._ends_as: PanelState = "stopped"  # what to call the end that `stop` or `reset` brings
+
+        fixed = {setting for version in _versions for setting in version}
+        compared = len(_versions) > 1
+        self.tracks = [Track(dream, version, compared=compared) for version in _versions]
+        self.controls = Controls(dream, shown, fixed)
+        self._agreed = {name: self.controls.value(name) for name in self.controls.live}
+        self._lay_out()
+        # ipywidgets keeps widgets for ever; ours end with the panel, which they know only weakly.
+        self._end = weakref.finalize(self, kernel.close_widget, self.widget)
         self._end.atexit = False
-        self._run.begin()
+        if compared:
+            for track in self.tracks:
+                track.begin(self._make_dream(track))
+        self.note("words", self.controls.unknown_words())
+        self._draw()
         kernel.replace_in_cell(self)
 
-    # ------------------------------------------------------------------ what a cell may ask for
+    # What a cell may ask for ----------------------------------------------------------------------
 
     @property
     def dream(self) -> Any:
         """The present dream (the left one of a comparison)."""
-        return self._run.tracks[0].dream
+        return self.tracks[0].dream
 
     @property
     def dreams(self) -> list[Any]:
         """The present dreams, from left to right."""
-        return [track.dream for track in self._run.tracks]
+        return [track.dream for track in self.tracks]
 
     @property
     def image(self) -> Image.Image:
@@ -89,19 +156,14 @@ class Panel:
         return self.dream.images[0]
 
     @property
-    def state(self) -> State:
-        """``"ready"``, ``"running"``, ``"paused"``, ``"stopped"``, ``"finished"``, ``"failed"``."""
-        return self._run.loop.state
-
-    @property
-    def error(self) -> BaseException | None:
-        """What ended the last run early, if anything did; `check` raises it."""
-        return self._run.loop.error
-
-    @property
     def changes(self) -> list[tuple[int, str, Any]]:
         """(step, knob, value): the knobs that were turned since the start of this run."""
-        return list(self._run.tracks[0].changes)
+        return list(self.tracks[0].changes)
+
+    @property
+    def active(self) -> bool:
+        """Whether the coroutine of a run is alive, stepping or paused."""
+        return self in _active
 
     async def run(self) -> None:
         """Dream to the end, in this cell; the picture is ``panel.image`` afterwards.
@@ -110,55 +172,55 @@ class Panel:
         interrupt button ends it with `asyncio.CancelledError` and keeps the picture; errors of the
         dream are raised. Stop, Reset and a Start in the panel act here as well.
         """
-        run = self._run
-        run.check_open()
-        run.main_loop.notice()
-        if run.page.shown_by is None or run.page.shown_by != kernel.execution():
-            self._show()
+        self._check_open()
+        self._main_loop.notice()
+        if kernel.get_kernel() and self._shown_by != kernel.execution():
+            self._ipython_display_()
         if not kernel.hears_while_awaiting():
-            run.page.note(
-                "deaf",
-                "While a cell runs, this kernel hears only its own ■ (stop). With the Start button "
-                "every control acts at once.",
-            )
+            self.note("deaf", DEAF)
+        self._restart = all(dream.done for dream in self.dreams)
+        self._resume()
         try:
-            await run.loop.run(from_start=all(track.done for track in run.tracks))
+            await self._task
         finally:
-            run.page.note("deaf")
-        run.check()
+            self.note("deaf")
+        self.check()
 
     async def wait(self) -> None:
         """Wait for the end of what Start began, then `check`."""
-        await self._run.loop.wait()
-        self._run.check()
+        await asyncio.sleep(0)  # a `start` just before this has posted its call, and no more
+        if self.active:
+            await asyncio.wait([self._task])
+        self.check()
 
     def check(self) -> None:
         """Raise the error that ended the last run early, or that spoiled its last figure."""
-        self._run.check()
+        if error := self.error or self._figure_error:
+            raise error
 
     def start(self) -> None:
         """What the Start button does: from step 0, with the controls as they are now."""
-        self._run.post(self._run.loop.start, "start")
+        self._post("start")
 
     def pause(self) -> None:
         """What Pause does; `resume` goes on."""
-        self._run.post(self._run.loop.pause, "pause")
+        self._post("pause")
 
     def resume(self) -> None:
         """What Resume does."""
-        self._run.post(self._run.loop.resume, "resume")
+        self._post("resume")
 
     def step(self) -> None:
         """What Step does: one step, then pause."""
-        self._run.post(self._run.loop.step, "step")
+        self._post("step")
 
     def stop(self) -> None:
         """What Stop does: end the run, keep the picture."""
-        self._run.post(self._run.loop.stop, "stop")
+        self._post("stop")
 
     def reset(self) -> None:
         """What Reset does: end the run, every control and the picture as in the beginning."""
-        self._run.post(self._run.reset, "reset")
+        self._post("reset")
 
     def save(self, path: str | Path | None = None) -> Path:
         """Write every picture with its settings as PNG; returns the (first) path.
@@ -167,11 +229,17 @@ class Panel:
             path: where to; of several pictures the next ones get ``path-2``, ``path-3``, …
                 Default: the next free names in the panel's folder.
         """
-        return save_pictures(self._run.tracks, self._run.folder, path)[0]
+        pictures = [(dream, i) for dream in self.dreams for i in range(len(dream.seeds))]
+        writers = [partial(save_png, dream, index=i) for dream, i in pictures]
+        return self._write(writers, path, ".png")
 
     def save_film(self, path: str | Path | None = None, **options: Any) -> Path:
         """Write the run so far as an animation; options as for `saving.Film.save`."""
-        return save_films(self._run.tracks, self._run.folder, path, **options)[0]
+        writers = [
+            partial(track.film.save, last=side_by_side(track.dream.images), **options)
+            for track in self.tracks
+        ]
+        return self._write(writers, path, ".webp")
 
     def close(self) -> None:
         """End the run and take the panel off the page. What it dreamed is still there.
@@ -179,30 +247,399 @@ class Panel:
         Running the panel's cell again does the same, and so does the end of the panel itself, when
         it is on no page and no variable has it any more.
         """
+        self._stop()
         self._end()
         kernel.forget(self)
 
     def figure(self) -> static.StaticFigure:
         """Picture, curve, settings and judge as a figure that stays."""
-        return self._run.page.figure()
+        return static.dream_figures([track.plate() for track in self.tracks])
 
-    @property
-    def widget(self) -> Any:
-        """Everything that is shown, as one widget."""
-        return self._run.page.widget
+    # The loop: every method below runs in the main loop -------------------------------------------
 
-    def _show(self) -> None:
-        if kernel.present():
-            self._ipython_display_()
+    def _post(self, name: str, *arguments: Any) -> None:
+        """Have the main loop do this, see `_do`: callbacks may come from another thread.
+
+        Raises:
+            RuntimeError: there is no loop, or the panel is closed.
+        """
+        self._check_open()
+        self._main_loop.post(self._do, name, *arguments)
+
+    def _do(self, name: str, *arguments: Any) -> None:
+        """What a button or the change of a control asks for.
+
+        An error is shown on the page, as nobody else would see it. Each button has a message of
+        its own: a Save that fails spoils no run.
+        """
+        try:
+            getattr(self, f"_{name}")(*arguments)
+        except Exception as error:
+            self._show_error(name if name in BUTTONS else "control", error)
+        else:
+            if name in BUTTONS:
+                self.note(name)
+
+    def _start(self) -> None:
+        self._restart = True
+        self._resume()
+
+    def _resume(self) -> None:
+        self._step(float("inf"))
+
+    def _step(self, steps: float = 1) -> None:
+        """Do so many steps, then pause; there is never more than one coroutine of a panel."""
+        self._allowed, self._ending, self._ends_as, self.error = steps, False, "stopped", None
+        if self.active:
+            self._wake.set()
+            return
+        for other in _active - {self}:  # a forgotten cell must not slow down the one on screen
+            other._stop()
+        _active.add(self)  # now, not when the coroutine gets to run: a Stop may come in between
+        self._wake = asyncio.Event()
+        self._task = asyncio.get_running_loop().create_task(self._drive())
+        # The error is shown and kept for `check`; asyncio need not log it as lost.
+        self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
+
+    def _pause(self) -> None:
+        self._allowed = 0
+
+    def _pause_or_resume(self) -> None:
+        if self.state == "running":
+            self._pause()
+        else:
+            self._resume()
+
+    def _stop(self) -> None:
+        self._ending, self._restart = True, False
+        if self.active:
+            self._wake.set()
+
+    def _reset(self) -> None:
+        self.controls.reset()
+        self._stop()
+        self._rebuild()
+        self.error, self._ends_as = None, "ready"
+        if not self.active:
+            self._change("ready")
+        self.note("hint")
+
+    async def _drive(self) -> None:
+        """Step until done, paused or ended from outside; a cancellation ends it like Stop."""
+        rested, quick = 0.0, False
+        try:
+            while not self._ending:
+                if self._restart:
+                    self._restart = False
+                    self._change("running")
+                    self._rebuild()
+                if self._allowed > 0:
+                    self._allowed -= 1
+                    self._change("running")
+                    if not self._advance():
+                        self._ends_as = "finished"
+                        break
+                    quick = not quick and time.perf_counter() - rested < OFTEN
+                    await asyncio.sleep(0 if quick else BREATH)
+                    rested = rested if quick else time.perf_counter()
+                else:
+                    self._change("paused")
+                    self._wake.clear()
+                    await self._wake.wait()  # set by whoever allows steps or ends it
+        except Exception as error:
+            self._ends_as, self.error = "failed", error
+            raise
+        finally:
+            _active.discard(self)
+            self._change(self._ends_as)
+
+    def _advance(self) -> bool:
+        """One step of every dream, and a look at the clock; False if none had a step left."""
+        self._turn_knobs()
+        if self._judge_wanted and not self.tracks[0].judged:
+            self._ask_judge()  # outside the throttle: the first time is slow, and says nothing
+        stepped = [track.advance() for track in self.tracks]
+        if not any(stepped):
+            return False
+        # By the clock; and at steps 1, 2, 4, 8, …, since early on much happens at once.
+        if self._judge_wanted and (
+            self._judging.due() or len(self.dream.history) >= 2 * self.tracks[0].judged[-1][0]
+        ):
+            with self._judging:
+                self._ask_judge()
+        if self._drawing.due():
+            with self._drawing:
+                self._draw()
+        return True
+
+    def _turn_knobs(self) -> None:
+        """Bring recipes and controls into agreement, once per step; whoever moved last wins."""
+        for name, agreed in self._agreed.items():
+            knob, wanted = CONTROLS[name].setting, self.controls.value(name)
+            for track in self.tracks:
+                if knob in track.fixed:
+                    continue
+                present = getattr(track.dream.recipe, knob)
+                if wanted != agreed:
+                    setattr(track.dream.recipe, knob, wanted)
+                elif present != agreed:  # turned by code, in another cell
+                    wanted = agreed = present
+                    self.controls.set_value(name, present)
+                else:
+                    continue
+                track.note_change(knob, wanted, f"{CONTROLS[name].label} {said(wanted)}")
+            self._agreed[name] = wanted
+
+    def _ask_judge(self) -> None:
+        try:
+            if self._judge is None:
+                from dreamlab.measure.judge import Judge
+
+                self._judge = Judge()
+            for track in self.tracks:
+                track.ask(self._judge)
+        except Exception as error:  # an opinion more or less must not end a dream
+            self._judge_wanted = False
+            self.note("judge", f"<b>No judge:</b> {escape(str(error))}")
+
+    def _rebuild(self) -> None:
+        """Everything as before the first step, with the controls as they are now."""
+        untouched = self.controls.untouched()
+        for track in self.tracks:
+            if track.dream is self._given and not track.dream.history and untouched:
+                continue  # the first Start runs the dream that the panel was given
+            track.begin(self._make_dream(track))
+        self._times.clear()
+        self._draw()
+
+    def _make_dream(self, track: Track) -> Any:
+        given = self._given
+        picked = slice(None) if given.batched else 0
+        settings = {
+            "prompt": given.prompts[picked],
+            "negative_prompt": given.negative_prompts[picked],
+            "start": start_of(given),
+            "seed": given.seeds[picked],
+            **self.controls.settings(),
+            **track.fixed,
+        }
+        arguments = {name: settings.pop(name) for name in ARGUMENTS}
+        recipe = replace(given.recipe, **settings)
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            dream = type(given)(given.clip, recipe=recipe, **arguments)
+        # What there is to say about words is said already, by the controls.
+        texts = [str(w.message) for w in heard if "does not know" not in str(w.message)]
+        self.note("warning", escape(" ".join(texts)))
+        return dream
+
+    # The page -------------------------------------------------------------------------------------
+
+    def _lay_out(self) -> None:
+        """Make the widgets and put everything in its place, once."""
+        self._shown_by: str | None = ""  # the execution that displayed the panel last
+        self._still: Any = None  # the output that keeps the last figure
+        self._notes: dict[str, str] = {}
+        self._times: deque[tuple[float, int]] = deque(maxlen=30)
+        self.status, self.message = widgets.HTML(), widgets.HTML()
+        self.buttons = {
+            name: widgets.Button(
+                description=label,
+                icon=icon,
+                tooltip=tip,
+                button_style="primary" if name == "start" else "",
+                layout={"width": "92px"},
+            )
+            for name, (label, icon, tip) in BUTTONS.items()
+        }
+        for name, button in self.buttons.items():
+            button.on_click(self._callback("pause_or_resume" if name == "pause" else name))
+        self._watch("menu", *self.controls.menus.values())
+        self._watch("upload", *self.controls.upload_box.children)
+        for name in self.controls.later:
+            self._watch(name, self.controls.inputs[name])
+        wrapped = {"flex_flow": "row wrap", "width": "100%"}
+        stage = widgets.HBox([track.box for track in self.tracks], layout=wrapped)
+        stage.add_class("dl-stage")
+        self.widget = widgets.VBox(
+            [
+                widgets.HTML(f"<style>{STYLE}</style>", layout={"display": "none"}),
+                *self.controls.rows(),
+                widgets.HBox(list(self.buttons.values()), layout={"flex_flow": "row wrap"}),
+                self.status,
+                self.message,
+                stage,
+                *self.controls.columns(),
+            ]
+        )
+        self.widget.add_class("dreamlab")
+        self._label_buttons()
+
+    def _callback(self, name: str, *arguments: Any) -> Callable[[Any], None]:
+        """A widget's callback that posts this; ipywidgets keeps it, so it holds us weakly."""
+        reference = weakref.ref(self)
+
+        def call(_: Any) -> None:
+            if (panel := reference()) is not None:
+                try:
+                    panel._post(name, *arguments)
+                except RuntimeError as error:  # a callback has nobody to raise it to
+                    panel._show_error(name if name in BUTTONS else "control", error)
+
+        return call
+
+    def _watch(self, name: str, *observed: widgets.Widget) -> None:
+        for widget in observed:
+            widget.observe(self._callback("react", name), "value")
+
+    def _react(self, name: str) -> None:
+        """A control has changed that acts on others, or not before the next Start."""
+        for about, text in self.controls.react(name).items():
+            self.note(about, text)
+        if name == "upload":  # the button is a new one
+            self._watch("upload", *self.controls.upload_box.children)
+        if name in self.controls.later and self.dream.history:
+            self.note("hint", "This acts from the next Start.")
+
+    def _change(self, state: PanelState) -> None:
+        """Take this state, and show on the page that a run has begun, rests or has ended."""
+        if state == self.state:
+            return
+        self.state = state
+        self._times.clear()
+        if self.error is not None:
+            self._show_error("error", self.error)
+        else:
+            self.note("error")
+        if state == "running":
+            self._figure_error = None
+            for about in ("hint", "figure", "control", *BUTTONS):
+                self.note(about)
+        elif self._judge_wanted and state != "ready":
+            self._ask_judge()
+        self._label_buttons()
+        rests, ended = state != "running", state in ("stopped", "finished", "failed")
+        for draw in [self._draw] * rests + [self._keep_figure] * ended:
+            try:
+                draw()
+            except Exception as error:  # changes nothing about the run
+                self._figure_error = error
+                self._show_error("figure", error)
+
+    def _draw(self) -> None:
+        """Send picture, curve and progress to the page; the throttle says when."""
+        for track in self.tracks:
+            track.read_history()
+        limits = [track.curve.limits() for track in self.tracks]
+        for track in self.tracks:
+            # One scale for both sides of a comparison, or a glance would mislead.
+            track.draw((min(low for low, _ in limits), max(high for _, high in limits)))
+        self.status.value = self._describe_progress()
+
+    def _describe_progress(self) -> str:
+        history, recipe = self.dream.history, self.dream.recipe
+        done = len(history)
+        facts = [f"step {done} of {recipe.steps}"]
+        if history:
+            facts.append(f"octave {history[-1].octave + 1} of {len(recipe.octaves)}")
+            facts.append(f"TV {history[-1].tv_loss:.4f}")
+            if len(self.tracks) == 1 and (seen := self.tracks[0].seen):
+                facts.append(f"judge {seen}")
+        if self.state == "running":
+            self._times.append((time.monotonic(), done))
+            (before, first), (now, _) = self._times[0], self._times[-1]
+            if now > before and done > first:
+                rate = (done - first) / (now - before)
+                minutes, seconds = divmod(round((recipe.steps - done) / rate), 60)
+                left = f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"
+                facts += [f"{rate:.1f} steps/s", f"{left} left"]
+        word = "ended by an error" if self.state == "failed" else self.state
+        bar = f'<progress value="{done}" max="{recipe.steps}" aria-label="progress"></progress>'
+        return f'<div class="dl-status">{bar}<b>{word}</b>{" · ".join(facts)}</div>'
+
+    def note(self, about: str, text: str = "") -> None:
+        """Show a message (HTML) under the buttons, or take the one about this away."""
+        self._notes[about] = text
+        shown = " ".join(filter(None, self._notes.values()))
+        self.message.value = f'<div class="dl-message" role="status">{shown}</div>'
+
+    def _show_error(self, about: str, error: BaseException) -> None:
+        """Show an error with the place where it happened, as the message about this."""
+        trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        self.note(
+            about,
+            f"<b>{FAILED.get(about, '')}{type(error).__name__}: {escape(str(error))}</b> "
+            f"<details><summary>where it happened</summary><pre>{escape(trace)}</pre></details>",
+        )
+
+    def _label_buttons(self) -> None:
+        """What each button would do now."""
+        begun, active = bool(self.dream.history), self.active
+        over = all(dream.done for dream in self.dreams) and not active
+        resumes, buttons = begun and self.state != "running", self.buttons
+        buttons["start"].description = "Restart" if begun or active else "Start"
+        buttons["pause"].description = "Resume" if resumes else "Pause"
+        buttons["pause"].icon = "play" if resumes else "pause"
+        buttons["pause"].disabled = over or self.state == "ready"
+        buttons["step"].disabled = over
+        buttons["stop"].disabled = self.state not in ("running", "paused")
+        buttons["save"].disabled = buttons["film"].disabled = not (begun or active)
+
+    # In the notebook ------------------------------------------------------------------------------
+
+    def _check_open(self) -> None:
+        if not self._end.alive:
+            raise RuntimeError(
+                "this panel was closed, as it is when its cell runs again: its dream is still "
+                "there, panel.dream, and Panel(panel.dream) makes a new panel for it"
+            )
 
     def _ipython_display_(self) -> None:
-        run = self._run
-        run.check_open()
-        run.page.display()
+        """Show the panel in the cell that is running, and below it a place for the figure."""
+        from IPython.display import display
+
+        self._check_open()
+        view = {
+            "application/vnd.jupyter.widget-view+json": {
+                "version_major": 2,
+                "version_minor": 0,
+                "model_id": self.widget.model_id,
+            },
+            "text/plain": "A live panel: run the notebook to use it.",
+        }
+        display(view, raw=True)
+        # Made now, in the cell's own output, because what a background task displays later has
+        # no cell to go to. It is empty until there is a figure.
+        self._still = display({"text/html": ""}, raw=True, display_id=True)
+        self._shown_by = kernel.execution()
         kernel.keep_shown(self)
-        run.main_loop.notice()
-        if self.dream.history and not run.loop.active:
-            run.page.keep_figure()
+        self._main_loop.notice()
+        if not self.active:
+            self._keep_figure()
+
+    def _keep_figure(self) -> None:
+        """Put the figure that outlives the kernel below the panel."""
+        if self._still is not None and any(dream.history for dream in self.dreams):
+            data, metadata = self.figure()._repr_mimebundle_()
+            self._still.update(data, metadata=metadata, raw=True)
+
+    def _write(
+        self, writers: Sequence[Callable[[Path], Path]], path: str | Path | None, suffix: str
+    ) -> Path:
+        """Have each write its file: under this path and numbered ones, or under free names."""
+        paths = []
+        for number, write in enumerate(writers, 1):
+            if path is None:
+                with claim_name(self.folder, suffix) as free:
+                    paths.append(write(free))
+            else:
+                stem = Path(path).stem + (f"-{number}" if number > 1 else "")
+                paths.append(write(Path(path).with_stem(stem)))
+        names = ", ".join([str(paths[0]), *(other.name for other in paths[1:])])
+        self.note("hint", f"Saved as {escape(names)}.")
+        return paths[0]
+
+    _save, _film = save, save_film
 
 
 def compare(
@@ -229,7 +666,7 @@ def compare(
             f"got {', '.join(knob) or 'none'}"
         )
     ((name, values),) = knob.items()
-    settings = {*type(dream.recipe).knobs(), *ARGUMENTS.values()}
+    settings = {*type(dream.recipe).knobs(), *ARGUMENTS}
     if name not in settings:
         raise ValueError(f"no such knob: {name!r}; there are {', '.join(sorted(settings))}")
     if not isinstance(values, (tuple, list)) or len(values) != 2:

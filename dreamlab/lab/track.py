@@ -1,20 +1,20 @@
-"""One dream on the page: its picture, its curve, and what is remembered of its run.
+"""One dream on the page: its picture, its curve, and the record of its run.
 
-A panel has one of these, a comparison two. The picture travels as JPEG bytes and the curve as SVG
+A panel has one of these, a comparison two. The picture is sent as JPEG bytes and the curve as SVG
 text, in two widgets.
 """
 
-import dataclasses
 import io
-import math
 from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 import ipywidgets as widgets
+import numpy as np
 from PIL import Image
 
-from dreamlab.figures import curve, saving, static
+from dreamlab.figures import curve, static
+from dreamlab.figures.saving import Film
 from dreamlab.lab.controls import label_of, said
 from dreamlab.picturebook.world import OBJECTS, describe, thing_in
 
@@ -36,53 +36,40 @@ class Track:
         self.title = static.whole_letters(title)
         height, width = dream.recipe.canvas
         scale = PICTURE / max(height, width)
+        size = {"width": f"{round(width * scale)}px", "height": f"{round(height * scale)}px"}
         self.picture = widgets.Image(
-            format="jpeg",
-            layout={
-                "width": f"{round(width * scale)}px",
-                "height": f"{round(height * scale)}px",
-                "flex": "0 0 auto",
-                "margin": "2px 12px 2px 2px",
-            },
+            format="jpeg", layout={**size, "flex": "0 0 auto", "margin": "2px 12px 2px 2px"}
         )
         self.picture.add_class("dl-picture")
         self.plot = widgets.HTML(
             layout={
-                "flex": "1 1 400px",
+                "flex": "0 0 auto" if compared else "1 1 400px",
                 "min_width": "320px",
                 "max_width": "640px",
                 "margin": "2px",
             }
         )
+        parts = [self.picture, self.plot]
         if compared:
             head = widgets.HTML(f'<div class="dl-head">{escape(self.title)}</div>')
-            self.plot.layout.flex = "0 0 auto"
-            self.box = widgets.VBox(
-                [head, self.picture, self.plot], layout={"flex": "1 1 380px", "max_width": "560px"}
-            )
+            layout = {"flex": "1 1 380px", "max_width": "560px"}
+            self.box = widgets.VBox([head, *parts], layout=layout)
         else:
-            self.box = widgets.HBox(
-                [self.picture, self.plot], layout={"flex_flow": "row wrap", "width": "100%"}
-            )
+            self.box = widgets.HBox(parts, layout={"flex_flow": "row wrap", "width": "100%"})
         self.begin(dream)
 
     def begin(self, dream: Any) -> None:
         """Forget the last run."""
         self.dream = dream
-        self.began_with = dataclasses.replace(dream.recipe)
         self.changes: list[tuple[int, str, Any]] = []
         self.judged: list[tuple[int, float]] = []
         self.seen = ""
-        self.film = saving.Film(every=max(1, dream.recipe.steps // 60))
+        self.film = Film(every=max(1, dream.recipe.steps // 60))
         self.curve = curve.LossCurve(dream.recipe.steps)
         self._unread = list(dream.history)
         self._octave = -1
         if not self._unread:
             self.film.add(0, side_by_side(dream.images))
-
-    @property
-    def done(self) -> bool:
-        return self.dream.done
 
     def advance(self) -> bool:
         """One step; False if there was none left.
@@ -182,10 +169,4 @@ def side_by_side(images: Sequence[Image.Image]) -> Image.Image:
     """The pictures of a batch as one, as near to a square as they go."""
     if len(images) == 1:
         return images[0]
-    columns = math.ceil(math.sqrt(len(images)))
-    width, height = images[0].size
-    sheet = Image.new("RGB", (columns * width, math.ceil(len(images) / columns) * height), "white")
-    for number, image in enumerate(images):
-        row, column = divmod(number, columns)
-        sheet.paste(image, (column * width, row * height))
-    return sheet
+    return Image.fromarray(np.uint8(np.rint(255 * static.tile(images))))

@@ -39,34 +39,29 @@ def pytest_collection_modifyitems(items):
 class Lab:
     """A JupyterLab server in a folder of its own, with settings that ask no questions."""
 
-    def __init__(self, folder: Path, *, dark: bool = False) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path) -> None:
         self.notebooks = folder / "notebooks"
         self.notebooks.mkdir(parents=True)
-        settings = folder / "settings" / "@jupyterlab"
-        for name, values in {
-            "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
-            "apputils-extension/themes": {
-                "theme": "JupyterLab Dark" if dark else "JupyterLab Light"
-            },
-        }.items():
-            path = settings / f"{name}.jupyterlab-settings"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(values))
+        path = folder / "settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
-        environment = os.environ | {
-            "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
-            "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
-            "JUPYTER_CONFIG_DIR": str(folder / "config"),
-            "JUPYTER_DATA_DIR": str(folder / "data"),
-            "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
-            "IPYTHONDIR": str(folder / "ipython"),
-            "PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")]),
-            "OMP_NUM_THREADS": "1",
+        places = {
+            "JUPYTERLAB_SETTINGS_DIR": "settings",
+            "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+            "JUPYTER_CONFIG_DIR": "config",
+            "JUPYTER_DATA_DIR": "data",
+            "JUPYTER_RUNTIME_DIR": "runtime",
+            "IPYTHONDIR": "ipython",
         }
+        environment = os.environ | {name: str(folder / place) for name, place in places.items()}
+        environment["PYTHONPATH"] = os.pathsep.join(
+            [str(REPOSITORY), os.environ.get("PYTHONPATH", "")]
+        )
+        environment["OMP_NUM_THREADS"] = "1"
         self.log = (folder / "server.log").open("w")
         self.process = subprocess.Popen(
             [
@@ -124,48 +119,14 @@ class Notebook:
             timeout=180_000,
         )
 
-    def command(self, name: str, **arguments) -> None:
+    def command(self, name: str) -> None:
         """Have JupyterLab do something, without waiting for it."""
-        self.page.evaluate(
-            "([name, args]) => { window.jupyterapp.commands.execute(name, args); }",
-            [name, arguments],
-        )
-
-    def run_all(self) -> None:
-        self.command("notebook:run-all-cells")
-
-    def select(self, cell: int) -> None:
-        self.page.evaluate(
-            "cell => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = cell; }",
-            cell,
-        )
-
-    def run_cell(self, cell: int) -> None:
-        self.select(cell)
-        self.command("notebook:run-cell")
+        self.page.evaluate("name => { window.jupyterapp.commands.execute(name); }", name)
 
     def outputs(self, cell: int) -> str:
         """What the cell printed."""
-        return (
-            self.page.locator(".jp-Notebook .jp-Cell")
-            .nth(cell)
-            .locator(".jp-OutputArea")
-            .inner_text()
-        )
-
-    def ask(self, cell: int) -> str:
-        """Run the (last) cell again and return what it prints now."""
-        count = f"() => window.jupyterapp.shell.currentWidget.content.widgets[{cell}].model"
-        before = self.page.evaluate(f"{count}.executionCount")
-        self.run_cell(cell)
-        self.page.wait_for_function(
-            f"before => {{ const m = ({count})(); return m.executionCount && "
-            "m.executionCount !== before && m.executionState !== 'running' }".replace("()()", "()"),
-            arg=before,
-            timeout=180_000,
-        )
-        self.page.wait_for_timeout(200)
-        return self.outputs(cell)
+        found = self.page.locator(".jp-Notebook .jp-Cell").nth(cell)
+        return found.locator(".jp-OutputArea").inner_text()
 
 
 # Not for the session: Playwright keeps an event loop running in this thread until it is stopped,
