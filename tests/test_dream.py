@@ -57,19 +57,6 @@ def test_raw_is_chapter_one(tiny_clip):
     assert [step.clip_loss for step in dream.history] == pytest.approx(losses, abs=1e-3)
 
 
-def test_every_item_is_one_step(tiny_clip):
-    dream = Dream(tiny_clip, PROMPT, recipe=SMALL)
-    assert not dream.done and dream.history == [] and "step 0 of 6" in repr(dream)
-    steps = list(dream)
-    assert dream.done and dream.history == steps
-    assert [s.step for s in steps] == [1, 2, 3, 4, 5, 6]
-    assert [s.octave for s in steps] == [0, 0, 0, 1, 1, 1]
-    assert [s.size for s in steps] == [(20, 20)] * 3 + [(40, 40)] * 3
-    assert {s.steps for s in steps} == {6}
-    with pytest.raises(StopIteration):
-        next(dream)
-
-
 def test_a_record_is_frozen_and_adds_up(tiny_clip):
     dream = Dream(tiny_clip, [PROMPT, "a castle"], start="noise", recipe=SMALL)
     step = next(dream)
@@ -82,13 +69,7 @@ def test_a_record_is_frozen_and_adds_up(tiny_clip):
         step.step = 3
 
 
-def test_the_loss_falls(tiny_clip):
-    recipe = Recipe(size=32, steps=25, octaves=(1.0,), views=2)
-    first, *_, last = Dream(tiny_clip, PROMPT, recipe=recipe)
-    assert last.clip_loss < first.clip_loss - 0.05
-
-
-@pytest.mark.parametrize("size", [32, 33, (48, 36), (24, 70)])
+@pytest.mark.parametrize("size", [33, (24, 70)])
 @pytest.mark.parametrize("octaves", [(1.0,), (0.4, 0.4, 1.0)])
 def test_any_canvas(tiny_clip, size, octaves):
     recipe = Recipe(size=size, steps=3, octaves=octaves, views=2)
@@ -102,16 +83,6 @@ def test_other_encoders(tiny_resnet_dir):
     clip = dreamlab.load_clip(f"local-dir:{tiny_resnet_dir}", device="cpu")
     first, *_, last = Dream(clip, PROMPT, recipe=Recipe(size=64, steps=8, octaves=(1.0,), views=2))
     assert last.clip_loss < first.clip_loss
-
-
-def test_gradients_work_where_they_are_switched_off(tiny_clip):
-    with torch.no_grad():
-        inside = Dream(tiny_clip, PROMPT, recipe=SMALL)
-        inside.run()
-    outside = Dream(tiny_clip, PROMPT, recipe=SMALL)
-    outside.run()
-    assert torch.equal(inside.pixels, outside.pixels)
-    assert not outside.pixels.requires_grad
 
 
 def test_the_sum_of_octaves(tiny_clip):
@@ -169,12 +140,6 @@ def test_weighted_prompts(tiny_clip):
     step = next(both)
     near, far = (clip_loss(views["features"], row).item() for row in rows)
     assert step.clip_loss == pytest.approx((3 * near + far) / 4, abs=1e-5)
-
-
-def test_one_weight_is_no_weight(tiny_clip):
-    plain, weighted = (Dream(tiny_clip, p, recipe=SMALL) for p in (PROMPT, {PROMPT: 1}))
-    plain.run(), weighted.run()
-    assert torch.equal(plain.pixels, weighted.pixels)
 
 
 # Batches ------------------------------------------------------------------------------------------
@@ -320,15 +285,6 @@ def test_the_global_generators_are_left_alone(tiny_clip):
     assert (np.random.get_state()[1] == before[1]).all()
 
 
-def test_dreams_can_be_interleaved(tiny_clip):
-    alone = Dream(tiny_clip, PROMPT, recipe=SMALL)
-    alone.run()
-    one, other = (Dream(tiny_clip, p, recipe=SMALL) for p in (PROMPT, "a castle"))
-    for _ in zip(one, other, strict=True):
-        pass
-    assert torch.equal(one.pixels, alone.pixels)
-
-
 # Interrupts, saving -------------------------------------------------------------------------------
 
 
@@ -371,7 +327,7 @@ def test_an_interrupt_at_any_line_loses_nothing(tiny_clip):
     assert interrupts > 20
 
 
-@pytest.mark.parametrize("at", range(7))
+@pytest.mark.parametrize("at", [0, 2, 4])
 def test_a_saved_dream_resumes_to_the_same_picture(tiny_clip, tmp_path, at):
     def make():
         return Dream(
@@ -398,18 +354,6 @@ def test_a_saved_dream_resumes_to_the_same_picture(tiny_clip, tmp_path, at):
     assert [s.losses for s in resumed.history] == [s.losses for s in whole.history]
     assert all(map(torch.equal, resumed.deltas, whole.deltas))
     assert resumed.recipe == whole.recipe
-
-
-def test_a_state_is_a_snapshot_with_its_knobs(tiny_clip):
-    dream = Dream(tiny_clip, PROMPT, recipe=SMALL)
-    next(dream)
-    dream.recipe.tv_weight = 0.7
-    saved = dream.state_dict()
-    pixels = saved["pixels"].clone()
-    dream.run()
-    assert torch.equal(saved["pixels"], pixels)
-    dream.load_state_dict(saved)
-    assert dream.recipe.tv_weight == 0.7 and len(dream.history) == 1
 
 
 @pytest.mark.parametrize("change", [{"prompt": "a castle"}, {"seed": 1}, {"negative_prompt": "a"}])
@@ -440,7 +384,7 @@ def breaking_clip(clip, at):
 
 
 @pytest.mark.parametrize("check_every", [1, 100])
-@pytest.mark.parametrize("at", [1, 3, 4, 6])
+@pytest.mark.parametrize("at", [1, 4])
 def test_nan_stops_with_the_last_good_picture(tiny_clip, monkeypatch, at, check_every):
     """On a GPU (check_every=100) it is noticed later, and the picture is no worse for it."""
     monkeypatch.setattr(dreamlab.dream, "CHECK_EVERY", {"cpu": check_every})
@@ -552,6 +496,7 @@ def test_no_step_waits_for_the_device(tiny_clip, monkeypatch):
     recipe = Recipe(size=32, steps=33, octaves=(0.5, 1.0), views=2, keep_start=1.0)
     dream = Dream(tiny_clip, [PROMPT, "a castle"], negative_prompt="a", recipe=recipe)
     waits = {}
+    assert not dream.done and dream.history == [] and "step 0 of 33" in repr(dream)
     for number in range(1, 34):
         with CountSyncs() as syncs:
             next(dream)

@@ -1,11 +1,8 @@
 """The detail mask reproduces its table, and masked variation does what it is for."""
 
-import math
-
 import pytest
 import torch
 
-from dreamlab.losses import masked_total_variation, total_variation
 from dreamlab.mask import detail, detail_mask
 
 SIDE = 192
@@ -57,24 +54,6 @@ def test_weight_by_region(picture, where, weight):
     assert detail_mask(picture)[where].mean().item() == pytest.approx(weight, abs=0.015)
 
 
-def test_the_four_regions():
-    """Noise: high step, high weight. Edge: high, low. Flat: low, high. Texture: between."""
-    regions = {
-        "noise": (0.5 + noise(0.25), INSIDE),
-        "edge": (edge(0.5), (..., slice(24, -24), slice(SIDE // 2 - 1, SIDE // 2))),
-        "flat": (patch(torch.tensor(0.5)), INSIDE),
-        "texture": (checker(8), INSIDE),
-    }
-    step = {
-        name: (p.diff(dim=-1)[..., :-1, :].abs() + p.diff(dim=-2)[..., :-1].abs())[where].mean()
-        for name, (p, where) in regions.items()
-    }
-    weight = {name: detail_mask(p)[where].mean() for name, (p, where) in regions.items()}
-    assert step["flat"] == 0 < step["texture"] < 0.15 < 0.45 < min(step["noise"], step["edge"])
-    assert weight["edge"] < 0.25 < 0.55 < weight["texture"] < 0.7 < 0.8 < weight["noise"]
-    assert weight["flat"] == 1
-
-
 def test_shapes_range_and_names():
     images = torch.rand(2, 3, 20, 30)
     mask = detail_mask(images)
@@ -83,11 +62,6 @@ def test_shapes_range_and_names():
     assert torch.equal(detail(images), 1 - mask)
     assert torch.allclose(detail_mask(images[1]), mask[1], atol=1e-6)
     assert detail_mask(images[:, :1]).shape == mask.shape
-
-
-def test_a_grey_image_and_its_rgb_copy_have_the_same_mask():
-    grey = torch.rand(1, 1, 20, 30)
-    assert torch.allclose(detail_mask(grey), detail_mask(grey.expand(1, 3, 20, 30)), atol=1e-6)
 
 
 def test_an_edge_turns_with_the_image():
@@ -102,54 +76,3 @@ def test_other_precisions(dtype):
     images = edge(0.5)
     assert detail_mask(images.to(dtype)).dtype == dtype
     assert torch.allclose(detail_mask(images.to(dtype)).float(), detail_mask(images), atol=0.02)
-
-
-def test_the_mask_is_a_constant():
-    images = torch.rand(1, 3, 16, 16, requires_grad=True)
-    assert not detail_mask(images).requires_grad
-
-
-def test_masked_variation_removes_noise_and_keeps_the_edge():
-    """The point of it all, on a test card: an edge in noise, flat areas, a texture.
-
-    Gradient descent on each variation alone until 80 % of the noise is gone; then, how much of the
-    edge's contrast is left between the second pixels on either side? Measured: masked 97 %,
-    squared (the same without its mask, at the same mean weight) 71 %, L1 90 %.
-    """
-    card, edge_at = torch.full((1, 3, 96, 96), 0.25), 48
-    card[..., edge_at:] = 0.75
-    card[..., 72:, :] = checker(4)[..., :24, :96]
-    deviation = 0.2
-    generator = torch.Generator().manual_seed(1)
-    noisy = card.clone()
-    noisy[..., :64, :] += deviation * torch.randn(1, 3, 64, 96, generator=generator)
-
-    def noise_left(images):
-        flat = (images - card)[..., 8:56, :]
-        return torch.cat([flat[..., 8:36], flat[..., 60:88]], dim=-1).std() / deviation
-
-    def contrast(images):
-        columns = images[..., 8:56, :].mean((0, 1, 2))
-        return (columns[edge_at + 1] - columns[edge_at - 2]).item() / 0.5
-
-    def descend(variation, rate):
-        images = noisy
-        while noise_left(images) > 0.2:
-            images = images.detach().requires_grad_()
-            (gradient,) = torch.autograd.grad(variation(images) * images.numel(), images)
-            images = images - rate * gradient
-        return contrast(images)
-
-    def masked(images):
-        mask = detail_mask(images)
-        return masked_total_variation(images, mask / mask.mean())
-
-    kept = {
-        "masked": descend(masked, 0.02),
-        "squared": descend(lambda images: total_variation(images, "squared"), 0.02),
-        "l1": descend(total_variation, 0.002),
-    }
-    assert kept["masked"] >= 0.9, kept
-    assert kept["squared"] <= 0.8, kept
-    assert kept["masked"] > kept["l1"] + 0.03, kept
-    assert math.isfinite(sum(kept.values()))

@@ -51,15 +51,6 @@ def cut(height, rows):
     return [slice(first, min(first + rows, height)) for first in range(0, height, rows)]
 
 
-def test_stripes_cover_every_row_once():
-    for shape in ((1, 3, 4096, 4096), (4, 3, 1024, 768), (1, 3, 20, 20), (1, 3, 5000, 16)):
-        stripes = list(dreamlab.prior._stripes(torch.empty(1).expand(shape)))
-        assert [row for rows in stripes for row in range(rows.start, rows.stop)] == [
-            *range(shape[-2])
-        ]
-        assert all(s.stop - s.start >= 4 * REACH for s in stripes[:-1])
-
-
 def test_nothing_beyond_its_reach_matters_to_a_mask():
     images = picture(1, 3, 120, 40)
     other = images.clone()
