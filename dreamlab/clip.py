@@ -7,13 +7,12 @@ not read the prompt as it was written.
 
 import warnings
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from unicodedata import category
 
 import open_clip
 import torch
-import torch.nn.functional as F
 
+from dreamlab.resample import resize
 from dreamlab.support.loading import find_model, load_model, pick_device, quoted
 from dreamlab.support.surroundings import undisturbed
 
@@ -47,7 +46,6 @@ class Clip:
         self._mean = torch.tensor(preprocess["mean"], device=self.device).view(3, 1, 1)
         self._std = torch.tensor(preprocess["std"], device=self.device).view(3, 1, 1)
         self._untrained = _all_zero_rows(model)
-        self._has_text = True
         with torch.no_grad():
             features = model.encode_text(tokenizer(["a"]).to(self.device))
         self.embed_dim = features.shape[1]
@@ -80,7 +78,7 @@ class Clip:
                 f"images must have the shape (n, 3, height, width), got {tuple(images.shape)}; "
                 "image[None] makes a batch of one"
             )
-        images = resize(images.to(self.device, torch.float32), self.image_size)
+        images = resize(images.to(self.device, torch.float32), (self.image_size,) * 2)
         return self.model.encode_image((images - self._mean) / self._std, normalize=True)
 
     @torch.no_grad()
@@ -100,8 +98,6 @@ class Clip:
         for prompt in prompts:
             if not isinstance(prompt, str):
                 raise TypeError(f"a prompt must be text, got {type(prompt).__name__}: {prompt!r}")
-        if not self._has_text:
-            raise RuntimeError("free_text() dropped the text tower: load the model again")
         length = self.tokenizer.context_length
         for prompt, filled, wanted in zip(
             prompts,
@@ -140,13 +136,6 @@ class Clip:
                 if self._untrained & (set(row) - set(empty))
             )
         )
-
-    def free_text(self) -> None:
-        """Drop the text tower, about 40 % of a ViT-B-32, once every prompt is encoded."""
-        self._has_text = False
-        for name, _ in list(self.model.named_children()):
-            if name != "visual":
-                delattr(self.model, name)
 
     def _filled_places(self, prompts: Sequence[str], length: int) -> list[int]:
         """How many places of its row of tokens each prompt fills.
@@ -191,29 +180,6 @@ def tokens_first(model: torch.nn.Module, first: bool = True) -> None:
         if all(isinstance(attention, torch.nn.MultiheadAttention) for attention in attentions):
             for module in (transformer, *attentions):
                 module.batch_first = not first
-
-
-def resize(images: torch.Tensor, size: int) -> torch.Tensor:
-    """Resize images (n, 3, h, w) to (n, 3, size, size): bicubic, antialiased, differentiable.
-
-    The same numbers as `torch.nn.functional.interpolate`, but as two products with matrices: these
-    exist on every device, and their gradient is the same in each run, where the CUDA kernel adds
-    up in whatever order its threads arrive.
-    """
-    height, width = images.shape[-2:]
-    if (height, width) == (size, size):
-        return images
-    rows = _resize_matrix(height, size, images.device).to(images.dtype)
-    columns = _resize_matrix(width, size, images.device).to(images.dtype)
-    return rows @ images @ columns.T
-
-
-@lru_cache(maxsize=64)
-@torch.inference_mode(False)  # else the first caller's mode would stay with the cached matrix
-def _resize_matrix(before: int, after: int, device: torch.device) -> torch.Tensor:
-    identity = torch.eye(before, dtype=torch.float32).view(1, 1, before, before)
-    matrix = F.interpolate(identity, (after, before), mode="bicubic", antialias=True)[0, 0]
-    return matrix.to(device)
 
 
 def load_clip(

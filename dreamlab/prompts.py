@@ -1,7 +1,7 @@
-"""What a dream is asked for: sentences, with weights or without, and seeds, one for each picture.
+"""The prompts (with weights or without) and seeds of a dream, one for each picture.
 
-They are checked when the dream is made, and its sentences become one row of numbers per picture:
-the loop never needs to know how many there were.
+They are checked when the dream is made, and the prompts become one vector per picture: the loop
+never needs to know how many there were.
 """
 
 import math
@@ -103,28 +103,23 @@ def _checked_prompt(name: str, prompt: Any, may_be_empty: bool) -> Prompt:
         )
     for sentence in prompt:
         _check_sentence(name, sentence)
-    return _checked_weights(name, prompt)
+    try:
+        if not all(isinstance(weight, Real) for weight in prompt.values()):
+            raise ValueError
+        weights = {sentence: float(weight) for sentence, weight in prompt.items()}
+        if not (min(weights.values()) >= 0 and 0 < sum(weights.values()) < math.inf):
+            raise ValueError
+    except (ValueError, OverflowError):  # a whole number may be too large for a float
+        raise ValueError(
+            f"the weights of {name} must be numbers ≥ 0, not all 0, with a finite sum, "
+            f"got {dict(prompt)}"
+        ) from None
+    return weights
 
 
 def _check_sentence(name: str, sentence: Any) -> None:
     if not isinstance(sentence, str) or not sentence.strip():
         raise ValueError(f"{name} must be a sentence that says something, got {sentence!r}")
-
-
-def _checked_weights(name: str, mixture: Mapping[str, Any]) -> dict[str, float]:
-    """The weights as ordinary numbers: finite, none below 0, not all 0."""
-    words = f"the weights of {name} must be numbers ≥ 0, not all 0, with a finite sum, got "
-    weights = {}
-    for sentence, weight in mixture.items():
-        if not isinstance(weight, Real):
-            raise ValueError(f"{words}{weight!r} for {sentence!r}")
-        try:
-            weights[sentence] = float(weight)
-        except OverflowError:  # a whole number of more than 308 digits
-            weights[sentence] = math.inf
-    if not (min(weights.values()) >= 0 and 0 < sum(weights.values()) < math.inf):
-        raise ValueError(f"{words}{weights}")
-    return weights
 
 
 def _checked_seed(seed: Any) -> int:

@@ -78,9 +78,9 @@ class Step:
         rate = entry(saved, "learning_rate", float)
         require(rate >= 0, "learning_rate")
         return cls(
-            step=_whole(saved, "step"),
-            steps=_whole(saved, "steps"),
-            octave=_whole(saved, "octave"),
+            step=whole_entry(saved, "step"),
+            steps=whole_entry(saved, "steps"),
+            octave=whole_entry(saved, "octave"),
             size=size,
             learning_rate=rate,
             measured=tensor_entry(saved, "measured", (3, images)).to(device, copy=True),
@@ -152,7 +152,7 @@ class State:
         Raises:
             ValueError: it is no such state, with the entry that is wrong.
         """
-        step, octave = _whole(saved, "step"), _whole(saved, "octave")
+        step, octave = whole_entry(saved, "step"), whole_entry(saved, "octave")
         base = tensor_entry(saved, "base", (images, 3, None, None))
         require(bool(((base >= 0) & (base <= 1)).all()), "base")
         deltas = entry(saved, "deltas", list)
@@ -195,7 +195,7 @@ def turned_knobs(history: Sequence[Step]) -> list[tuple[int, str, Any]]:
 
 def require(condition: bool, name: str, words: str = "is not what a dream stores there") -> None:
     if not condition:
-        raise ValueError(f"this is no state of a dream, or a damaged one: {name!r} {words}")
+        raise ValueError(f"this is not what a dream stores, or it is damaged: {name!r} {words}")
 
 
 def entry(saved: Any, name: str, kind: type) -> Any:
@@ -220,9 +220,9 @@ def tensor_entry(saved: Any, name: str, shape: tuple[int | None, ...]) -> Tensor
     return tensor.detach()
 
 
-def _whole(saved: Any, name: str) -> int:
+def whole_entry(saved: Any, name: str, most: int = 2**63 - 1) -> int:
     number = entry(saved, name, int)
-    require(0 <= number < 2**63, name)
+    require(0 <= number <= most, name, f"is {number}, and not from 0 to {most}")
     return number
 
 

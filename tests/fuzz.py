@@ -7,17 +7,15 @@
 Atheris changes bytes, and goes on from those changes that reach a new line of the reader, of Pillow
 or of Python's JSON. A reader may answer with what it promises or with a ValueError of one sentence;
 at anything else the run stops and leaves the bytes in `build/fuzz`. Once that is repaired, they go
-into `tests/seeds/READER`, where `tests/test_fuzz.py` finds them whenever the tests run.
+into `tests/seeds/READER`, where it begins and where `tests/test_fuzz.py` finds them.
 """
 
 import argparse
-import base64
 import importlib.util
 import io
 import json
 import sys
 import tempfile
-import warnings
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict
@@ -34,9 +32,8 @@ OURS = (
     "dreamlab.figures.settings",
 )
 LARGEST = 4096  # bytes of an input
-SLOWEST = 20  # seconds for one input
 PIXELS = 500_000  # twice this is a bomb here, so that no input is slow because it is large
-MEMORY = 4096  # MB
+LIMITS = {"max_len": LARGEST, "timeout": 20, "rss_limit_mb": 4096}  # of libFuzzer
 
 
 def read_picture(content: bytes) -> bool:
@@ -58,8 +55,9 @@ def read_settings(content: bytes) -> bool:
     from dreamlab.figures.settings import FORMAT, Settings, parsed
     from dreamlab.recipe import Recipe
 
+    text = content.decode("utf-8", "replace")
     try:
-        made = Settings.from_dict(parsed(content.decode("utf-8", "replace")))
+        made = Settings.from_dict(parsed(text))
     except ValueError as error:
         check_sentence(error)
         return False
@@ -68,7 +66,7 @@ def read_settings(content: bytes) -> bool:
     start = made.start
     if not isinstance(start, str):
         assert len(start) in (1, count) and start.shape[1] == 3
-        start = json.loads(content.decode("utf-8", "replace"))["start"]
+        start = json.loads(text)["start"]
     again = asdict(made) | {"format": FORMAT, "recipe": asdict(made.recipe), "start": start}
     again = Settings.from_dict(parsed(json.dumps(again)))
     assert repr(again.recipe) == repr(made.recipe) and again.recipe == Recipe(**asdict(made.recipe))
@@ -83,88 +81,6 @@ def check_sentence(error: ValueError) -> None:
 
 
 READERS: dict[str, Callable[[bytes], bool]] = {"picture": read_picture, "settings": read_settings}
-
-
-# --- where it begins --------------------------------------------------------------------------
-
-
-def first_pictures() -> dict[str, bytes]:
-    """A small picture of every kind that Pillow writes and reads."""
-    from PIL import Image
-
-    Image.init()
-    picture = Image.linear_gradient("L").resize((9, 7)).convert("RGB")
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    found = {}
-    for kind in sorted(set(Image.SAVE) & set(Image.OPEN) - {"EPS", "PDF"}):
-        for mode in ("RGB", "RGBA", "P", "L", "1"):
-            buffer = io.BytesIO()
-            options = {"exif": exif} if kind in ("PNG", "JPEG", "WEBP", "TIFF") else {}
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # of kinds that Pillow will give up
-                    picture.convert(mode).save(buffer, kind, **options)
-            except (OSError, ValueError, KeyError, AttributeError):  # a mode that it has not
-                continue
-            if 0 < len(buffer.getvalue()) <= LARGEST:
-                found[f"{kind}-{mode}"] = buffer.getvalue()
-    return found
-
-
-def first_settings() -> dict[str, bytes]:
-    """Settings as dreams have them, and one of another format."""
-    from PIL import Image
-
-    from dreamlab.recipe import Recipe
-
-    plain = {
-        "format": 1,
-        "prompts": ["a heart"],
-        "negative_prompts": [""],
-        "seeds": [3],
-        "batched": False,
-        "index": 0,
-        "start": "grey",
-        "recipe": asdict(Recipe()),
-        "changes": [[3, "tv_weight", 0.5], [4, "octaves", [0.5, 1.0]], [5, "size", [32, 48]]],
-        "steps_done": 60,
-        "clip": "picturebook",
-    }
-    two = {"prompts": [{"a heart": 2, "b": 0.5}, "c"], "negative_prompts": ["d", {"e": 1}]}
-    buffer = io.BytesIO()
-    Image.new("RGB", (1, 1)).save(buffer, "PNG")
-    pixel = base64.b64encode(buffer.getvalue()).decode()
-    variants = {
-        "plain": {},
-        "batch": two | {"seeds": [1, 2], "batched": True, "index": 1, "start": "noise"},
-        "picture": {"start": [pixel]},
-        "short": {"recipe": {}, "changes": []},
-        "large": {"start": "too large"},
-        "format": {"format": 2, "versions": {"dreamlab": "9"}},
-        "broken": {"prompts": ["\ud83d"]},
-    }
-    return {name: json.dumps(plain | new).encode() for name, new in variants.items()}
-
-
-FIRST: dict[str, Callable[[], dict[str, bytes]]] = {
-    "picture": first_pictures,
-    "settings": first_settings,
-}
-
-
-def words(reader: str) -> str:
-    """What libFuzzer may put in as a whole: the names that settings have, and marks of files."""
-    from dreamlab.recipe import Recipe
-
-    names = ["true", "false", "null", "NaN", "1e999", "-1", "[]", "{}", "[[", "\\\\ud83d"]
-    if reader == "settings":
-        names += [f'\\"{knob}\\"' for knob in Recipe.knobs()]
-        names += ['\\"grey\\"', '\\"noise\\"', '\\"changes\\"', '\\"index\\"', '\\"batched\\"']
-        return "".join(f'"{name}"\n' for name in names)
-    marks = [b"IHDR", b"iCCP", b"tRNS", b"eXIf", b"acTL", b"fcTL", b"\xff\xda", b"II*\0", b"MM\0*"]
-    quoted = ("".join(f"\\x{byte:02x}" for byte in mark) for mark in marks)
-    return "".join(f'"{mark}"\n' for mark in quoted)
 
 
 ODD = [None, True, False, 0, 1, -1, 2, 1.5, 1e308, 2**32, 10**19, "", " ", "x", "grey", [], {}]
@@ -222,33 +138,20 @@ def main(arguments: list[str] | None = None) -> None:
     found = ROOT / "build" / "fuzz"
     found.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        begin, dictionary = Path(scratch) / "begin", Path(scratch) / "words"
-        begin.mkdir()
-        for name, content in FIRST[options.reader]().items():
-            (begin / name).write_bytes(content)
-        dictionary.write_text(words(options.reader))
-        folders = [options.keep or Path(scratch) / "new", begin, SEEDS / options.reader]
-        folders[0].mkdir(parents=True, exist_ok=True)
-        limits = {
-            "max_total_time": options.seconds,
-            "max_len": LARGEST,
-            "timeout": SLOWEST,
-            "rss_limit_mb": MEMORY,
-            "dict": dictionary,
-            "artifact_prefix": f"{found}/{options.reader}-",
-        }
+        new = options.keep or Path(scratch)
+        new.mkdir(parents=True, exist_ok=True)
+        prefix = f"{found}/{options.reader}-"
+        limits = LIMITS | {"max_total_time": options.seconds, "artifact_prefix": prefix}
         flags = [f"-{name}={value}" for name, value in limits.items()]
+        command = [sys.argv[0], *flags, str(new), str(SEEDS / options.reader)]
 
         def mutate(content: bytes, most: int, seed: int) -> bytes:
             random = Random(seed)
             new = changed(content, random) if random.random() < 0.7 else None
             return atheris.Mutate(content, most) if new is None or len(new) > most else new
 
-        command = [sys.argv[0], *flags, *(str(folder) for folder in folders if folder.is_dir())]
-        with_mutator = {"custom_mutator": mutate} if options.reader == "settings" else {}
-        atheris.Setup(
-            command, lambda content: READERS[options.reader](content) and None, **with_mutator
-        )
+        custom = {"custom_mutator": mutate} if options.reader == "settings" else {}
+        atheris.Setup(command, lambda content: READERS[options.reader](content) and None, **custom)
         atheris.Fuzz()
 
 

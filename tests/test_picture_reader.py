@@ -1,7 +1,7 @@
-"""One reader for pictures: what it is handed becomes the same numbers everywhere, or a sentence.
+"""One reader for pictures: what it is handed becomes the same numbers everywhere, or an error.
 
-Each row of a table is a kind of picture that people have. The reference is a small picture whose
-four corners differ, so that a turn or a flip is seen.
+Each row of a table is a kind of picture. The reference is a small picture whose four corners
+differ, so that a turn or a flip is seen.
 """
 
 import io
@@ -43,27 +43,21 @@ def saved(image: Image.Image, path: Path, **options) -> Path:
 # --- the same picture, however it comes -------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("suffix", "options", "off"),
-    [
-        ("png", {}, 0),
-        ("tif", {}, 0),
-        ("bmp", {}, 0),
-        ("ppm", {}, 0),
-        ("tga", {}, 0),
-        ("webp", {"lossless": True}, 0),
-        ("gif", {}, 0),
-        ("jp2", {"irreversible": False}, 0),
-        ("jpg", {"quality": 95, "subsampling": 0}, 12),
-        ("PNG", {}, 0),
-    ],
-)
-def test_files_of_every_kind(tmp_path, suffix, options, off):
-    path = saved(PHOTO, tmp_path / f"photo.{suffix}", **options)
-    for form in (path, str(path), os.fspath(path)):
-        assert np.abs(levels(form) - CORNERS).max() <= off
+OPTIONS = {  # with which a format keeps the picture as it is, or nearly
+    **{key: {} for key in ("png", "PNG", "tif", "bmp", "ppm", "tga", "gif")},
+    "webp": {"lossless": True},
+    "jp2": {"irreversible": False},
+    "jpg": {"quality": 95, "subsampling": 0},
+}
+
+
+@pytest.mark.parametrize("suffix", OPTIONS)
+def test_files_of_every_kind(tmp_path, suffix):
+    path = saved(PHOTO, tmp_path / f"photo.{suffix}", **OPTIONS[suffix])
+    off = 12 if suffix == "jpg" else 0
     with Image.open(path) as image:
-        assert np.abs(levels(image) - CORNERS).max() <= off
+        for form in (path, str(path), image):
+            assert np.abs(levels(form) - CORNERS).max() <= off
     assert open_picture(io.BytesIO(path.read_bytes()), "upload").size == (32, 24)
 
 
@@ -73,7 +67,7 @@ def test_everybody_sees_the_same(tmp_path):
     exif[0x0112] = 6
     image = PHOTO.convert("RGBA")
     image.putalpha(Image.linear_gradient("L").resize(image.size))
-    path = saved(image, tmp_path / "x.png", exif=exif, icc_profile=wide_gamut())
+    path = saved(image, tmp_path / "x.png", exif=exif, icc_profile=exchanged())
     seen = read_picture(path)
     assert seen.shape == (1, 3, 32, 24)
     assert torch.equal(as_tensors(path)[0], seen)
@@ -83,18 +77,13 @@ def test_everybody_sees_the_same(tmp_path):
     assert np.array_equal(np.asarray(open_picture(path)), levels(path).round())
 
 
-def test_the_home_folder_is_known(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    saved(PHOTO, tmp_path / "photo.png")
-    assert np.array_equal(levels("~/photo.png"), CORNERS)
-
-
 # --- upright ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tif"])
-@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(
+    ("orientation", "suffix"),
+    [*((n, "png") for n in range(1, 9)), (6, "jpg"), (6, "webp"), (6, "tif")],
+)
 def test_the_cameras_note_on_how_it_was_held_is_followed(tmp_path, orientation, suffix):
     stored = {  # how the sensor's picture lies, for each of EXIF's orientations
         1: CORNERS,
@@ -108,9 +97,8 @@ def test_the_cameras_note_on_how_it_was_held_is_followed(tmp_path, orientation, 
     }[orientation]
     exif = Image.Exif()
     exif[0x0112] = orientation
-    options = {"jpg": {"quality": 95, "subsampling": 0}, "webp": {"lossless": True}}
     image = Image.fromarray(np.ascontiguousarray(stored))
-    path = saved(image, tmp_path / f"x.{suffix}", exif=exif, **options.get(suffix, {}))
+    path = saved(image, tmp_path / f"x.{suffix}", exif=exif, **OPTIONS[suffix])
     assert np.abs(levels(path) - CORNERS).max() <= (12 if suffix == "jpg" else 0)
     once = open_picture(path)
     assert np.array_equal(levels(once), np.asarray(once)), "read again, it is not turned again"
@@ -119,20 +107,25 @@ def test_the_cameras_note_on_how_it_was_held_is_followed(tmp_path, orientation, 
 @pytest.mark.parametrize(
     "note",
     [
-        b"",
         b"nonsense",
-        b"Exif\0\0",
         b"Exif\0\0II*\0\xff\xff\xff\xff",
         b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\xff\xff\xff\xff\0\0\0\0",
         b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + b"\x12\x01" * 50,
         b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x02\0\x04\0\0\0abc\0\0\0\0\0",
     ],
 )
-@pytest.mark.parametrize("suffix", ["png", "jpg", "webp"])
-def test_a_damaged_note_is_no_reason_to_refuse_a_picture(tmp_path, note, suffix, recwarn):
-    path = saved(PHOTO, tmp_path / f"x.{suffix}", exif=note, quality=95)
-    assert levels(path).shape == (24, 32, 3)
+def test_a_damaged_note_is_no_reason_to_refuse_a_picture(tmp_path, note, recwarn):
+    for suffix in ("png", "jpg", "webp"):
+        path = saved(PHOTO, tmp_path / f"x.{suffix}", exif=note, quality=95)
+        assert levels(path).shape == (24, 32, 3)
     assert not recwarn.list
+
+
+def test_a_note_that_pillow_cannot_write_again_is_followed():
+    image = Image.fromarray(np.rot90(CORNERS).copy())
+    exif = image.getexif()
+    exif[0x0112], exif[0x829A] = 6, object()  # an exposure time that is none
+    assert np.array_equal(levels(image), CORNERS)
 
 
 # --- bits -------------------------------------------------------------------------------------
@@ -141,32 +134,11 @@ RAMP = np.linspace(0, 65535, 256).round().astype(np.uint16).reshape(16, 16)
 GREY = np.repeat((RAMP / 257)[..., None], 3, axis=-1)  # what it shows, in 0 … 255
 
 
-def png16(samples: np.ndarray, colour_type: int) -> bytes:
-    """A PNG with 16 bits a channel, (h, w, channels), which Pillow does not write."""
-    height, width, _ = samples.shape
-    rows = samples.astype(">u2").tobytes()
-    stride = len(rows) // height
-    raw = b"".join(b"\0" + rows[i * stride : (i + 1) * stride] for i in range(height))
-
-    def chunk(name: bytes, content: bytes) -> bytes:
-        ends = struct.pack(">I", len(content)), struct.pack(">I", zlib.crc32(name + content))
-        return ends[0] + name + content + ends[1]
-
-    head = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
-    parts = (b"IHDR", head), (b"IDAT", zlib.compress(raw)), (b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
-
-
-@pytest.mark.parametrize(
-    "kind", ["I;16 png", "I;16 tif", "I;16B tif", "pgm", "rgb png", "rgba png"]
-)
+@pytest.mark.parametrize("kind", ["I;16 png", "I;16 tif", "I;16B tif", "pgm"])
 def test_a_ramp_of_16_bits_stays_a_ramp(tmp_path, kind):
     mode, _, suffix = kind.rpartition(" ")
     path = tmp_path / f"ramp.{suffix}"
-    if mode.startswith("rgb"):
-        channels = [RAMP] * 3 + [np.full_like(RAMP, 65535)] * (mode == "rgba")
-        path.write_bytes(png16(np.dstack(channels), 6 if mode == "rgba" else 2))
-    elif suffix == "pgm":
+    if suffix == "pgm":
         path.write_bytes(b"P5 16 16 65535\n" + RAMP.astype(">u2").tobytes())
     else:
         image = Image.frombytes(mode, (16, 16), RAMP.astype(">u2" if "B" in mode else "<u2"))
@@ -201,10 +173,9 @@ def with_holes(mode: str) -> Image.Image:
     if mode in ("LA", "La"):
         return Image.merge("LA", (PHOTO.convert("L"), alpha)).convert(mode)
     image = {"P": PHOTO.quantize(4), "L": PHOTO.convert("L"), "RGB": PHOTO.copy()}[mode]
-    for position in ((31, 0), (31, 23)):  # the colours of the right half
-        hole = image.getpixel(position)
-        image.paste(image.getpixel((31, 0)), (16, 0, 32, 24))
-    image.info["transparency"] = hole if position == (31, 0) else image.getpixel((31, 0))
+    hole = image.getpixel((31, 0))
+    image.paste(hole, (16, 0, 32, 24))
+    image.info["transparency"] = hole
     return image
 
 
@@ -234,22 +205,16 @@ def profile_bytes(kind: str) -> bytes:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile(kind)).tobytes()
 
 
-def wide_gamut() -> bytes:
+def exchanged() -> bytes:
     """sRGB's profile with the columns of red and green exchanged: as other as colours can be."""
-    content = bytearray(profile_bytes("sRGB"))
-    count = struct.unpack(">I", content[128:132])[0]
-    tags = {bytes(content[i : i + 4]): i for i in range(132, 132 + 12 * count, 12)}
-    red, green = tags[b"rXYZ"] + 4, tags[b"gXYZ"] + 4
-    content[red : red + 8], content[green : green + 8] = (
-        content[green : green + 8],
-        content[red : red + 8],
-    )
-    return bytes(content).replace(b"s\0R\0G\0B", b"o\0t\0h\0e").replace(b"sRGB", b"othe")
+    content = profile_bytes("sRGB")
+    content = content.replace(b"rXYZ", b"????").replace(b"gXYZ", b"rXYZ").replace(b"????", b"gXYZ")
+    return content.replace(b"s\0R\0G\0B", b"o\0t\0h\0e").replace(b"sRGB", b"othe")
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp"])
 def test_other_colour_spaces_are_converted(tmp_path, suffix):
-    path = saved(PHOTO, tmp_path / f"x.{suffix}", icc_profile=wide_gamut(), quality=95)
+    path = saved(PHOTO, tmp_path / f"x.{suffix}", icc_profile=exchanged(), quality=95)
     red, green = levels(path)[6, 4], levels(path)[6, 28]
     assert red[1] > 200 > red[0] and green[0] > 200 > green[1], "what was red is green"
 
@@ -287,7 +252,6 @@ ARRAYS = {
     "booleans": CORNERS > 0,
     "backwards": CORNERS[::-1, ::-1][::-1, ::-1],
     "by columns": np.asfortranarray(CORNERS),
-    "a part": np.pad(CORNERS, ((1, 1), (2, 2), (0, 1)), constant_values=9)[1:-1, 2:-2, :3],
     "batch": CORNERS[None],
 }
 
@@ -303,16 +267,12 @@ def test_arrays_of_every_kind(kind):
     "kind", [kind for kind in ARRAYS if kind not in {"long", "big endian", "16 bits, big endian"}]
 )
 def test_tensors_of_every_kind(kind):
-    tensor = (
-        torch.from_numpy(ARRAYS[kind].copy())
-        .movedim(-1, -3)
-        .requires_grad_(ARRAYS[kind].dtype.kind == "f")
-    )
+    tensor = torch.from_numpy(ARRAYS[kind].copy()).movedim(-1, -3)
+    tensor.requires_grad_(tensor.is_floating_point())
     assert np.abs(levels(tensor) - CORNERS).max() < 0.1
     assert not read_picture(tensor).requires_grad
-    assert (
-        np.abs(levels(tensor.double().bfloat16() if kind == "half" else tensor) - CORNERS).max() < 1
-    )
+    if kind == "half":
+        assert np.abs(levels(tensor.bfloat16()) - CORNERS).max() < 1
 
 
 def test_grey_has_one_channel_or_none():
@@ -333,21 +293,16 @@ def test_what_no_screen_can_show_is_left_to_the_caller():
     [
         (np.zeros((2, 4, 4, 4, 3)), ValueError, r"got \(2, 4, 4, 4, 3\)"),
         (np.zeros(()), ValueError, r"got \(\)"),
-        (np.zeros(7), ValueError, r"got \(7,\)"),
         (np.zeros((0, 4, 3)), ValueError, r"got \(0, 4, 3\)"),
         (np.zeros((4, 4, 2)), ValueError, r"got \(4, 4, 2\)"),
         (np.zeros((3, 4, 5)), ValueError, r"np\.moveaxis\(array, 0, -1\)"),
         (np.zeros((4, 4, 3), int), ValueError, "got int64"),
         (np.zeros((4, 4, 3), complex), ValueError, "got complex128"),
-        (np.zeros((4, 4, 3), "M8[s]"), ValueError, "got datetime64"),
-        (np.full((4, 4, 3), "x"), ValueError, "got <U1"),
         (np.full((4, 4, 3), None), ValueError, "got object"),
         (np.zeros((4, 4), [("r", "u1")]), ValueError, "got .*'r'"),
-        (np.full((4, 4, 3), np.inf), ValueError, "NaN or infinite"),
         (np.full((4, 4, 3), 1e300), ValueError, "NaN or infinite"),
         (np.full((4, 4, 4), np.nan), ValueError, "NaN or infinite"),
         (torch.zeros(4, 4), ValueError, r"got \(4, 4\)"),
-        (torch.zeros(4, 5, 3), ValueError, r"got \(4, 5, 3\)"),
         (torch.zeros(1, 4, 5, 3), ValueError, r"movedim"),
         (torch.zeros(0, 3, 4, 4), ValueError, r"got \(0, 3, 4, 4\)"),
         (torch.zeros(3, 4, 4, dtype=torch.int64), ValueError, r"got torch\.int64"),
@@ -357,7 +312,6 @@ def test_what_no_screen_can_show_is_left_to_the_caller():
         ([[0, 1], [1, 0]], TypeError, "got list"),
         (b"photo.png", TypeError, "got bytes"),
         (None, TypeError, "got NoneType"),
-        (3, TypeError, "got int"),
     ],
 )
 def test_numbers_that_are_no_picture(picture, error, words):
@@ -387,9 +341,8 @@ def test_a_file_that_is_no_picture_is_named_for_what_it_is(tmp_path, kind):
     content, words = FIRST[kind]
     path = tmp_path / "strange.png"
     path.write_bytes(content)
-    for read in (read_picture, open_picture, to_array, as_tensors):
-        with pytest.raises(ValueError, match=rf"^'[^=]*strange\.png' is .*{words}"):
-            read(path)
+    with pytest.raises(ValueError, match=rf"^'[^=]*strange\.png' is .*{words}"):
+        read_picture(path)
     with pytest.raises(ValueError, match=rf"^my\.png is .*{words}"):
         open_picture(io.BytesIO(content), "my.png")
 
@@ -410,19 +363,13 @@ def test_postscript_is_never_run(tmp_path, monkeypatch):
     ("path", "error", "words"),
     [
         ("nosuch.png", FileNotFoundError, "'nosuch.png': there is no such file"),
-        ("", ValueError, "'' is a folder"),
         (".", ValueError, "'.' is a folder"),
         ("x\0y.png", FileNotFoundError, r"'x\\x00y.png': there"),
         ("a" * 5000, FileNotFoundError, "aaa…': there is no such file"),
         (__file__ + "/x.png", FileNotFoundError, "no such file"),
         ("~nobody-of-this-name/x.png", FileNotFoundError, "no such file"),
-        (
-            "https://example.org/cat.png?x=1",
-            ValueError,
-            r"'https://example.org/cat.png\?x=1' is an",
-        ),
+        ("https://example.org/cat.png?x=1", ValueError, "is an address"),
         ("data:image/png;base64,AAAA", FileNotFoundError, "no such file"),
-        (__file__, ValueError, "no picture of a kind"),
     ],
 )
 def test_paths_where_no_picture_is(path, error, words):
@@ -442,17 +389,16 @@ def test_special_files_hang_nothing(tmp_path, kind):
 
 
 def test_a_bomb_is_named_and_never_unpacked(tmp_path):
-    head = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 2, 0, 0, 0)
-    chunk = b"IHDR" + head
     path = tmp_path / "bomb.png"
-    content = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk
-    path.write_bytes(content + struct.pack(">I", zlib.crc32(chunk)) + b"\0\0\0\0IDAT5\xaf\x06\x1e")
+    chunk = b"IHDR" + struct.pack(">IIBBBBB", 40_000, 40_000, 8, 2, 0, 0, 0)
+    begin = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk
+    path.write_bytes(begin + struct.pack(">I", zlib.crc32(chunk)) + b"\0\0\0\0IDAT5\xaf\x06\x1e")
     with pytest.raises(ValueError, match=r"bomb\.png' has more than 178 million pixels"):
         read_picture(path)
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "gif", "tif", "bmp", "jp2"])
-def test_half_a_file_is_a_sentence(tmp_path, suffix):
+def test_half_a_file_is_refused(tmp_path, suffix):
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
     path = saved(noise, tmp_path / f"half.{suffix}")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -471,9 +417,9 @@ KINDS = ["png", "jpeg", "gif", "tiff", "bmp", "webp", "ppm", "tga", "ico", "jpeg
 WRITTEN = {kind: written(kind) for kind in KINDS + ["avif"] * ("AVIF" in Image.SAVE)}
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(data=st.data(), kind=st.sampled_from(sorted(WRITTEN)))
-def test_a_damaged_file_is_a_picture_or_a_sentence(data, kind):
+def test_a_damaged_file_is_a_picture_or_a_value_error(data, kind):
     """A few bytes changed anywhere, most of them near the beginning, and the end cut off or not."""
     content = bytearray(WRITTEN[kind])
     places = st.one_of(st.integers(0, 200), st.integers(0, len(content) - 1))
@@ -493,23 +439,21 @@ def test_a_damaged_file_is_a_picture_or_a_sentence(data, kind):
 
 @pytest.mark.parametrize("form", ["jpg", "png", "image", "array"])
 def test_a_large_photo_is_reduced_first_and_looks_the_same(tmp_path, form):
-    yx = np.indices((1200, 1600))
-    photo = (127 + 100 * np.sin(yx[0] / 90) * np.cos(yx[1] / 70))[..., None] * np.ones(3)
-    image = Image.fromarray(photo.round().astype(np.uint8))
-    picture = image
-    if form in ("jpg", "png"):
+    rows, columns = np.indices((600, 800))
+    photo = (127 + 100 * np.sin(rows / 45) * np.cos(columns / 35)).round().astype(np.uint8)
+    image = Image.fromarray(photo).convert("RGB")
+    picture = {"image": image, "array": np.asarray(image)}.get(form)
+    if picture is None:
         picture = saved(image, tmp_path / f"x.{form}", quality=95)
-    elif form == "array":
-        picture = np.asarray(image)
-    small = read_picture(picture, cover=(48, 64))
-    assert small.shape[-1] <= 2 * 3 * 64 and small.shape[-2] >= 3 * 48
-    generators = [torch.Generator()]
-    start = starting_picture(picture, (48, 64), (48, 64), generators)
-    tensor = torch.from_numpy(np.array(image)).movedim(-1, 0)
-    whole = starting_picture(tensor, (48, 64), (48, 64), generators)
+    small = read_picture(picture, cover=(24, 32))
+    assert small.shape[-2] >= 3 * 24 and small.shape[-1] <= 2 * 3 * 32
+    tensor = torch.from_numpy(np.array(image)).movedim(-1, 0)  # which is not reduced
+    start, whole = (
+        starting_picture(given, (24, 32), (24, 32), [torch.Generator()])
+        for given in (picture, tensor)
+    )
     assert (start - whole).abs().max() < (4 if form == "jpg" else 2) / 255
 
 
 def test_a_long_side_is_no_reason_to_lose_the_short_one():
     assert read_picture(np.zeros((4000, 64, 3), np.uint8), cover=(32, 32)).shape[-2:] == (4000, 64)
-    assert read_picture(np.zeros((4000, 640, 3), np.uint8), cover=(32, 32)).shape[-1] >= 96

@@ -9,21 +9,25 @@ import dreamlab.dream
 from dreamlab import Dream, Recipe
 from dreamlab.support.progress import with_bar
 
-RECIPE = Recipe(size=(48, 64), steps=6, octaves=(0.5, 1.0), views=2)
+
+@pytest.fixture
+def make_dream(tiny_clip):
+    recipe = Recipe(size=(48, 64), steps=6, octaves=(0.5, 1.0), views=2)
+    return lambda: Dream(tiny_clip, "a red heart", seed=3, recipe=recipe)
 
 
-def test_a_dream_with_a_bar_is_the_same_dream(tiny_clip, capsys):
-    plain, shown = (Dream(tiny_clip, "a red heart", seed=3, recipe=RECIPE) for _ in range(2))
+def test_a_dream_with_a_bar_is_the_same_dream(make_dream, capsys):
+    plain, shown = make_dream(), make_dream()
     next(plain), next(shown)
-    image = shown.run(progress=True)
-    assert image.size == plain.run().size
+    plain.run()
+    shown.run(progress=True)
     assert torch.equal(shown.pixels, plain.pixels)
     assert [s.losses for s in shown.history] == [s.losses for s in plain.history]
     bar = capsys.readouterr().err
     assert "step 6 of 6, 48 × 64 100%" in bar and "left" in bar
 
 
-def test_steps_on_a_larger_canvas_count_for_more(tiny_clip, monkeypatch):
+def test_steps_on_a_larger_canvas_count_for_more(make_dream, monkeypatch):
     plain = dreamlab.dream.prior
 
     def slow(pixels, *rest):
@@ -31,7 +35,7 @@ def test_steps_on_a_larger_canvas_count_for_more(tiny_clip, monkeypatch):
         return plain(pixels, *rest)
 
     monkeypatch.setattr(dreamlab.dream, "prior", slow)
-    dream = Dream(tiny_clip, "a red heart", recipe=RECIPE)
+    dream = make_dream()
     expected = dream._rehearse()
     assert len(expected) == 6 and len(set(expected)) == 2
     assert expected[5] > 1.3 * expected[0]
@@ -40,24 +44,18 @@ def test_steps_on_a_larger_canvas_count_for_more(tiny_clip, monkeypatch):
     assert len(dream._rehearse()) == 5
 
 
-def test_the_bar_counts_what_steps_cost(tiny_clip, capsys):
-    dream = Dream(tiny_clip, "a red heart", recipe=RECIPE)
+def test_the_bar_counts_costs_and_passes_on_more_steps_than_expected(make_dream, capsys):
+    dream = make_dream()
     steps = with_bar(dream, [1.0] * 3 + [9.0] * 3)
     for _ in range(3):
         next(steps)
     steps.close()
     assert "step 3 of 6, 24 × 32  10%" in capsys.readouterr().err
-
-
-def test_more_steps_than_expected_are_passed_on(tiny_clip):
-    dream = Dream(tiny_clip, "a red heart", recipe=RECIPE)
-    steps = with_bar(dream, [1.0] * 6)
-    next(steps)
     dream.recipe.steps = 9
-    assert len(list(steps)) == 8 and dream.done
+    assert len(list(with_bar(dream, [9.0] * 3))) == 6 and dream.done
 
 
-def test_a_canvas_that_does_not_fit_is_known_before_the_first_step(tiny_clip, monkeypatch):
+def test_a_canvas_that_does_not_fit_is_known_before_the_first_step(make_dream, monkeypatch):
     plain = dreamlab.dream.prior
 
     def small(pixels, *rest):
@@ -66,7 +64,7 @@ def test_a_canvas_that_does_not_fit_is_known_before_the_first_step(tiny_clip, mo
         return plain(pixels, *rest)
 
     monkeypatch.setattr(dreamlab.dream, "prior", small)
-    dream = Dream(tiny_clip, "a red heart", recipe=RECIPE)
+    dream = make_dream()
     with pytest.raises(MemoryError):
         dream.run(progress=True)
     assert dream.history == []

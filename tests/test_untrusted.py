@@ -11,6 +11,7 @@ import shutil
 import sys
 import zipfile
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -88,11 +89,8 @@ def transformers(monkeypatch) -> SimpleNamespace:
         ({"vision_cfg": {"timm_model_name": "local-dir:/home"}}, "timm_model_name"),
     ],
 )
-@pytest.mark.parametrize("tokenizer", [{}, {"hf_tokenizer_name": "x"}])
-def test_a_configuration_that_asks_for_code_is_refused(
-    model_folder, transformers, changes, words, tokenizer
-):
-    set_config(model_folder, text_cfg=tokenizer)
+def test_a_configuration_that_asks_for_code_is_refused(model_folder, transformers, changes, words):
+    set_config(model_folder, text_cfg={"hf_tokenizer_name": "x"})
     set_config(model_folder, **changes)
     with pytest.raises(ValueError, match="could run program code") as refused:
         load_clip(f"local-dir:{model_folder}")
@@ -107,11 +105,6 @@ def test_a_tokenizer_with_code_of_its_own_is_not_even_asked_about(model_folder, 
     assert transformers.remote.TIME_OUT_REMOTE_CODE == 15, "for others it stays as it was"
 
 
-def test_ordinary_settings_of_a_tokenizer_are_none_of_that(model_folder):
-    set_config(model_folder, text_cfg={"tokenizer_kwargs": {"clean": "canonicalize"}})
-    assert load_clip(f"local-dir:{model_folder}").embed_dim == 64
-
-
 def harmful_pickle(made: Path) -> bytes:
     """Makes a folder when it is unpickled. What `weights_only` reads fails before, with the very
     error for which open_clip tries a second time: a state in two parts, fit for other picklers.
@@ -121,21 +114,18 @@ def harmful_pickle(made: Path) -> bytes:
 
 
 @pytest.mark.parametrize("suffix", ["bin", "pth"])
-@pytest.mark.parametrize("environment", [{}, {"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}])
-def test_weights_are_never_unpickled(model_folder, tmp_path, monkeypatch, suffix, environment):
+def test_weights_are_never_unpickled(model_folder, tmp_path, monkeypatch, suffix):
     """Not even where torch's default is to do so, as it was before version 2.6."""
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
     (model_folder / WEIGHTS).unlink()
     weights = model_folder / f"open_clip_pytorch_model.{suffix}"
     weights.write_bytes(harmful_pickle(tmp_path / "made"))
     with pytest.raises(ValueError, match="corrupt"):
         load_clip(f"local-dir:{model_folder}")
     assert not (tmp_path / "made").exists()
-    if environment:  # the file does what it says
-        with pytest.warns(UserWarning, match="weights_only"), suppress(Exception):
-            torch.load(weights)
-        assert (tmp_path / "made").exists()
+    with pytest.warns(UserWarning, match="weights_only"), suppress(Exception):
+        torch.load(weights)
+    assert (tmp_path / "made").exists(), "the file does what it says"
 
 
 @pytest.mark.filterwarnings("ignore:'torch.load' received a zip")
@@ -158,8 +148,7 @@ def test_honest_weights_in_a_pickle_still_load(model_folder, tiny_clip):
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "[]", "null", "3", '"x"', "\x00", "{" * 9, "[" * 100_000),
-        *('{"model_cfg": null}', '{"model_cfg": []}'),
+        *("", "[]", "\x00", "[" * 100_000, '{"model_cfg": null}'),
         '{"model_cfg": {"embed_dim": 64, "vision_cfg": 3, "text_cfg": []}}',
     ],
 )
@@ -170,7 +159,7 @@ def test_a_configuration_that_is_none_is_said_to_be_broken(model_folder, text):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
-@pytest.mark.parametrize("name", [CONFIG, WEIGHTS, "other.bin"])
+@pytest.mark.parametrize("name", [CONFIG, WEIGHTS])
 def test_a_pipe_among_a_models_files_hangs_nothing(model_folder, name):
     (model_folder / name).unlink(missing_ok=True)
     os.mkfifo(model_folder / name)
@@ -215,7 +204,7 @@ def picture_text(size: tuple[int, int] = (32, 32), kind: str = "png") -> str:
 SECRET = str(Path(__file__).resolve())  # a file of this computer
 NUMBERS = [None, True, -1, 1.5, "1", [], {}, 10**19, 2**32]
 HOSTILE = {
-    "format": [None, True, 0, 2, "1", [1], {}, 1.0],
+    "format": [None, True, 2, "1", 1.0],
     "prompts": [
         *(None, "a heart", [], [None], [3], [""], [" "], [["a"]], ["a", "b"], {"0": "a"}, [{}]),
         *([{"a": -1}], [{"a": "1"}], [{"a": None}], [{"a": 0}], [{"": 1}], [{"a": 1e999}]),
@@ -251,10 +240,19 @@ HOSTILE = {
 )
 def test_an_entry_of_another_kind_is_named(dreamt, name, value):
     path = forge(dreamt, dreamt.made | {name: value})
-    for read in (read_settings, load_dream, replay):
-        with pytest.raises(ValueError, match=r"'forged\.png': ") as refused:
-            read(path) if read is read_settings else read(path, dreamt.dream.clip)
-        assert len(str(refused.value)) < 400
+    with pytest.raises(ValueError, match=r"'forged\.png': ") as refused:
+        read_settings(path)
+    assert len(str(refused.value)) < 400
+
+
+@pytest.mark.parametrize("read", [read_settings, load_dream, replay, checked_settings])
+def test_every_reader_checks(dreamt, read, tmp_path):
+    with pytest.raises(ValueError, match="seed"):
+        read(forge(dreamt, dreamt.made | {"seeds": [-1]}))
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "x.png")
+        with pytest.raises(ValueError, match="no ordinary file"):
+            read(tmp_path / "x.png")
 
 
 @pytest.mark.parametrize("name", sorted(HOSTILE))
@@ -271,30 +269,30 @@ def test_a_missing_entry_is_named(dreamt, name):
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "null", "3", "[]", '"x"', "{", "{}", "\xff", "NaN", "[" * 1000, "[" * 100_000),
+        *("", "null", "[]", "{", "{}", "\xff", "NaN", "[" * 1000, "[" * 100_000),
         *('{"a":' * 100_000, '{"format": ' + "9" * 5000 + "}", '{"format": NaN}'),
         '{"format": 1, "x": ' + "[" * 50 + "]" * 50 + "}",
+        '{"format": 1, "x": [' + "0," * 1_000_000 + "0]}",
         '{"format": 99, "versions": {"dreamlab": ["x"]}}',
         '{"format": 99, "versions": 3}',
     ],
 )
-@pytest.mark.parametrize("kind", ["itxt", "text", "ztxt"])
-def test_a_text_that_is_no_settings_is_refused(dreamt, text, kind):
-    path = forge(dreamt, text, kind)
-    with pytest.raises(ValueError, match=r"forged\.png"):
-        read_settings(path)
+def test_a_text_that_is_no_settings_is_refused(dreamt, text):
+    for kind in ("itxt", "text", "ztxt"):
+        with pytest.raises(ValueError, match=r"forged\.png"):
+            read_settings(forge(dreamt, text, kind))
 
 
-def test_a_text_that_unpacks_to_gigabytes_is_not_unpacked(dreamt):
+def test_a_text_that_unpacks_to_a_bomb_is_not_unpacked(dreamt):
     with pytest.raises(ValueError, match=r"forged\.png"):
-        read_settings(forge(dreamt, " " * 50_000_000, "ztxt"))
+        read_settings(forge(dreamt, " " * 5_000_000, "ztxt"))
 
 
 @pytest.mark.parametrize(
     "clip",
     [
-        *("local-dir:/tmp/model", "local-dir:.", "hf-hub:anyone/model", "ViT-B-32:openai"),
-        *("ViT-B-32", "RN50:yfcc15m", "", "x" * 10_000, "/etc", "picturebook:x", "Picturebook"),
+        *("local-dir:.", "hf-hub:anyone/model", "ViT-B-32:openai", "ViT-B-32"),
+        *("", "x" * 10_000, "/etc", "picturebook:x", "Picturebook"),
     ],
 )
 def test_a_file_cannot_ask_for_a_model(dreamt, clip, monkeypatch):
@@ -316,14 +314,6 @@ def test_broken_unicode_in_a_prompt_stays_a_sentence(dreamt):
     assert checked_settings(path).prompts == ["a \ud83d heart \x1b[31m"]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
-@pytest.mark.parametrize("read", [read_settings, load_dream, replay])
-def test_a_pipe_in_place_of_a_picture_hangs_nothing(tmp_path, read):
-    os.mkfifo(tmp_path / "x.png")
-    with pytest.raises(ValueError, match="no ordinary file"):
-        read(tmp_path / "x.png")
-
-
 # --- states -----------------------------------------------------------------------------------
 
 
@@ -337,6 +327,13 @@ def state(tiny_clip) -> dict:
     for _ in range(3):
         next(dream)
     return dream.state_dict()
+
+
+@pytest.fixture(scope="module")
+def begun(tiny_clip) -> Dream:
+    dream = two_dreams(tiny_clip)
+    next(dream)
+    return dream
 
 
 def put(state: dict, where: str, value: object) -> dict:
@@ -355,14 +352,9 @@ def put(state: dict, where: str, value: object) -> dict:
 
 DROP = object()
 TENSORS = [
-    *(DROP, None, 3, [1.0], "x", torch.zeros(()), torch.zeros(2, 3, 0, 32), torch.zeros(2, 3, 32)),
+    *(DROP, None, [1.0], torch.zeros(()), torch.zeros(2, 3, 0, 32), torch.zeros(2, 3, 32)),
     *(lambda x: x[:1], lambda x: x[:, 1:], lambda x: x.int(), lambda x: x.double()),
-    *(
-        lambda x: x * torch.nan,
-        lambda x: x + torch.inf,
-        lambda x: x.to_sparse(),
-        lambda x: x.half(),
-    ),
+    *(lambda x: x * torch.nan, lambda x: x.to_sparse()),
 ]
 COUNTS = [DROP, None, True, -1, 1.0, "3", [], 2**70]
 DAMAGED = {
@@ -378,11 +370,9 @@ DAMAGED = {
     "recipe": [DROP, None, [], {"wobble": 1}, {"steps": 0}, {3: 4}, {"size": torch.zeros(2)}],
     "history": [DROP, None, {}, [], lambda x: x[:2], lambda x: x[::-1], [None] * 3, [3] * 3],
     "history.1.step": COUNTS,
-    "history.1.steps": COUNTS,
-    "history.1.octave": COUNTS,
     "history.1.size": [DROP, None, 3, (16,), (16, 0), (16.0, 16.0), [16, 16]],
     "history.1.learning_rate": [DROP, None, 1, "x", -1.0, float("nan")],
-    "history.1.measured": TENSORS,
+    "history.1.measured": TENSORS[:4],
     "history.1.recipe": [DROP, None, {"wobble": 1}, {"steps": 0}],
     "prompts": [DROP, None, "a heart", [], ["a heart"], [3, 4], ["a heart", {"a": torch.ones(2)}]],
     "negative_prompts": [DROP, None, ["d", "d"], []],
@@ -394,20 +384,17 @@ DAMAGED = {
 @pytest.mark.parametrize(
     ("where", "value"), [(where, value) for where, values in DAMAGED.items() for value in values]
 )
-def test_a_damaged_state_is_refused_and_nothing_is_changed(tiny_clip, state, where, value):
-    dream = two_dreams(tiny_clip)
-    next(dream)
-    before = dream.state_dict()
-    with pytest.raises(ValueError, match=r"no state of a dream|belongs to a dream|the recipe|must"):
-        dream.load_state_dict(put(state, where, value))
-    after = dream.state_dict()
-    assert repr(before) == repr(after)
+def test_a_damaged_state_is_refused_and_nothing_is_changed(begun, state, where, value):
+    pixels, history, recipe = begun.pixels.clone(), list(begun.history), replace(begun.recipe)
+    with pytest.raises(ValueError, match=r"dream stores|belongs to a dream|the recipe|must"):
+        begun.load_state_dict(put(state, where, value))
+    assert begun.pixels.equal(pixels) and begun.history == history and begun.recipe == recipe
 
 
 @pytest.mark.parametrize("saved", [None, [], "x", 3, {}, torch.zeros(3)])
-def test_what_is_no_state_at_all_is_refused(tiny_clip, saved):
-    with pytest.raises(ValueError, match="no state of a dream"):
-        two_dreams(tiny_clip).load_state_dict(saved)
+def test_what_is_no_state_at_all_is_refused(begun, saved):
+    with pytest.raises(ValueError, match="not what a dream stores"):
+        begun.load_state_dict(saved)
 
 
 def test_the_state_of_another_clip_is_refused(tiny_clip, tiny_resnet_dir, tmp_path):

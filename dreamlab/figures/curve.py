@@ -39,7 +39,7 @@ NAMES = {"total": "total", "clip": "CLIP", "tv": "λ·TV", "judge": "judge"}
 
 
 class Trace:
-    """A line of at most ``2 * POINTS`` points: when it is full, neighbours are averaged."""
+    """A line of fewer than ``2 * POINTS`` points: when it is full, neighbours are averaged."""
 
     def __init__(self) -> None:
         self.steps: list[float] = []
@@ -60,13 +60,12 @@ class Trace:
         self.values.append(sum(values) / len(values))
         self._pending = []
         if len(self.values) >= 2 * POINTS:
-            self.steps = [(a + b) / 2 for a, b in _pairs(self.steps)]
-            self.values = [(a + b) / 2 for a, b in _pairs(self.values)]
+            self.steps, self.values = _halved(self.steps), _halved(self.values)
             self._stride *= 2
 
 
-def _pairs(values: list[float]) -> list[tuple[float, float]]:
-    return list(zip(values[::2], values[1::2], strict=True))
+def _halved(values: list[float]) -> list[float]:
+    return [(a + b) / 2 for a, b in zip(values[::2], values[1::2], strict=True)]
 
 
 class LossCurve:
@@ -74,21 +73,19 @@ class LossCurve:
 
     Args:
         steps: how many steps the run will have (the length of the horizontal axis).
-        names: the lines to show, of ``"total"``, ``"clip"``, ``"tv"``, ``"judge"``.
     """
 
-    def __init__(self, steps: int, names: Sequence[str] = ("total", "clip", "tv", "judge")) -> None:
+    def __init__(self, steps: int) -> None:
         self.steps = steps
-        self.traces = {name: Trace() for name in NAMES if name in names}
+        self.traces = {name: Trace() for name in NAMES}
         self.octaves: list[tuple[int, str]] = []
         self.changes: list[tuple[int, str, str]] = []  # step, knob, text
 
     def add(self, step: int, **values: float) -> None:
-        """Append values of the named lines at this step; names that are not shown are ignored."""
+        """Append values of the lines (total, clip, tv, judge) at this step."""
         self.steps = max(self.steps, step)
         for name, value in values.items():
-            if name in self.traces:
-                self.traces[name].add(step, value)
+            self.traces[name].add(step, value)
 
     def mark_octave(self, step: int, label: str) -> None:
         """A dotted line where a new octave begins."""
@@ -137,24 +134,23 @@ class LossCurve:
             parts.append(
                 f'<text x="{x(step):.1f}" y="{base + 16}" text-anchor="middle">{step}</text>'
             )
-        parts.append(
-            f'<text class="faint" x="{right}" y="{HEIGHT - 3}" text-anchor="end">step</text>'
-        )
+        word = f'<text class="faint" x="{right}" y="{HEIGHT - 3}" text-anchor="end">step</text>'
+        parts.append(word)
         for step, label in self.octaves:
             parts.append(
                 f'<path class="octave" d="M{x(step):.1f},{TOP}V{base}"/>'
                 f'<text class="faint" x="{x(step) + 4:.1f}" y="{TOP + 11}">{escape(label)}</text>'
             )
+        # An inner <svg> cuts off what leaves the axes, and needs no id, which two panels on one
+        # page would share.
+        box = f"{LEFT} {TOP} {right - LEFT} {base - TOP}"
         parts.append(
-            # An inner <svg> cuts off what leaves the axes, and needs no id, which two panels on one
-            # page would share.
             f'<svg x="{LEFT}" y="{TOP}" width="{right - LEFT}" height="{base - TOP}" '
-            f'viewBox="{LEFT} {TOP} {right - LEFT} {base - TOP}">'
+            f'viewBox="{box}">'
         )
         for name, trace in self.traces.items():
-            points = [
-                f"{x(s):.1f},{y(v):.1f}" for s, v in zip(trace.steps, trace.values, strict=True)
-            ]
+            pairs = zip(trace.steps, trace.values, strict=True)
+            points = [f"{x(step):.1f},{y(value):.1f}" for step, value in pairs]
             if points:
                 parts.append(f'<path class="{name}" d="M{" ".join(points)}"/>')
             if name == "judge":

@@ -209,10 +209,11 @@ def curves(
     return plot
 
 
+BINS = 60  # between the smallest and the greatest value of all pictures
 CHANNELS = {"red": "#D55E00", "green": "#009E73", "blue": "#0072B2"}
 
 
-def histograms(images: Mapping[str, Any], *, alt: str, bins: int = 60) -> Plot:
+def histograms(images: Mapping[str, Any], *, alt: str) -> Plot:
     """How the values of a picture's three channels are spread, a panel for each picture.
 
     All panels have the same axes. What no screen can show, below 0 and above 1, is shaded. The
@@ -222,7 +223,6 @@ def histograms(images: Mapping[str, Any], *, alt: str, bins: int = 60) -> Plot:
     Args:
         images: raw pixels by title, tensors (3, h, w) or (n, 3, h, w) in any range.
         alt: what is to be seen, for a reader who cannot see it.
-        bins: between the smallest and the greatest value of all.
 
     Raises:
         ValueError: no picture, or one without three channels.
@@ -233,7 +233,7 @@ def histograms(images: Mapping[str, Any], *, alt: str, bins: int = 60) -> Plot:
         raise ValueError(f"pictures of shape (3, h, w) or (n, 3, h, w) are wanted, got {shapes}")
     low = min(0.0, *(x.min().item() for x in tensors.values()))
     high = max(1.0, *(x.max().item() for x in tensors.values()))
-    edges = np.linspace(low, high, bins + 1)
+    edges = np.linspace(low, high, BINS + 1)
     plot = Plot(max(4.5, 2.6 * len(tensors) + 0.9), 2.6, alt)
     row = plot.subplots(1, len(tensors), sharex=True, sharey=True, squeeze=False)[0]
     for axes, (title, values) in zip(row, tensors.items(), strict=True):

@@ -1,4 +1,4 @@
-"""Pictures that remember how they were made, and films of how they came to be.
+"""Pictures that carry how they were made, and films of how they came to be.
 
 A PNG file carries its prompt, recipe, seed and the versions of what made it, as text beside the
 pixels (see `settings`): `load_dream` makes the same dream from it, `replay` also turns the knobs
@@ -7,6 +7,7 @@ that were turned while it ran.
 
 import io
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,14 +78,12 @@ def read_settings(path: str | Path) -> dict[str, Any]:
         FileNotFoundError: there is no such file.
         ValueError: it is no picture, carries no settings, of another format, or damaged ones.
     """
-    made, _ = _read(path)
-    return made
+    return _read(path)[0]
 
 
 def checked_settings(file: str | Path | io.BytesIO) -> Settings:
     """The same, ready to be used; of a file or of its content."""
-    _, checked = _read(file)
-    return checked
+    return _read(file)[1]
 
 
 def _read(file: str | Path | io.BytesIO) -> tuple[dict[str, Any], Settings]:
@@ -157,14 +156,9 @@ def _made(made: Settings, path: str | Path, clip: "Clip | None") -> "Dream":
             )
         clip = load_clip(made.clip)
     lists = made.prompts, made.negative_prompts, made.seeds
-    prompt, negative_prompt, seed = lists if made.batched else [first for first, *_ in lists]
+    prompt, negative, seed = lists if made.batched else [first for first, *_ in lists]
     dream = Dream(
-        clip,
-        prompt,
-        negative_prompt=negative_prompt,
-        start=made.start,
-        recipe=made.recipe,
-        seed=seed,
+        clip, prompt, negative_prompt=negative, start=made.start, recipe=made.recipe, seed=seed
     )
     for step, knob, value in made.changes:
         if step == 0:
@@ -229,20 +223,18 @@ class Film:
         frames = [self.frames[step] for step in sorted(self.frames)] + [last] * (last is not None)
         if not frames:
             raise ValueError("the film is empty: run the dream first")
-        width, height = max((frame.size for frame in frames), key=lambda size: size[0] * size[1])
-        scale = side / max(width, height) if side else 1
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        frames = [frame.convert("RGB").resize(size, Image.Resampling.BICUBIC) for frame in frames]
+        size = max((frame.size for frame in frames), key=math.prod)
+        if side:
+            size = tuple(max(1, round(length * side / max(size))) for length in size)
+        first, *rest = (f.convert("RGB").resize(size, Image.Resampling.BICUBIC) for f in frames)
         each = max(20, round(1000 * seconds / len(frames)))  # ms; browsers slow down below 20
-        kind = path.suffix.lower()[1:]
+        options = {
+            "save_all": True,
+            "append_images": rest,
+            "duration": [each] * len(rest) + [1500],
+            "loop": 0,
+            **({"quality": 85, "method": 3} if path.suffix.lower() == ".webp" else {}),
+        }
         buffer = io.BytesIO()
-        frames[0].save(
-            buffer,
-            kind,
-            save_all=True,
-            append_images=frames[1:],
-            duration=[each] * (len(frames) - 1) + [1500],
-            loop=0,
-            **({"quality": 85, "method": 3} if kind == "webp" else {}),
-        )
+        first.save(buffer, path.suffix[1:], **options)
         return write_atomically(path, buffer.getvalue())

@@ -1,9 +1,9 @@
-"""What a saved picture says of itself: written from a dream, and read with suspicion.
+"""The settings in a saved picture: written from a dream, and checked when they are read.
 
-A picture may come from anybody, and whoever makes its dream again does what it says. So what it
-says is parsed here, once, into `Settings`: every entry of the right kind and in its range, or a
-sentence. A file can name an embedded CLIP and can carry a start as pixels; it can name no path and
-no address.
+A picture may come from anybody, and whoever makes its dream again does what it says. So `Settings`
+checks every entry once: the recipe by `Recipe`, prompts and seeds by `prompts`, the rest by the
+same functions as a saved state. A file can name an embedded CLIP and can carry a start as pixels;
+it can name no path and no address.
 """
 
 import base64
@@ -12,11 +12,11 @@ import json
 import platform
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import open_clip
 import torch
 from torch import Tensor
 
@@ -25,7 +25,7 @@ from dreamlab.octaves import canvas_size
 from dreamlab.prompts import Prompt, checked_prompts, checked_seeds
 from dreamlab.recipe import Recipe
 from dreamlab.start import starting_picture
-from dreamlab.state import turned_knobs
+from dreamlab.state import entry, require, turned_knobs, whole_entry
 from dreamlab.support.picture import opened
 from dreamlab.support.version import __version__
 
@@ -36,6 +36,7 @@ FORMAT = 1
 LARGEST = 8192**2  # pixels of all starts together: what the largest canvas has
 LONGEST = 60 * 2**20  # letters: Pillow reads no more than 64 MB of text from a file
 MOST = 1_000_000  # entries; a knob that was turned has four
+DEEPEST = 5  # brackets in each other; those of a knob that was turned are 4
 TOO_LARGE = "too large"  # in place of a start that would not fit
 
 
@@ -73,8 +74,8 @@ def settings(dream: "Dream", index: int = 0) -> dict[str, Any]:
         "clip": dream.clip.name,
         "versions": {
             "dreamlab": __version__,
-            "torch": _version("torch"),
-            "open_clip_torch": _version("open_clip_torch"),
+            "torch": str(torch.__version__),
+            "open_clip_torch": open_clip.__version__,
             "python": platform.python_version(),
         },
     }
@@ -135,13 +136,6 @@ def _encoded(start: str | Tensor) -> str | list[str]:
     return TOO_LARGE
 
 
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "unknown"
-
-
 # --- reading --------------------------------------------------------------------------------------
 
 
@@ -185,22 +179,21 @@ class Settings:
 
     @classmethod
     def _checked(cls, made: Mapping[str, Any]) -> "Settings":
-        seeds = _entry(made, "seeds", list)
-        _require(seeds and all(type(seed) is int for seed in seeds), "seeds")
+        seeds, prompts, negatives = (
+            entry(made, name, list) for name in ("seeds", "prompts", "negative_prompts")
+        )
+        require(all(type(seed) is int for seed in seeds), "seeds")
         count = len(seeds)
-        prompts, negatives = _entry(made, "prompts", list), _entry(made, "negative_prompts", list)
-        _require(len(prompts) == len(negatives) == count, "prompts")
-        batched = _entry(made, "batched", bool)
-        _require(batched or count == 1, "batched")
-        index = _whole(made, "index", count - 1) if "index" in made else 0
-        recipe = Recipe.from_dict(_entry(made, "recipe", dict))
-        turned, changes = Recipe.from_dict(asdict(recipe)), []
-        longest = recipe.steps
-        for change in _entry(made, "changes", list):
-            _require(type(change) is list and len(change) == 3, "changes")
+        require(len(prompts) == len(negatives) == count > 0, "prompts")
+        batched = entry(made, "batched", bool)
+        require(batched or count == 1, "batched")
+        recipe = Recipe.from_dict(entry(made, "recipe", dict))
+        turned, changes, longest = replace(recipe), [], recipe.steps
+        for change in entry(made, "changes", list):
+            require(type(change) is list and len(change) == 3, "changes")
             step, knob, value = change
-            _require(type(step) is int and step >= 0 and type(knob) is str, "changes")
-            _require(knob in Recipe.knobs(), "changes", f"names {_short(knob)!r}, which is no knob")
+            require(type(step) is int and step >= 0 and type(knob) is str, "changes")
+            require(knob in Recipe.knobs(), "changes", f"names {_short(knob)!r}, which is no knob")
             setattr(turned, knob, value)
             changes.append((step, knob, getattr(turned, knob)))
             longest = max(longest, turned.steps)
@@ -211,12 +204,12 @@ class Settings:
             ),
             seeds=checked_seeds(seeds, count),
             batched=batched,
-            index=index,
+            index=whole_entry(made, "index", count - 1) if "index" in made else 0,
             start=_start(made, count),
             recipe=recipe,
             changes=changes,
-            steps_done=_whole(made, "steps_done", longest),
-            clip=_entry(made, "clip", str),
+            steps_done=whole_entry(made, "steps_done", longest),
+            clip=entry(made, "clip", str),
         )
 
 
@@ -224,24 +217,17 @@ def parsed(text: str) -> dict[str, Any]:
     """The entries of stored settings, as plain values, unchecked but for their format.
 
     Raises:
-        ValueError: it is no JSON, nested deeper than settings are, or of an unknown format.
+        ValueError: it is no JSON, larger or nested deeper than settings are, or of an unknown
+            format.
     """
     entries = sum(map(text.count, ",[{"))
-    _require(entries <= MOST, "settings", f"have {entries:,} entries, more than any dream has")
+    require(entries <= MOST, "settings", f"have {entries:,} entries, more than any dream has")
     try:
         made = json.loads(text, parse_int=_short_int, parse_constant=_no_number)
+        require(_depth(made) <= DEEPEST, "settings", "are nested too deep")
     except (ValueError, RecursionError) as error:
         raise ValueError(f"its settings cannot be read: {_short(error)}") from None
-    level = [made]
-    for _ in range(6):
-        level = [
-            inner
-            for value in level
-            if isinstance(value, dict | list)
-            for inner in (value.values() if isinstance(value, dict) else value)
-        ]
-    _require(not level, "settings", "are nested too deep")
-    _require(isinstance(made, dict), "settings", "are no list of entries")
+    require(isinstance(made, dict), "settings", "are no list of entries")
     if type(made.get("format")) is not int or made["format"] != FORMAT:
         versions = made.get("versions")
         by = versions.get("dreamlab", "?") if isinstance(versions, dict) else "?"
@@ -250,6 +236,13 @@ def parsed(text: str) -> dict[str, Any]:
             f"{FORMAT}: it was written by dreamlab {_short(by)}"
         )
     return made
+
+
+def _depth(value: Any) -> int:
+    if not isinstance(value, dict | list):
+        return 0
+    inner = value.values() if isinstance(value, dict) else value
+    return 1 + max(map(_depth, inner), default=0)
 
 
 def _short_int(digits: str) -> int:
@@ -267,41 +260,24 @@ def _short(value: Any) -> str:
     return text if len(text) <= 200 else f"{text[:199]}…"
 
 
-def _require(condition: Any, name: str, words: str = "is not what a dream stores there") -> None:
-    if not condition:
-        raise ValueError(f"its settings are damaged: {name!r} {words}")
-
-
-def _entry(made: Mapping[str, Any], name: str, kind: type) -> Any:
-    _require(name in made, name, "is missing")
-    _require(type(made[name]) is kind, name, f"is a {type(made[name]).__name__}")
-    return made[name]
-
-
-def _whole(made: Mapping[str, Any], name: str, most: int) -> int:
-    number = _entry(made, name, int)
-    _require(0 <= number <= most, name, f"is {number}, and not from 0 to {most}")
-    return number
-
-
 def _start(made: Mapping[str, Any], count: int) -> str | Tensor:
     """The start that settings name or carry, as bytes (b, 3, h, w) if they carry it."""
-    _require("start" in made, "start", "is missing")
+    require("start" in made, "start", "is missing")
     start = made["start"]
     if isinstance(start, str):
-        _require(start in ("grey", "noise", TOO_LARGE), "start", f"cannot be {_short(start)!r}")
+        require(start in ("grey", "noise", TOO_LARGE), "start", f"cannot be {_short(start)!r}")
         return start
-    _require(type(start) is list and len(start) in (1, count), "start")
+    require(type(start) is list and len(start) in (1, count), "start")
     pictures, pixels = [], 0
     for text in start:
-        _require(type(text) is str, "start")
+        require(type(text) is str, "start")
         try:
-            content = io.BytesIO(base64.b64decode(text, validate=True))
+            content = base64.b64decode(text, validate=True)
         except ValueError:
-            _require(False, "start")
-        with opened(content, "its start picture", formats=("PNG",)) as image:
+            require(False, "start", "is no base64")
+        with opened(io.BytesIO(content), "its start picture", formats=("PNG",)) as image:
             pixels += image.width * image.height
-            _require(pixels <= LARGEST, "start", "is too large")
+            require(pixels <= LARGEST, "start", "is too large")
             pictures.append(np.array(image.convert("RGB")))
-    _require(len({picture.shape for picture in pictures}) == 1, "start", "has several sizes")
+    require(len({picture.shape for picture in pictures}) == 1, "start", "has several sizes")
     return torch.from_numpy(np.stack(pictures)).movedim(-1, 1)

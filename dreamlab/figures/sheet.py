@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import matplotlib
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 GAP = 4  # px between pictures
 
@@ -56,12 +56,9 @@ def contact_sheet(
             x, y = left + i * step, top + j * step
             if image is None:
                 pen.rectangle((x, y, x + size - 1, y + size - 1), outline="#bbbbbb")
-                continue
-            scale = size / max(image.size)
-            small = tuple(max(1, round(side * scale)) for side in image.size)
-            if small != image.size:
-                image = image.resize(small, Image.Resampling.LANCZOS)
-            sheet.paste(image, (x + (size - small[0]) // 2, y + (size - small[1]) // 2))
+            else:
+                resampling = Image.Resampling.LANCZOS
+                sheet.paste(ImageOps.pad(image, (size, size), resampling, "white"), (x, y))
     return sheet
 
 
@@ -72,13 +69,12 @@ def _font(height: int) -> ImageFont.FreeTypeFont:
 
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
-    lines = [""]
+    lines: list[str] = []
     for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and font.getlength(longer) > width:
-            lines.append(word)
+        if lines and font.getlength(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
         else:
-            lines[-1] = longer
+            lines.append(word)
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""Figures that stay: a picture with its curve, strips for comparison, contact sheets.
+"""Figures that stay: the picture of a dream with its loss curve and its settings.
 
 They are plain matplotlib figures on the Agg canvas, made without ``pyplot``: nothing global is
 touched, nothing is left open, and a cell that ends in one shows it as PNG (which is what GitHub,
@@ -89,47 +89,37 @@ def to_array(image: Picture) -> np.ndarray:
     return images[0].clamp(0, 1).movedim(0, -1).cpu().numpy()
 
 
-def dream_figure(
-    dream: Any,
-    *,
-    judged: Iterable[tuple[int, float]] = (),
-    changes: Iterable[Any] = (),
-    title: str = "",
-    seen: str = "",
-) -> StaticFigure:
-    """One dream on one plate: the picture, its loss curve, its settings and the judge's opinion.
+def dream_figures(plates: Sequence[dict[str, Any]]) -> StaticFigure:
+    """A row for each dream: its picture, its loss curve (all on one scale) and its settings.
 
     Args:
-        dream: a `Dream`, finished or not.
-        judged: (step, loss) pairs, the judge's ``1 - similarity`` at some of the steps.
-        changes: (step, knob, value) triples of knobs that were turned during the run.
-        title: above the picture; default: the prompt.
-        seen: which thing the judge sees in the picture, in a few words.
+        plates: a dict for each row, with these entries:
+
+            - dream: a `Dream`, finished or not.
+            - title: above the picture; default: the prompt.
+            - judged: (step, loss) pairs, the judge's ``1 - similarity`` at some of the steps.
+            - changes: (step, knob, value) triples of knobs that were turned during the run.
+            - seen: which thing the judge sees in the picture, in a few words.
     """
-    plate = {"dream": dream, "judged": judged, "changes": changes, "title": title, "seen": seen}
-    return dream_figures([plate])
-
-
-def dream_figures(plates: Sequence[dict[str, Any]]) -> StaticFigure:
-    """Several dreams below each other, on one scale; each a dict of `dream_figure`'s arguments."""
-    texts = []
+    descriptions = []
     figure = StaticFigure(figsize=(10, 3.3 * len(plates)), dpi=100, layout="constrained")
     rows = figure.subplots(len(plates), 3, width_ratios=(3.3, 4.6, 2.4), squeeze=False)
     for (left, middle, right), plate in zip(rows, plates, strict=True):
-        dream = plate["dream"]
+        dream, prompt = plate["dream"], joined(plate["dream"].prompts)
         judged, changes = list(plate.get("judged", ())), list(plate.get("changes", ()))
-        _show(left, tile(dream.images))
-        left.set_title(shorten(plate.get("title") or joined(dream.prompts), 44), fontsize=10)
+        picture = tile(dream.images)
+        left.imshow(picture, interpolation="bilinear" if len(picture) < 200 else "antialiased")
+        left.set_axis_off()
+        left.set_title(shorten(plate.get("title") or prompt, 44), fontsize=10)
         draw_losses(middle, dream.history, judged, changes)
         right.axis("off")
-        texts.append(settings_text(dream, judged, changes, plate.get("seen", "")))
-        right.text(0, 1, texts[-1], va="top", fontsize=8, linespacing=1.45)
+        text = settings_text(dream, judged, changes, plate.get("seen", ""))
+        right.text(0, 1, text, va="top", fontsize=8, linespacing=1.45)
+        descriptions.append(f"{prompt}, " + text.replace("\n", ", "))
     limits = [middle.get_ylim() for _, middle, _ in rows]
     for _, middle, _ in rows:
         middle.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
-    prompts = (joined(plate["dream"].prompts) + ", " for plate in plates)
-    lines = zip(prompts, (text.replace("\n", ", ") for text in texts), strict=True)
-    figure.description = "; ".join(map("".join, lines))
+    figure.description = "; ".join(descriptions)
     return figure
 
 
@@ -175,70 +165,6 @@ def draw_losses(
     if history:
         outside = {"loc": "lower right", "bbox_to_anchor": (1, 1), "ncols": 5}
         axes.legend(fontsize=8, frameon=False, columnspacing=1.2, handlelength=1.6, **outside)
-
-
-def strip(
-    images: Sequence[Any], titles: Sequence[str] = (), *, height: float = 2.2
-) -> StaticFigure:
-    """Pictures in one row, for before and after.
-
-    Args:
-        images: whatever `to_array` takes; each is shown at the same height.
-        titles: one line above each picture, or none.
-        height: of a picture, inches at 100 dots per inch.
-    """
-    return contact_sheet(images, titles, columns=max(len(images), 1), height=height)
-
-
-def contact_sheet(
-    images: Sequence[Any],
-    titles: Sequence[str] = (),
-    *,
-    columns: int = 6,
-    height: float = 1.6,
-    captions: Sequence[str] = (),
-) -> StaticFigure:
-    """Many pictures in rows, in reading order.
-
-    Args:
-        images: whatever `to_array` takes.
-        titles: a line above each picture, or none at all.
-        columns: pictures in a row.
-        height: of a picture, inches at 100 dots per inch.
-        captions: a smaller line below each picture, or none at all.
-
-    Raises:
-        ValueError: no pictures, or not as many titles as pictures.
-    """
-    images = list(images)
-    if not images:
-        raise ValueError("there are no pictures to show")
-    for name, words in (("titles", titles), ("captions", captions)):
-        if words and len(words) != len(images):
-            raise ValueError(f"{len(images)} pictures, but {len(words)} {name}: give one for each")
-    columns = min(columns, len(images))
-    rows = math.ceil(len(images) / columns)
-    arrays = [to_array(image) for image in images]
-    aspect = max(a.shape[1] / a.shape[0] for a in arrays)
-    extra = 0.3 * bool(titles) + 0.25 * bool(captions) + 0.08
-    figure = StaticFigure(
-        figsize=(columns * (height * aspect + 0.08), rows * (height + extra)),
-        dpi=100,
-        layout="constrained",
-        description="; ".join(titles) or f"{len(images)} pictures",
-    )
-    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03)
-    letters = int(14 * height * aspect)  # that fit above a picture
-    for number, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
-        if number >= len(images):
-            axes.axis("off")
-            continue
-        _show(axes, arrays[number])
-        if titles:
-            axes.set_title(shorten(titles[number], letters), fontsize=9)
-        if captions:
-            axes.set_xlabel(shorten(captions[number], letters), fontsize=8)
-    return figure
 
 
 def tile(images: Sequence[Any]) -> np.ndarray:
@@ -313,10 +239,3 @@ def shorten(text: str, letters: int) -> str:
 def whole_letters(text: str) -> str:
     """With ? for half a letter (a lone surrogate), which no font and no message can hold."""
     return text.encode(errors="replace").decode()
-
-
-def _show(axes: Axes, picture: np.ndarray) -> None:
-    axes.imshow(picture, interpolation="bilinear" if picture.shape[0] < 200 else "antialiased")
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_visible(False)

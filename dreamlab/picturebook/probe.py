@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..clip import resize
+from ..resample import resize
 from .draw import draw
 from .styles import BOOK, Style
 from .world import BACKGROUNDS, COLOURS, OBJECTS, TEXTURES, Scene, compose
@@ -80,7 +80,7 @@ def in_pieces(pictures: Tensor, tiles: Sequence[int] = TILES) -> dict[str, Tenso
         pictures: (n, 3, h, w) in [0, 1].
         tiles: their sides in pixels, once the picture is brought to 64 px.
     """
-    small = resize(pictures, SIDE).clamp(0, 1)
+    small = resize(pictures, (SIDE, SIDE)).clamp(0, 1)
     generator = torch.Generator().manual_seed(0)
     shuffled = {f"{side}-px tiles": shuffle_tiles(small, side, generator) for side in tiles}
     return {WHOLE: small, **shuffled}

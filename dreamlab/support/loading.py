@@ -1,11 +1,10 @@
-"""Where a model comes from, and what to say when it does not come.
+"""Load an open_clip model by name, or raise an error that says what to do.
 
 open_clip does the loading. It takes some mistakes in silence (a name without weights becomes a
-random model) and reports others as a list of five hundred missing keys; a class would lose an hour
-on either. So names, tags, folders and the network are looked at first, and each failure is put in a
-sentence that says what to do.
+random model) and reports others as a list of five hundred missing keys. So names, tags, folders and
+the network are checked first.
 
-A model may come from anybody. So nothing that comes with it is run: weights are read as numbers,
+A model may come from anybody, and nothing that comes with it is run: weights are read as numbers,
 and a configuration that asks for program code of its own is refused.
 """
 
@@ -14,9 +13,10 @@ import os
 import textwrap
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import huggingface_hub
 import open_clip
@@ -140,7 +140,7 @@ def _is_tag(model: str, pretrained: str | None) -> bool:
 
 
 def _build(source: str, pretrained: str | None) -> tuple[torch.nn.Module, Callable]:
-    """Let open_clip make the tokenizer and the model, and say in words why it cannot."""
+    """Let open_clip make the tokenizer and the model; its errors are translated."""
     try:
         if source.startswith(("hf-hub:", "local-dir:")):
             _refuse_code(open_clip.get_model_config(source), source)
@@ -216,25 +216,14 @@ def _nothing_run() -> Iterator[None]:
     time with torch's default, which the environment can make unsafe. The transformers package asks
     at the keyboard whether a repository's code may run; with no time to answer it refuses.
     """
-    try:
-        from transformers import dynamic_module_utils as foreign
-    except ImportError:
-        foreign = None
-    names = ("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD")
-    before = {name: os.environ.pop(name, None) for name in names}
-    patience = getattr(foreign, "TIME_OUT_REMOTE_CODE", None)
-    os.environ[names[0]] = "1"
-    if foreign is not None:
-        foreign.TIME_OUT_REMOTE_CODE = 0
-    try:
+    with ExitStack() as stack:
+        stack.enter_context(patch.dict(os.environ, {"TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1"}))
+        os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
+        with suppress(ImportError):
+            from transformers import dynamic_module_utils as foreign
+
+            stack.enter_context(patch.object(foreign, "TIME_OUT_REMOTE_CODE", 0, create=True))
         yield
-    finally:
-        if foreign is not None:
-            foreign.TIME_OUT_REMOTE_CODE = patience
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
 
 
 @contextmanager
@@ -247,19 +236,17 @@ def _hub(repository: str) -> Iterator[bool]:
     constants, utils = huggingface_hub.constants, huggingface_hub.utils
     # Before version 1 a session remembers the mode in which it was opened.
     forget_sessions = getattr(utils, "reset_sessions", lambda: None)
-    before = constants.HF_HUB_OFFLINE
     file = f"{constants.ENDPOINT}/{repository}/resolve/main/open_clip_config.json"
     try:
         utils.get_session().head(file, timeout=5)  # any answer will do, even that there is none
-        online = not before
+        online = not constants.HF_HUB_OFFLINE
     except Exception:  # the client's own class, which differs between its versions
         online = False
-    constants.HF_HUB_OFFLINE = not online
-    forget_sessions()
     try:
-        yield online
+        with patch.object(constants, "HF_HUB_OFFLINE", not online):
+            forget_sessions()
+            yield online
     finally:
-        constants.HF_HUB_OFFLINE = before
         forget_sessions()
 
 

@@ -1,4 +1,4 @@
-"""One reader for pictures: whatever somebody has becomes numbers, or a sentence that says why not.
+"""One reader for pictures: whatever somebody has becomes numbers, or an error that says why not.
 
 Cameras turn pictures by a note in the file, phones use colours of their own, scanners 16 bits,
 drawings have holes. Everybody who looks at a picture (a start, an upload, the judge, the figures,
@@ -12,13 +12,13 @@ import re
 import stat
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from dreamlab.support.files import user_path
@@ -26,15 +26,7 @@ from dreamlab.support.files import user_path
 BACKGROUND = 128  # of 255: the grey from which dreams start, seen through transparent parts
 SPARE = 3  # a large picture is first reduced to no less than this many times what is needed
 
-TURN = {  # what EXIF's orientation asks for
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+WHITE = {"uint8": 255, "uint16": 65535, "bool": 1}  # by the type of numbers; of floats it is 1
 KNOWN = {  # how files begin that people take for pictures, and what to do about them
     rb"....ftyp(hei|hev|mif|msf)": "a HEIC photo, which Pillow does not read: export it as JPEG "
     "(iPhone: Settings, Camera, Formats, Most Compatible)",
@@ -130,7 +122,7 @@ def opened(
 
 
 class Unreadable(ValueError):
-    """A sentence on a picture that cannot be read."""
+    """A picture cannot be read; the message says which, and why."""
 
 
 # --- files ----------------------------------------------------------------------------------------
@@ -181,7 +173,7 @@ def _what_it_is(file: Path | io.BytesIO) -> str:
 
 @contextmanager
 def _in_words(said: str) -> Iterator[None]:
-    """Whatever a decoder raises over a damaged file, as one sentence."""
+    """Whatever a decoder raises over a damaged file, as one `Unreadable`."""
     try:
         yield
     except Unreadable:
@@ -205,7 +197,7 @@ def _flattened(image: Image.Image, cover: tuple[int, int] | None) -> Image.Image
     """A PIL image of any mode as RGB of 8 bits: upright, opaque, sRGB. A new one, without notes."""
     image.load()
     profile = image.info.get("icc_profile")
-    image = _turned(_eight_bits(image))
+    image = _upright(_eight_bits(image))
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         image = image.convert("LA" if image.mode in ("1", "L", "LA", "La") else "RGBA")
     elif image.mode not in ("L", "RGB", "CMYK", "LAB"):
@@ -247,12 +239,16 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return scaled
 
 
-def _turned(image: Image.Image) -> Image.Image:
-    try:
-        turn = TURN.get(image.getexif().get(0x0112))
-    except Exception:  # a damaged note is no reason to refuse the picture
-        return image
-    return image if turn is None else image.transpose(turn)
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as the camera's note asks; a damaged note is no reason to refuse the picture."""
+    with suppress(Exception):
+        # A note of this one entry: Pillow cannot write all those again that it can read.
+        note = Image.Exif()
+        note[ExifTags.Base.Orientation] = image.getexif()[ExifTags.Base.Orientation]
+        noted = image.copy()
+        noted.info["exif"] = note.tobytes()
+        return ImageOps.exif_transpose(noted)
+    return image
 
 
 def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
@@ -291,48 +287,44 @@ def _from_array(array: np.ndarray, name: str, cover: tuple[int, int] | None) -> 
         if len(shape) == 3 and shape[0] in (1, 3, 4):
             hint = "; an array has its channels last: np.moveaxis(array, 0, -1)"
         raise Unreadable(f"{name} must have the shape (h, w, 3) as an array, got {shape}{hint}")
-    white = {"u1": 255, "u2": 65535, "b1": 1}.get(array.dtype.str[1:])
-    if white is None and array.dtype.kind != "f":
-        raise _other_numbers(name, array.dtype)
+    white = _white(array.dtype, array.dtype.name, name)
     if white == 255 and array.ndim == 3:  # the same way as from a file, to be reduced where large
-        image = Image.fromarray(
-            np.ascontiguousarray(array[..., 0] if array.shape[-1] == 1 else array)
-        )
-        return _as_tensor(_flattened(image, cover))
+        array = array[..., 0] if array.shape[-1] == 1 else array
+        return _as_tensor(_flattened(Image.fromarray(np.ascontiguousarray(array)), cover))
     with np.errstate(all="ignore"):
-        values = torch.from_numpy(np.array(array, dtype=np.float32, order="C")) / (white or 1)
+        values = torch.from_numpy(np.array(array, dtype=np.float32, order="C")) / white
     if values.shape[-1] == 4:
         alpha = values[..., 3:].clamp(0, 1)
         values = alpha * values[..., :3] + (1 - alpha) * (BACKGROUND / 255)
-    values = values.movedim(-1, -3)
-    return _checked(values[None] if values.ndim == 3 else values, name)
+    return _checked(values.movedim(-1, -3), name)
 
 
 def _from_tensor(tensor: Tensor, name: str) -> Tensor:
-    images = tensor.detach()[None] if tensor.ndim == 3 else tensor.detach()
-    if images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape:
+    shape = tuple(tensor.shape)
+    if len(shape) not in (3, 4) or shape[-3] not in (1, 3) or 0 in shape:
         hint = ""
-        if images.ndim == 4 and images.shape[-1] in (1, 3, 4):
+        if len(shape) == 4 and shape[-1] in (1, 3, 4):
             hint = "; a tensor has its channels first: tensor.movedim(-1, -3)"
         raise Unreadable(
-            f"{name} must have the shape (3, h, w) or (b, 3, h, w) as a tensor, "
-            f"got {tuple(tensor.shape)}{hint}"
+            f"{name} must have the shape (3, h, w) or (b, 3, h, w) as a tensor, got {shape}{hint}"
         )
     if tensor.layout != torch.strided or tensor.is_quantized:
         raise Unreadable(f"{name} must be a plain tensor, neither sparse nor quantized")
-    white = {torch.uint8: 255, torch.uint16: 65535, torch.bool: 1}.get(tensor.dtype)
-    if white is None and not tensor.is_floating_point():
-        raise _other_numbers(name, tensor.dtype)
-    images = images.float()
-    return _checked(images / white if white else images, name)
+    white = _white(tensor.dtype, str(tensor.dtype).removeprefix("torch."), name)
+    return _checked(tensor.detach().float() / white, name)
 
 
-def _other_numbers(name: str, dtype: object) -> Unreadable:
-    return Unreadable(f"{name} must hold bytes (0 … 255), 16 bits or floats (0 … 1), got {dtype}")
+def _white(dtype: np.dtype | torch.dtype, kind: str, name: str) -> int:
+    white = 1 if "float" in kind else WHITE.get(kind)
+    if white is None:
+        raise Unreadable(
+            f"{name} must hold bytes (0 … 255), 16 bits or floats (0 … 1), got {dtype}"
+        )
+    return white
 
 
 def _checked(images: Tensor, name: str) -> Tensor:
-    """Batches (b, 1 or 3, h, w) with three channels, if all their numbers are finite."""
+    """(1 or 3, h, w) or (b, 1 or 3, h, w) as (b, 3, h, w), if all numbers are finite."""
     if not images.isfinite().all():
         raise Unreadable(f"{name} holds pixels that are NaN or infinite")
-    return images.expand(-1, 3, -1, -1)
+    return images.reshape(-1, *images.shape[-3:]).expand(-1, 3, -1, -1)
