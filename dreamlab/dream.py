@@ -27,8 +27,8 @@ from dreamlab.recipe import Recipe
 from dreamlab.resample import resize
 from dreamlab.start import Start, starting_picture
 from dreamlab.state import State, Step, entry, require, tensor_entry
+from dreamlab.support.device import wait
 from dreamlab.support.memory import Groups
-from dreamlab.support.precision import wait
 from dreamlab.support.progress import with_bar
 from dreamlab.support.surroundings import undisturbed
 from dreamlab.views import add_noise, draw_deviations, draw_windows, look

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from precision import Precision
 from safetensors.torch import load_file
 
 import augment
@@ -25,7 +26,6 @@ from dreamlab.clip import load_clip
 from dreamlab.picturebook.styles import BOOK
 from dreamlab.picturebook.world import ATTRIBUTES, Scene, caption, compose, scene_number
 from dreamlab.support.loading import EMBEDDED_FOLDER
-from dreamlab.support.precision import Precision
 
 TEXT = {"context_length": data.CONTEXT, "width": 32, "heads": 1, "layers": 1}
 SMALL = {"steps": 4, "scenes": 24, "batch": 8, "warmup": 1, "text_cfg": TEXT, "embed_dim": 32}

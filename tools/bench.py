@@ -34,6 +34,7 @@ import torch
 from course_files import README, check_block, put_block, write_atomically
 from open_clip.transformer import PatchDropout
 from peers import PEERS
+from precision import WORTH, choose_precision
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -47,7 +48,7 @@ from dreamlab.picturebook.world import caption
 from dreamlab.recipe import Recipe
 from dreamlab.support.console import exit_on_user_error, print_plainly, whole
 from dreamlab.support.cores import usable_cores
-from dreamlab.support.precision import WORTH, choose_precision, wait
+from dreamlab.support.device import wait
 from dreamlab.views import draw_windows, look
 
 Row = dict[str, Any]

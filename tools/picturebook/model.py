@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -14,8 +14,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from augment import IMAGE, uniform
 from data import vocabulary, zero_shot_prompts
 from dreamlab.dream import unit_rms
-from dreamlab.support.precision import Precision
 from losses import Heads
+
+if TYPE_CHECKING:
+    from precision import Precision
 
 MEAN, STD = 0.5, 0.25  # by which the models normalise pictures
 

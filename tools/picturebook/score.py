@@ -19,9 +19,11 @@ under an adversary, who changes the picture so that it looks like another object
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -43,8 +45,10 @@ from dreamlab.picturebook.world import (
 )
 from dreamlab.support.console import exit_on_user_error, print_plainly, whole
 from dreamlab.support.loading import EMBEDDED_FOLDER
-from dreamlab.support.readme import README, check_readme, put_into_readme
 from train import PLANS
+
+sys.path.append(str(Path(__file__).parents[1]))
+from course_files import README, check_block, put_block
 
 RETRIEVAL = 1000
 BATCH = 100  # pictures encoded at a time
@@ -313,7 +317,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"--write is for both embedded models, {' and '.join(PLANS)}")
     with exit_on_user_error(parser):
         for file in FILES if options.write else ():
-            check_readme(file, PART)
+            check_block(file, PART)
         # First, because it is quick and says at once if a model cannot be loaded.
         clips = {name: load_clip(name, device=options.device) for name in options.names}
         pictures = Pictures.drawn(options.scenes, options.frames)
@@ -329,7 +333,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for sentence, reached in bars(roles[name], known | by_what):
                 print("✓" if reached else "✗", sentence)
         for file in FILES if options.write else ():
-            put_into_readme(file, PART, text)
+            put_block(file, PART, text)
             print(f"written to {file}")
 
 

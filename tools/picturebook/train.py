@@ -21,6 +21,7 @@ import json
 import os
 import pickle
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,7 +58,6 @@ from data import (
 from dreamlab.support.console import exit_on_user_error, print_plainly, whole
 from dreamlab.support.files import write_atomically
 from dreamlab.support.loading import EMBEDDED_FOLDER
-from dreamlab.support.precision import Precision, choose_precision
 from emphasis import emphasize
 from losses import (
     alignment_loss,
@@ -67,6 +67,9 @@ from losses import (
     token_loss,
 )
 from model import MEAN, STD, Plan, Trainee
+
+sys.path.append(str(Path(__file__).parents[1]))
+from precision import Precision, choose_precision
 
 KEEP_EVERY = 60.0  # seconds between two checkpoints
 
