@@ -282,7 +282,7 @@ def test_a_slider_acts_within_two_steps(each_page):
     assert sorted(delays)[len(delays) // 2] <= 2, delays
 
 
-def test_running_the_cell_again_and_a_panel_in_another_cell_stop_the_old_one(page):
+def test_running_the_cell_again_closes_the_old_panel_and_another_cell_does_not(page):
     show(page)
     page.click("Start")
     until_state(page, "running")
@@ -294,7 +294,19 @@ def test_running_the_cell_again_and_a_panel_in_another_cell_stop_the_old_one(pag
     page.run("old = panel; panel = Panel(make(), ('tv',))\npanel", cell="another cell")
     page.click("Start")
     until_state(page, "running")
-    assert page.value("old.state") == "stopped"
+    assert page.value("old.state") == "running"
+    page.run("old.stop()")
+
+
+def test_two_panels_in_one_cell(page):
+    code = """
+from ipywidgets import HBox
+panel, other = Panel(make(12), judge=False), Panel(make(12), judge=False)
+display(HBox([panel.widget, other.widget]))
+await asyncio.gather(panel.run(), other.run())
+print(len(panel.dream.history), len(other.dream.history))
+"""
+    assert page.run(code, cell="a cell")["text"] == "12 12"
 
 
 ALIVE = """

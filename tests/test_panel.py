@@ -122,17 +122,18 @@ def test_a_second_start_begins_again_and_an_awaited_run_takes_over(make_panel):
     asyncio.run(drive())
 
 
-def test_a_panel_that_starts_stops_the_others(make_panel):
-    first, second = make_panel(knobs=LONG), make_panel(knobs=LONG)
+def test_two_panels_run_side_by_side(make_panel):
+    first, second = make_panel(), make_panel(seed=1)
+    apart = []
+    for panel in (first, second):
+        panel._drawing.due = lambda: apart.append(abs(steps(first) - steps(second))) or False
 
     async def drive():
-        first.start()
-        await until(lambda: steps(first) > 1)
-        second.start()
-        await until(lambda: steps(second) > 1)
-        assert (first.state, second.state) == ("stopped", "running")
+        await asyncio.gather(first.run(), second.run())
 
     asyncio.run(drive())
+    assert [(panel.state, steps(panel)) for panel in (first, second)] == [("finished", 6)] * 2
+    assert max(apart) <= 2, "in turn; quick steps come in twos"
 
 
 def test_any_order_of_buttons_leaves_at_most_one_loop(make_panel):
@@ -595,7 +596,7 @@ def test_a_panel_that_nobody_has_is_gone(make_panel, alive, use):
     panel = make_panel()
     assert alive() > 40
     use(panel)
-    parts = [weakref.ref(x) for x in (panel, panel.dream, panel.widget)]
+    parts = [weakref.ref(x) for x in (panel, panel.dream, panel._widget)]
     del panel
     assert alive() == 0, "also layouts and styles"
     assert [part() for part in parts] == [None] * 3
@@ -613,6 +614,17 @@ def test_panels_on_a_page_are_kept_until_it_shows_another(make_dream, make_panel
     assert alive() == once > 0
     panel.close()
     assert alive() == 0
+
+
+def test_the_run_of_a_cell_decides_which_panels_are_old(make_panel, monkeypatch):
+    monkeypatch.setattr(kernel, "_cell", lambda: "a cell")
+    monkeypatch.setattr(kernel, "execution", lambda: "first run")
+    both = make_panel(), make_panel()
+    assert all(panel._end.alive for panel in both)
+    monkeypatch.setattr(kernel, "execution", lambda: "second run")
+    new = make_panel()
+    assert new._end.alive and not any(panel._end.alive for panel in both)
+    new.close()
 
 
 def test_a_closed_panel_keeps_what_it_dreamed(make_panel, tmp_path):

@@ -15,8 +15,10 @@ from typing import Any
 
 import ipywidgets as widgets
 
-_made: dict[str, weakref.ref] = {}  # by cell id: the panel that its last run made
-_shown: dict[str, Any] = {}  # by cell id, "" for an unknown one: the panel on the page there
+# By cell id, "" where the front end names no cells: an execution of it, and the panels that it made
+# or put on the page. A panel that was only made is held weakly.
+_made: dict[str, tuple[str | None, list[weakref.ref]]] = {}
+_shown: dict[str, tuple[str | None, list[Any]]] = {}
 
 
 def execution() -> str | None:
@@ -25,27 +27,32 @@ def execution() -> str | None:
 
 
 def replace_in_cell(panel: Any) -> None:
-    """Close the panel that an earlier run of this cell made: it is on no page any more."""
+    """Close the panels that an earlier run of this cell made: they are on no page any more."""
     if cell := _cell():
-        old = _made.get(cell, lambda: None)()
-        if old is not None:
-            old.close()
-        _made[cell] = weakref.ref(panel)
+        made_by, made = _made.get(cell, (None, []))
+        if made_by != execution():
+            for old in [reference() for reference in made]:
+                if old is not None:
+                    old.close()
+            made = []
+        _made[cell] = execution(), [*made, weakref.ref(panel)]
 
 
 def keep_shown(panel: Any) -> None:
     """Keep a panel that is on the page, whether or not a variable still has it.
 
-    It is kept until it is closed or its cell shows another one. Of a front end that does not name
-    its cells, the last panel shown is kept.
+    It is kept until it is closed or a later run of its cell shows another one. Of a front end that
+    does not name its cells, those of the last run that showed one are kept.
     """
-    _shown[_cell()] = panel
+    shown_by, shown = _shown.get(_cell(), (None, []))
+    same = shown_by is not None and shown_by == execution()
+    _shown[_cell()] = execution(), [*(shown if same else []), panel]
 
 
 def forget(panel: Any) -> None:
     """Drop our references to a closed panel, and those in IPython's list of results."""
-    for cell in [cell for cell, shown in _shown.items() if shown is panel]:
-        del _shown[cell]
+    for _, shown in _shown.values():
+        shown[:] = [other for other in shown if other is not panel]
     shell = getattr(get_kernel(), "shell", None)
     if shell is None:
         return

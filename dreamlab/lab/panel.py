@@ -129,7 +129,7 @@ class Panel:
         self._agreed = {name: self.controls.value(name) for name in self.controls.live}
         self._lay_out()
         # ipywidgets keeps widgets for ever; ours end with the panel, which they know only weakly.
-        self._end = weakref.finalize(self, kernel.close_widget, self.widget)
+        self._end = weakref.finalize(self, kernel.close_widget, self._widget)
         self._end.atexit = False
         if compared:
             for track in self.tracks:
@@ -251,6 +251,12 @@ class Panel:
         self._end()
         kernel.forget(self)
 
+    @property
+    def widget(self) -> widgets.VBox:
+        """Everything that is shown, as one widget, for a layout of one's own."""
+        kernel.keep_shown(self)
+        return self._widget
+
     def figure(self) -> static.StaticFigure:
         """Picture, curve, settings and judge as a figure that stays."""
         return static.dream_figures([track.plate() for track in self.tracks])
@@ -288,13 +294,14 @@ class Panel:
         self._step(float("inf"))
 
     def _step(self, steps: float = 1) -> None:
-        """Do so many steps, then pause; there is never more than one coroutine of a panel."""
+        """Do so many steps, then pause; there is never more than one coroutine of a panel.
+
+        Those of several panels take turns, since each sleeps after its step.
+        """
         self._allowed, self._ending, self._ends_as, self.error = steps, False, "stopped", None
         if self.active:
             self._wake.set()
             return
-        for other in _active - {self}:  # a forgotten cell must not slow down the one on screen
-            other._stop()
         _active.add(self)  # now, not when the coroutine gets to run: a Stop may come in between
         self._wake = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._drive())
@@ -461,7 +468,7 @@ class Panel:
         wrapped = {"flex_flow": "row wrap", "width": "100%"}
         stage = widgets.HBox([track.box for track in self.tracks], layout=wrapped)
         stage.add_class("dl-stage")
-        self.widget = widgets.VBox(
+        self._widget = widgets.VBox(
             [
                 widgets.HTML(f"<style>{STYLE}</style>", layout={"display": "none"}),
                 *self.controls.rows(),
@@ -472,7 +479,7 @@ class Panel:
                 *self.controls.columns(),
             ]
         )
-        self.widget.add_class("dreamlab")
+        self._widget.add_class("dreamlab")
         self._label_buttons()
 
     def _callback(self, name: str, *arguments: Any) -> Callable[[Any], None]:
@@ -603,7 +610,7 @@ class Panel:
             "application/vnd.jupyter.widget-view+json": {
                 "version_major": 2,
                 "version_minor": 0,
-                "model_id": self.widget.model_id,
+                "model_id": self._widget.model_id,
             },
             "text/plain": "A live panel: run the notebook to use it.",
         }
