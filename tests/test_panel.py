@@ -8,6 +8,7 @@ import re
 import weakref
 from datetime import datetime
 from functools import partial
+from types import SimpleNamespace
 
 import ipywidgets
 import pytest
@@ -20,7 +21,7 @@ from dreamlab.figures.curve import POINTS, LossCurve, limits, tick_size
 from dreamlab.figures.saving import read_settings
 from dreamlab.lab import kernel
 from dreamlab.lab.controls import CONTROLS, NUMBERS
-from dreamlab.lab.panel import Panel, compare
+from dreamlab.lab.panel import SHARE, Panel, compare
 from dreamlab.measure.judge import Judge
 from dreamlab.picturebook import world
 from dreamlab.picturebook.draw import draw
@@ -225,6 +226,29 @@ def test_throttle_spends_no_more_than_its_share(monkeypatch):
     assert not cheap.due()
     clock += 0.11
     assert cheap.due()
+
+
+def test_the_live_picture_comes_at_once_and_often(monkeypatch, make_panel):
+    clock = 0.0
+    monkeypatch.setattr("dreamlab.lab.kernel.time.perf_counter", lambda: clock)
+    throttle, frames = kernel.Throttle(SHARE), []
+    throttle.begin()
+    while clock < 3:  # steps of 20 ms; a frame costs as much
+        clock += 0.02
+        if throttle.due():
+            with throttle:
+                clock += 0.02
+            frames.append(clock)
+    assert frames[0] < 0.3 and len(frames) >= 6 * 3
+    monkeypatch.undo()
+
+    seen = []  # whoever loads the judge's weights must not make the first picture wait
+    judge = SimpleNamespace(similarity=lambda *a: seen.append("judge") or 1 / 0)
+    panel = make_panel(judge=judge)
+    draw = panel._draw
+    panel._draw = lambda: seen.append(steps(panel)) or draw()
+    run(panel)
+    assert seen[:2] == [1, "judge"]
 
 
 # --- the curve ------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ is no kernel, and every question has an answer all the same.
 """
 
 import asyncio
+import math
 import re
 import sys
 import time
@@ -154,22 +155,30 @@ def uploaded(upload: widgets.FileUpload) -> tuple[str, bytes] | None:
     return (files[-1][0], bytes(files[-1][1])) if files else None
 
 
+EARLY, EARLY_SHARE = 3.0, 5  # seconds of a run in which drawing may take that many times its share
+
+
 class Throttle:
     """Decide when drawing is due, so that it costs a small, known share of the time.
 
     Widgets report no back-pressure: what is sent faster than the browser draws piles up in front
     of it. So there is at most one frame per ``shortest`` seconds, and fewer where frames are
-    expensive: the wait grows until drawing takes no more than ``share`` of the wall clock.
+    expensive: the wait grows until drawing takes no more than ``share`` of the wall clock. In the
+    first seconds of a run, when most happens, it may take five times that.
 
     Args:
         share: the part of the time that may go into drawing, 0 < share < 1.
-        shortest: least time between two frames, seconds.
+        shortest, longest: least and most time between two frames, seconds.
     """
 
-    def __init__(self, share: float, shortest: float = 0.1) -> None:
-        self.share, self.shortest = share, shortest
+    def __init__(self, share: float, shortest: float = 0.1, longest: float = math.inf) -> None:
+        self.share, self.shortest, self.longest = share, shortest, longest
         self.cost = 0.0  # seconds per frame, a running mean
-        self._next = 0.0
+        self._next = self._early_until = 0.0
+
+    def begin(self) -> None:
+        """A run begins: a frame is due at once."""
+        self._next, self._early_until = 0.0, time.perf_counter() + EARLY
 
     def due(self) -> bool:
         """Whether it is time for the next frame."""
@@ -182,4 +191,5 @@ class Throttle:
         now = time.perf_counter()
         took = now - self._began
         self.cost = 0.7 * self.cost + 0.3 * took if self.cost else took
-        self._next = now + max(self.shortest, self.cost / self.share)
+        share = self.share * (EARLY_SHARE if now < self._early_until else 1)
+        self._next = now + min(max(self.shortest, self.cost / share), self.longest)

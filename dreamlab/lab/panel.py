@@ -38,7 +38,8 @@ BREATH = 0.001  # seconds
 # A millisecond is 4 % of a step of 25 ms. So quick steps share it, two and two: a control then
 # still acts within two steps.
 OFTEN = 0.05  # seconds; steps that take longer each have a breath of their own
-SHARE = 0.005  # of the wall clock that drawing may take; the judge takes a fifth of it
+SHARE = 0.03  # of the wall clock that drawing may take: six frames a second at 5 ms each
+JUDGE_SHARE = 0.001
 
 STYLE = curve.STYLE + Path(__file__).with_name("panel.css").read_text("utf-8")
 BUTTONS = {
@@ -110,8 +111,8 @@ class Panel:
             judge = False
         self._given, self.folder = dream, user_path(folder)
         self._judge, self._judge_wanted = judge, judge is not False
-        self._drawing = kernel.Throttle(SHARE)
-        self._judging = kernel.Throttle(SHARE / 5, shortest=0.5)
+        self._drawing = kernel.Throttle(SHARE, longest=1.0)
+        self._judging = kernel.Throttle(JUDGE_SHARE, shortest=0.5)
         self._main_loop = kernel.MainLoop()
 
         self.state: PanelState = "ready"
@@ -124,7 +125,8 @@ class Panel:
 
         fixed = {setting for version in _versions for setting in version}
         compared = len(_versions) > 1
-        self.tracks = [Track(dream, version, compared=compared) for version in _versions]
+        about = {"compared": compared, "judged": self._judge_wanted}
+        self.tracks = [Track(dream, version, **about) for version in _versions]
         self.controls = Controls(dream, shown, fixed)
         self._agreed = {name: self.controls.value(name) for name in self.controls.live}
         self._lay_out()
@@ -363,20 +365,21 @@ class Panel:
     def _advance(self) -> bool:
         """One step of every dream, and a look at the clock; False if none had a step left."""
         self._turn_knobs()
-        if self._judge_wanted and not self.tracks[0].judged:
-            self._ask_judge()  # outside the throttle: the first time is slow, and says nothing
         stepped = [track.advance() for track in self.tracks]
         if not any(stepped):
             return False
-        # By the clock; and at steps 1, 2, 4, 8, …, since early on much happens at once.
-        if self._judge_wanted and (
-            self._judging.due() or len(self.dream.history) >= 2 * self.tracks[0].judged[-1][0]
-        ):
-            with self._judging:
-                self._ask_judge()
         if self._drawing.due():
             with self._drawing:
                 self._draw()
+        judged = self.tracks[0].judged
+        if self._judge_wanted and not judged:
+            self._ask_judge()  # outside the throttle: the first time is slow, and says nothing
+        # By the clock; and at steps 1, 2, 4, 8, …, since early on much happens at once.
+        elif self._judge_wanted and (
+            self._judging.due() or len(self.dream.history) >= 2 * judged[-1][0]
+        ):
+            with self._judging:
+                self._ask_judge()
         return True
 
     def _turn_knobs(self) -> None:
@@ -520,6 +523,8 @@ class Panel:
             self.note("error")
         if state == "running":
             self._figure_error = None
+            self._drawing.begin()
+            self.status.value = self._describe_progress()
             for about in ("hint", "figure", "control", *BUTTONS):
                 self.note(about)
         elif self._judge_wanted and state != "ready":
@@ -557,12 +562,13 @@ class Panel:
             (before, first), (now, _) = self._times[0], self._times[-1]
             if now > before and done > first:
                 rate = (done - first) / (now - before)
+                speed = f"{rate:.1f} steps/s" if rate >= 1 else f"{1 / rate:.1f} s/step"
                 minutes, seconds = divmod(round((recipe.steps - done) / rate), 60)
                 left = f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"
-                facts += [f"{rate:.1f} steps/s", f"{left} left"]
+                facts += [speed, f"{left} left"]
         word = "ended by an error" if self.state == "failed" else self.state
         bar = f'<progress value="{done}" max="{recipe.steps}" aria-label="progress"></progress>'
-        return f'<div class="dl-status">{bar}<b>{word}</b>{" · ".join(facts)}</div>'
+        return f'<div class="dl-status dl-{self.state}">{bar}<b>{word}</b>{" · ".join(facts)}</div>'
 
     def note(self, about: str, text: str = "") -> None:
         """Show a message (HTML) under the buttons, or take the one about this away."""

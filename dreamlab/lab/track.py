@@ -12,6 +12,7 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
 from dreamlab.figures import curve, static
 from dreamlab.figures.saving import Film
@@ -28,10 +29,11 @@ class Track:
         dream: what is shown first.
         fixed: the settings that a comparison holds here, by name.
         compared: whether there is another track beside this one.
+        judged: whether a judge will be asked; the first picture is kept for it.
     """
 
-    def __init__(self, dream: Any, fixed: dict[str, Any], *, compared: bool) -> None:
-        self.dream, self.fixed = dream, fixed
+    def __init__(self, dream: Any, fixed: dict[str, Any], *, compared: bool, judged: bool) -> None:
+        self.dream, self.fixed, self._keeps_first = dream, fixed, judged
         title = ", ".join(f"{label_of(name)} {said(value)}" for name, value in fixed.items())
         self.title = static.whole_letters(title)
         height, width = dream.recipe.canvas
@@ -63,6 +65,8 @@ class Track:
         self.dream = dream
         self.changes: list[tuple[int, str, Any]] = []
         self.judged: list[tuple[int, float]] = []
+        first = len(dream.history), dream.pixels, dream.prompts
+        self._unjudged = first if self._keeps_first else None
         self.seen = ""
         self.film = Film(every=max(1, dream.recipe.steps // 60))
         self.curve = curve.LossCurve(dream.recipe.steps)
@@ -94,11 +98,14 @@ class Track:
             self.curve.mark_change(steps, knob, words)
 
     def ask(self, judge: Any) -> None:
-        """Ask the judge what it thinks of the present picture."""
-        steps = len(self.dream.history)
-        loss = judge_loss(judge, self.dream)
-        self.judged.append((steps, loss))
-        self.curve.add(steps, judge=loss)
+        """Ask the judge what it thinks of the present picture; once, of the first one as well."""
+        now = len(self.dream.history), self.dream.pixels, self.dream.prompts
+        first = self._unjudged if self._unjudged and self._unjudged[0] < now[0] else None
+        for steps, pixels, prompts in filter(None, (first, now)):
+            loss = judge_loss(judge, pixels, prompts)
+            self.judged.append((steps, loss))
+            self.curve.add(steps, judge=loss)
+        self._unjudged = None
         self.seen = seen_by(judge, self.dream)
 
     def read_history(self) -> None:
@@ -129,16 +136,16 @@ class Track:
         self.plot.value = self.curve.svg(limits)
 
 
-def judge_loss(judge: Any, dream: Any) -> float:
-    """The judge's ``1 - similarity`` of picture and prompt, the mean over a batch.
+def judge_loss(judge: Any, pixels: Tensor, prompts: Sequence[Any]) -> float:
+    """The judge's ``1 - similarity`` of pictures (b, 3, h, w) and prompts, the mean over the batch.
 
     The same scale as the CLIP term, 0 for perfect agreement and 1 for none, so that one can see
     where the dreamer's opinion and the judge's part.
     """
     losses = []
-    for pixels, prompt in zip(dream.pixels, dream.prompts, strict=True):
+    for image, prompt in zip(pixels, prompts, strict=True):
         shares = {prompt: 1.0} if isinstance(prompt, str) else prompt
-        cosines = judge.similarity(pixels, list(shares))[0].tolist()
+        cosines = judge.similarity(image, list(shares))[0].tolist()
         pairs = zip(shares.values(), cosines, strict=True)
         losses.append(1 - sum(w * c for w, c in pairs) / sum(shares.values()))
     return sum(losses) / len(losses)
