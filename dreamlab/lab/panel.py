@@ -55,6 +55,7 @@ DEAF = (
     "While a cell runs, this kernel hears only its own ■ (stop). With the Start button every "
     "control acts at once."
 )
+WAITS = "Waits for the cell that is running: this acts when it has ended."
 FAILED = {
     "save": "Not saved: ",
     "film": "Not saved: ",
@@ -573,7 +574,8 @@ class Panel:
     def note(self, about: str, text: str = "") -> None:
         """Show a message (HTML) under the buttons, or take the one about this away."""
         self._notes[about] = text
-        shown = " ".join(filter(None, self._notes.values()))
+        waits = f'<span class="dl-waits">{WAITS}</span>'  # shown by the style
+        shown = " ".join(filter(None, [waits, *self._notes.values()]))
         self.message.value = f'<div class="dl-message" role="status">{shown}</div>'
 
     def _show_error(self, about: str, error: BaseException) -> None:

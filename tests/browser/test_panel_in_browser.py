@@ -176,6 +176,18 @@ def test_run_all_waits_and_the_file_keeps_a_figure_and_no_frames(open_notebook):
     assert "widgets" not in notebook["metadata"]
 
 
+def test_a_start_while_another_cell_runs_says_that_it_waits(open_notebook):
+    lab = open_notebook(PANEL, "import time\nfor _ in range(200): time.sleep(.1)")
+    waits = lab.panel.locator(".dl-waits")
+    lab.until("true")
+    assert not waits.is_visible()
+    lab.press("Start")
+    waits.wait_for(state="visible", timeout=180_000)
+    lab.command("notebook:interrupt-kernel")
+    lab.until_state("running")
+    waits.wait_for(state="hidden", timeout=180_000)
+
+
 def test_a_comparison_by_keyboard_until_the_kernels_stop_button(open_notebook):
     lab = open_notebook("panel = compare(make(), tv_weight=(0.0, 5.0))\nawait panel.run()")
     lab.until_state("running")
