@@ -550,7 +550,7 @@ def test_an_error_in_the_last_figure_is_said_and_spoils_no_run(make_panel, monke
             patch.setattr(static, "dream_figures", lambda plates: 1 / 0)
         else:
             patch.setattr(panel, "_draw", lambda: 1 / 0)
-            panel._drawing._next = float("inf")  # none while it runs
+            patch.setattr(panel._drawing, "due", lambda: False)  # none while it runs
         with pytest.raises(ZeroDivisionError):
             run(panel)
         assert panel.state == "finished" and panel.dream.done and panel.error is None
