@@ -59,13 +59,7 @@ from dreamlab.support.console import exit_on_user_error, print_plainly, whole
 from dreamlab.support.files import write_atomically
 from dreamlab.support.loading import EMBEDDED_FOLDER
 from emphasis import emphasize
-from losses import (
-    alignment_loss,
-    attribute_loss,
-    contrastive_loss,
-    shape_loss,
-    token_loss,
-)
+from losses import alignment_loss, attribute_loss, contrastive_loss, shape_loss, token_loss
 from model import MEAN, STD, Plan, Trainee
 
 sys.path.append(str(Path(__file__).parents[1]))
