@@ -80,13 +80,17 @@ class Page(Notebook):
         path = self.panel.locator(f"svg svg path.{line}")
         return len(path.get_attribute("d").split()) if path.count() else 0
 
-    def places(self) -> list[dict[str, float]]:
-        """Where things are; all of them within the page."""
-        parts = (".dl-status", "img", "svg[role=img]", ".widget-hslider")
-        boxes = [self.panel.locator(part).first.bounding_box() for part in parts]
-        assert all(box["x"] >= 0 and box["x"] + box["width"] <= 1280 for box in boxes)
+    def places(self) -> list[list[float]]:
+        """Left, top, width of things, at one moment; all of them within the page."""
+        places = self.panel.evaluate(
+            """panel => ['.dl-status', 'img', 'svg[role=img]', '.widget-hslider'].map(part => {
+                const box = panel.querySelector(part).getBoundingClientRect();
+                return [box.x, box.y, box.width];
+            })"""
+        )
+        assert all(x >= 0 and x + width <= 1280 for x, _, width in places)
         self.until("p.scrollWidth <= p.clientWidth")
-        return boxes
+        return places
 
 
 @pytest.fixture
