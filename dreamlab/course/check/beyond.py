@@ -15,21 +15,20 @@ def break_even(answer: Callable) -> str:
     together, and then share the dreams.
     """
     for start, each, workers in ((6.0, 0.75, 2), (10.0, 0.5, 4), (3.0, 1.5, 3), (8.0, 0.2, 16)):
-        found, right = ask_number(answer, start, each, workers), start / (each * (1 - 1 / workers))
-        one, many = found * each, start + found * each / workers
+        found, alone, saved = (
+            ask_number(answer, start, each, workers),
+            start / each,
+            1 - 1 / workers,
+        )
+        right, one, many = alone / saved, found * each, start + found * each / workers
         says = f"for start {start:g}, each {each:g}, workers {workers} it says {found:.4g}"
         mistakes = {
-            f"{says}: while they start, one process dreams on; but they are quicker then": start
-            / each,
-            f"{says}: that is how many they dream in the time they took to start": start
-            * workers
-            / each,
-            f"{says}: they save less than a whole `each` on a dream": start / (each / workers),
-            f"{says}: start is divided by what a dream saves": start * (1 - 1 / workers) / each,
+            f"{says}: while they start, one process dreams on; but they are quicker then": alone,
+            f"{says}: that is how many they dream in the time they took to start": alone * workers,
+            f"{says}: start is divided by what a dream saves": alone * saved,
             f"{says}: turned over: dreams are asked for": 1 / right,
             f"{says}: do not round yet": [math.ceil(right), math.floor(right)],
-            f"{says} dreams: one process would take {one:.4g} s for them, and the workers "
-            f"{many:.4g} s. Where are these equal?": True,
+            f"{says} dreams: {one:.4g} s alone, {many:.4g} s with workers; where equal?": True,
         }
         compare(found, right, mistakes)
     return "below that number, starting them costs more than they save."
@@ -49,8 +48,7 @@ def last_finish(seconds: Iterable[float], workers: int) -> float:
     """When all is done, if whoever is free takes the next job in the list."""
     free = [0.0] * workers
     for job in seconds:
-        first = free.index(min(free))
-        free[first] += job
+        free[free.index(min(free))] += job
     return max(free)
 
 
@@ -60,17 +58,16 @@ def finish(answer: Callable) -> str:
     if a worker that is free takes the next one in the list.
     """
     for seconds, workers in JOBS:
-        found = ask_number(answer, list(seconds), workers)
+        found, total = ask_number(answer, list(seconds), workers), sum(seconds)
         jobs = ", ".join(f"{job:g}" for job in seconds)
         says = f"for jobs of {jobs} s and {workers} workers it says {found:g} s"
         dealt = max(sum(seconds[first::workers]) for first in range(workers))
-        sorted_first = last_finish(sorted(seconds, reverse=True), workers)
+        longest_first = last_finish(sorted(seconds, reverse=True), workers)
         mistakes = {
-            f"{says}: that is one worker's time": sum(seconds),
-            f"{says}: jobs cannot be cut: the last worker may still be busy": sum(seconds)
-            / workers,
+            f"{says}: that is one worker's time": total,
+            f"{says}: jobs cannot be cut: the last worker may still be busy": total / workers,
             f"{says}: dealt out in turn; but whoever is free takes the next": dealt,
-            f"{says}: that is with the longest first; keep the order of the list": sorted_first,
+            f"{says}: that is with the longest first; keep the order of the list": longest_first,
             f"{says}: a worker that has finished takes another one": max(seconds),
             f"{says}; write down who is busy until when": True,
         }
@@ -96,20 +93,15 @@ def left_to_do(answer: Callable) -> str:
     failed = [_row("full", 1, "interrupted"), _row("plain", 2, "its process died")]
     for rows in ([], done, done + failed, [_row(*key) for key in WANTED]):
         listed = [_key(key) for key in ask_list(answer, list(WANTED), rows, of="pairs")]
-        there = {(row["recipe"], row["seed"]) for row in rows}
-        finished = {(row["recipe"], row["seed"]) for row in rows if not row["error"]}
+        errors = {(row["recipe"], row["seed"]): row["error"] for row in rows}
+        finished = [key for key in WANTED if errors.get(key) == ""]
         right = [key for key in WANTED if key not in finished]
+        ordered, never = sorted(listed, key=repr), [key for key in WANTED if key not in errors]
         mistakes = {
-            "that is what is finished; the others are asked for": bool(listed)
-            and listed == [key for key in WANTED if key in finished],
-            "a dream that failed has a row, with an error; it is to be done again": listed
-            == [key for key in WANTED if key not in there],
-            "all are there; keep them in the order in which they are wanted": sorted(
-                map(repr, listed)
-            )
-            == sorted(map(repr, right)),
-            f"with {len(finished)} of 6 finished it says {shown(listed)}, and {right} are "
-            "left": True,
+            "that is what is finished; the others are asked for": listed == finished != [],
+            "a dream that failed has a row, with an error; it is to be done again": listed == never,
+            "all are there; keep them in the wanted order": ordered == sorted(right, key=repr),
+            f"with {len(finished)} of 6 finished it says {shown(listed)}; {right} are left": True,
         }
         compare(listed, listed == right, mistakes)
     return "what is on the disk is not dreamt again, and what failed is."

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 
-from .verdict import NotYet, alike, ask_loss, ask_number, ask_tensor, compare, raise_first, verdict
+from .verdict import alike, ask_loss, ask_number, ask_tensor, compare, raise_first, verdict
 
 
 @verdict
@@ -15,28 +15,22 @@ def project(answer: Callable) -> str:
         width = high - low
         x = low + width * (0.5 + torch.randn(2, 3, 5, 4, generator=generator))
         found, right = ask_tensor(answer, x, low, high, shape=x.shape), x.clamp(low, high)
-        inside, spread = (x >= low) & (x <= high), (x - x.min()) / (x.max() - x.min())
-        wave = (x - low).remainder(2 * width)
+        inside, wave = right == x, (x - low).remainder(2 * width)
+        squeezed = low + width * (x - x.min()) / (x.max() - x.min())
+        reflected, sigmoid = low + torch.minimum(wave, 2 * width - wave), low + width * x.sigmoid()
+        one_wall = [x.clamp(low), x.clamp(max=high)]
         at = int((found - right).abs().argmax())
-        was, became, nearest = (float(values.flatten()[at]) for values in (x, found, right))
+        was, became, due = (float(values.flatten()[at]) for values in (x, found, right))
         mistakes = {
             "it always goes to [0, 1]; low and high have no effect": x.clamp(0, 1),
             "the values stay where they are": x,
-            "one wall is missing: values still leave on the other side": [
-                x.clamp(min=low),
-                x.clamp(max=high),
-            ],
-            "that squeezes the whole picture into the range, so values move that were inside; the "
-            "nearest point leaves those alone": low + width * spread,
-            "that wraps round: a value just above the range comes back at the bottom": low
-            + (x - low).remainder(width),
-            "that reflects at the wall; the nearest point is on the wall itself": low
-            + torch.minimum(wave, 2 * width - wave),
-            "a sigmoid moves values that were inside; the nearest point does not": low
-            + width * x.sigmoid(),
+            "one wall is missing: values still leave on the other side": one_wall,
+            "that squeezes all into the range, so values move that were inside": squeezed,
+            "that wraps round: just above the range comes back at the bottom": low + wave % width,
+            "that reflects at the wall; the nearest point is on the wall itself": reflected,
+            "a sigmoid moves values that were inside; the nearest point does not": sigmoid,
             "it moves values that were already inside": not alike(found[inside], x[inside]),
-            f"with low = {low:g} and high = {high:g}, {was:.2f} became {became:.2f}; the nearest "
-            f"allowed value is {nearest:g}": True,
+            f"in [{low:g}, {high:g}], {was:.2f} became {became:.2f}; the nearest is {due:g}": True,
         }
         compare(found, right, mistakes)
     return "inside, nothing moves; outside, every value goes to the wall that is nearest."
@@ -45,26 +39,23 @@ def project(answer: Callable) -> str:
 @verdict
 def to_bytes(answer: Callable) -> str:
     """Check `answer(values)`: what a screen shows, whole numbers from 0 to 255; 1.0 is 255."""
-    x = torch.tensor(
-        [[0.0, 1.0, 0.2, 0.5012, 0.1004, 0.9031], [1.01, 2.0, 19.0, -0.25, -4.0, 0.337]]
+    x = torch.tensor([0.0, 1.0, 0.2, 0.5012, 0.1004, 0.9031, 1.01, 2.0, 19.0, -0.25, -4.0, 0.337])
+    x, cut = x.view(2, 6), x.view(2, 6).clamp(0, 1)
+    found, wide, right = (
+        ask_tensor(answer, x, shape=x.shape),
+        (x * 255).round(),
+        (cut * 255).round(),
     )
-    found, wide, scaled = ask_tensor(answer, x, shape=x.shape), (x * 255).round(), x * 255
-    right, by_256 = wide.clamp(0, 255), [(x * 256).clamp(0, 255).floor(), (x * 256).round()]
+    by_256 = [(x * 256).clamp(0, 255).floor(), (x * 256).round()]
     at = int((found - right).abs().argmax())
     was, became, due = (float(values.flatten()[at]) for values in (x, found, right))
     mistakes = {
-        "too bright became dark, and too dark bright: cut off before you make "
-        "bytes": wide.remainder(256),
+        "too bright became dark, too dark bright: cut off before you make bytes": wide % 256,
         "a byte holds 0 to 255 only; what is beyond has to be cut off": wide,
-        "these are no whole numbers yet; round them": scaled.clamp(0, 255),
-        "that cuts the fraction off; the nearest step is wanted, 50.9 is 51": scaled.clamp(
-            0, 255
-        ).floor(),
+        "these are no whole numbers yet; round them": cut * 255,
+        "that cuts the fraction off; the nearest step is wanted, 50.9 is 51": (cut * 255).floor(),
         "white is 1.0 and becomes 255, so the factor is 255": by_256,
-        "that is still on the scale from 0 to 1; bytes go to 255": [
-            x.clamp(0, 1),
-            x.clamp(0, 1).round(),
-        ],
+        "that is still on the scale from 0 to 1; bytes go to 255": [cut, cut.round()],
         f"{was:g} became {became:g}, and {due:g} is due": True,
     }
     compare(found, right, mistakes)
@@ -81,23 +72,19 @@ def range_penalty(answer: Callable) -> str:
         x = 0.5 + torch.randn(1, 3, 6, 5, generator=generator)
         x = x + 0.01 * (x > 0.5) - 0.01 * (x <= 0.5)  # none sits on the wall
         sign = ask_loss(answer, x)[1].sign()
-        above, below, inside = sign[x > 1], sign[x < 0], sign[(x >= 0) & (x <= 1)]
+        above, below, inside = sign[x > 1], -sign[x < 0], sign[(x >= 0) & (x <= 1)]
+        outside, silent = torch.cat([above, below]), not sign.any()  # 1 where it leads back
         problems = {
-            "its gradient is zero everywhere, so no pixel feels it; measure the distance of every "
-            "pixel, and before the image is clamped": not sign.any(),
+            "no pixel feels it; measure each pixel's distance, before the image is clamped": silent,
             "it pulls at values that are inside; those should feel nothing": inside.any(),
-            "it rewards what is outside; the sign is the wrong way round": (above == -1).all()
-            and (below == 1).all(),
-            "it sees one wall only; values leave on the other side": not (
-                above.any() and below.any()
-            ),
-            "some values outside feel nothing": not (above.all() and below.all()),
-            "some values outside are pushed further out": (above < 0).any() or (below > 0).any(),
+            "it rewards what is outside; the sign is the wrong way round": (outside == -1).all(),
+            "it sees one wall only; values leave on the other": not (above.any() and below.any()),
+            "some values outside feel nothing": not outside.all(),
+            "some values outside are pushed further out": (outside < 0).any(),
         }
         raise_first(problems)
         value = ask_number(answer, x.clamp(0.01, 0.99))
-        if abs(value) > 1e-6:
-            raise NotYet(f"for an image in range it is {value:.3g}; it should be 0")
+        raise_first({f"for an image in range it is {value:.3g}; it should be 0": abs(value) > 1e-6})
     return "felt by every value outside, by none inside, and it leads back."
 
 
@@ -112,24 +99,19 @@ def forget_momentum(answer: Callable) -> str:
         mean = torch.randn(x.shape, generator=generator)
         # Near a wall is not at the wall.
         x.view(-1)[:2], mean.view(-1)[:2] = torch.tensor([0.01, 0.99]), torch.tensor([1.0, -1.0])
-        black, white = x == 0, x == 1
-        wall, out = black | white, (black & (mean > 0)) | (white & (mean < 0))
-        found = ask_tensor(answer, x, mean, shape=x.shape)
+        wall, low, high = (x == 0) | (x == 1), (x == 0) & (mean > 0), (x == 1) & (mean < 0)
+        out, found = low | high, ask_tensor(answer, x, mean, shape=x.shape)
+        back, elsewhere = mean * ~(wall & ~out), not alike(found[~wall], mean[~wall])
         mistakes = {
             "nothing is forgotten": mean,
-            "everything is forgotten, also where no wall is near": torch.zeros_like(mean),
-            "it forgets the way back instead of the way out; a pixel moves against its mean "
-            "gradient, so at 1 it is a negative mean that points "
-            "outside": mean.masked_fill(wall & ~out, 0),
-            "it forgets at the wall whatever the direction; what points inside should "
-            "stay": mean.masked_fill(wall, 0),
-            "it forgets at 0 only; there is a wall at 1 as well": mean.masked_fill(black & out, 0),
-            "it forgets at 1 only; there is a wall at 0 as well": mean.masked_fill(white & out, 0),
-            "it keeps exactly what should go": mean.masked_fill(~out, 0),
-            "it changes the momentum of pixels that are not at a wall": not alike(
-                found[~wall], mean[~wall]
-            ),
+            "everything is forgotten, also where no wall is near": 0 * mean,
+            "it forgets the way back, not the way out; at 1, a negative mean points outside": back,
+            "it forgets at the wall whatever the direction; what points inside stays": mean * ~wall,
+            "it forgets at 0 only; there is a wall at 1 as well": mean * ~low,
+            "it forgets at 1 only; there is a wall at 0 as well": mean * ~high,
+            "it keeps exactly what should go": mean * out,
+            "it changes the momentum of pixels that are not at a wall": elsewhere,
             "at the wall, what points outside should become 0, and the rest stay": True,
         }
-        compare(found, mean.masked_fill(out, 0), mistakes)
+        compare(found, mean * ~out, mistakes)
     return "what points outside is forgotten, and the way back stays open."

@@ -21,21 +21,18 @@ def overflow(answer: Callable) -> str:
         image[:, 0, 0], image[:, 1, 1], image[0, 2, 2] = 1.0, 0.0, 1.0
         value, count = ask_number(answer, image), height * width
         above, below = image > 1, image < 0
-        closed = (image >= 1) | (image <= 0)
-        wanted = _share((above | below).any(0))
+        outside, closed = above | below, (image >= 1) | (image <= 0)
         one_end = [_share(above.any(0)), _share(below.any(0))]
+        wanted, of_values, in_all, of_closed = map(
+            _share, (outside.any(0), outside, outside.all(0), closed.any(0))
+        )
         mistakes = {
             "that counts the pixels; divide by how many there are": wanted * count,
             "that is in per cent; a share goes from 0 to 1": 100 * wanted,
-            "that is the share of values; a pixel is lost if one of its three values is, so ask "
-            ".any(dim=0) first": _share(above | below),
+            "that is the share of values; one is enough, so ask .any(dim=0) first": of_values,
             "that looks at one end only; there are values below 0 and above 1": one_end,
-            "that asks for all three values to be outside; one is enough": _share(
-                (above | below).all(0)
-            ),
-            "0 and 1 themselves can be shown: they are black and full brightness": _share(
-                closed.any(0)
-            ),
+            "that asks for all three values to be outside; one is enough": in_all,
+            "0 and 1 themselves can be shown: they are black and full brightness": of_closed,
             "that is the share of the pixels that a screen can show": 1 - wanted,
             f"of {count} pixels it finds {value:.3f} outside, not {wanted:.3f}": True,
         }
@@ -60,26 +57,23 @@ def worst_change(answer: Callable) -> str:
         weights.view(-1)[1] = 0
         change = ask_tensor(answer, weights, step, shape=shape, any_ones=True)
         largest, felt = float(change.abs().max()), weights != 0
-        too_far, best = largest > step * 1.001, step * weights.sign()[felt]
+        too_far, moved, best = largest > step * 1.001, change[felt], step * weights.sign()[felt]
+        one_way = alike(change, change.flatten()[0].expand_as(change), rtol=1e-5, atol=1e-8)
         along = F.cosine_similarity(change.flatten(), weights.double().flatten(), dim=0)
         gain, most = float((weights * change).sum()), step * float(weights.abs().sum())
         mistakes = {
             "that moves no pixel at all": largest == 0,
             "the size of the step is missing": too_far and near(largest, 1),
             f"one value moves by {largest:.3g}, and {step:g} is allowed": too_far,
-            "that lowers the sum as fast as can be; the other way round": alike(
-                change[felt], -best
+            "that lowers the sum as fast as can be; the other way round": alike(moved, -best),
+            "that moves all pixels the same way; a negative weight wants less": one_way,
+            "that moves each in proportion to its weight; let each go the full step": near(
+                abs(along), 1
             ),
-            "that moves all pixels the same way; a negative weight wants less": torch.allclose(
-                change, change.flatten()[0].expand_as(change)
-            ),
-            "that moves each pixel in proportion to its weight, so most of them less than they "
-            "may; let each go the full step, whatever the size of its "
-            "weight": near(abs(float(along)), 1),
-            f"that raises the sum by {gain:.4g}, and {most:.4g} can be had: each pixel may go the "
-            "full step, in the direction that its own weight likes": True,
+            f"that raises the sum by {gain:.4g}, and {most:.4g} can be had: each pixel may go all "
+            "of the step, in the direction that its own weight likes": True,
         }
-        compare(change, alike(change[felt], best) and not too_far, mistakes)
+        compare(change, alike(moved, best) and not too_far, mistakes)
     return "every pixel goes the full step, in its own better direction, and all of it adds up."
 
 
@@ -94,14 +88,14 @@ def period(answer: Callable) -> str:
     for image, wanted in _wallpapers():
         value = ask_number(answer, image)
         says = f"for wallpaper of {wanted} pixels it says {value:g}"
+        by_one = [wanted - 1, wanted + 1]
         mistakes = {
             "it is out by two: the first shift that you tried was 2, not 0": wanted - 2,
-            f"{says}: out by one; at which shift does your list begin?": [wanted - 1, wanted + 1],
+            f"{says}: out by one; at which shift does your list begin?": by_one,
             "that looks down; to the right is along the last dimension": DOWN,
             f"a shift of {value:g} is too small to mean anything; begin at 2": value in (0, 1),
             f"it says {value:g}; look at shifts up to 12 only": value > 12,
-            f"{says}; compare the image with itself, moved by 2, 3, … 12, and take the move after "
-            "which the two differ least": True,
+            f"{says}; move the image by 2, 3, … 12 and take where the two differ least": True,
         }
         compare(value, wanted, mistakes)
     return "moved by one period, wallpaper lies on itself."
@@ -131,14 +125,13 @@ def step_back(answer: Callable) -> str:
         blocks = image.view(3, rows, size, columns, size).transpose(2, 3).flatten(3)
         small = ask_tensor(answer, image, size, shape=(3, rows, columns), any_ones=True)
         picked = bool((small[..., None] - blocks).abs().amin(-1).max() < 1e-4)
-        mixed, red = blocks.mean((0, -1)).expand_as(small), blocks[0, 0, 0].mean()
+        means, due = blocks.mean(-1), blocks[0, 0, 0].mean()
         mistakes = {
             "that is the sum of a block; its mean is asked for": blocks.sum(-1),
             "that is the largest value of a block; its mean is asked for": blocks.amax(-1),
             "that picks one pixel of each block and forgets the others; take the mean": picked,
-            "that mixes red, green and blue; each keeps its own mean": mixed,
-            f"a block of {size} × {size} pixels whose red has the mean {red:.3f} became "
-            f"{small[0, 0, 0]:.3f}": True,
+            "that mixes red, green and blue; each keeps its own": means.mean(0).expand_as(small),
+            f"a block of {size} × {size} with mean red {due:.3f} became {small[0, 0, 0]:.3f}": True,
         }
-        compare(small, blocks.mean(-1), mistakes)
+        compare(small, means, mistakes)
     return "each block has become the mean of its pixels, as for an eye that steps back."

@@ -36,16 +36,15 @@ def sentence_and_seed(answer: Callable) -> str:
             result = list(result.values())
         if not isinstance(result, Sequence) or isinstance(result, str) or len(result) != 2:
             raise NotYet("a pair is wanted, return sentence, seed")
-        words, number = (_alone(value) for value in result)
+        words, number = map(_alone, result)
         digits = isinstance(number, str) and number.isdigit()
         hint = "; a number is wanted, not a text" if digits else ""
+        exchanged = same(number, sentence) and same(words, seed)
+        wrong_seed = f"the sentence is right; the seed is {seed}, not {shown(number)}{hint}"
         problems = {
-            "both are right; the sentence comes first, then the seed": same(number, sentence)
-            and same(words, seed),
+            "both are right; the sentence comes first, then the seed": exchanged,
             f"of a dream of {sentence!r} it says {shown(words)}": not same(words, sentence),
-            f"the sentence is right; the seed is {seed}, not {shown(number)}{hint}": not same(
-                number, seed
-            ),
+            wrong_seed: not same(number, seed),
         }
         raise_first(problems)
     return "whoever has the file has the dream."
@@ -79,12 +78,10 @@ def favourite(answer: Callable) -> str:
         try:
             row = ask(answer, order)
         except NotYet as problem:
-            if "stopped with" in str(problem) and order not in (whole, whole[::-1]):
-                raise NotYet(
-                    f"{problem}, where one of the dreams had failed: its row has an error and no "
-                    "numbers, pass over it"
-                ) from None
-            raise
+            if "stopped with" not in str(problem) or len(order) == len(whole):
+                raise
+            hint = "one of the dreams had failed: its row has an error and no numbers, pass over it"
+            raise NotYet(f"{problem}, where {hint}") from None
         if isinstance(row, int | float) and not isinstance(row, bool):
             raise NotYet("that is a number; the row itself is asked for, with its recipe and seed")
         if not isinstance(row, Mapping):
@@ -92,12 +89,12 @@ def favourite(answer: Callable) -> str:
         row = next((each for each in rows if same(dict(row), each)), None)
         if row is None:
             raise NotYet("that is none of the rows that it was given; return one as it is")
+        picks = f"it picks seed {row['seed']}, and the judge's score is highest for seed"
         problems = {
             "that dream failed: its row has an error and no numbers": bool(row["error"]),
             "that is the dreamer's favourite, whose picture was made to please it": row is dreamers,
             "that is the one that the judge likes least; a higher score is better": row is worst,
-            f"it picks seed {row['seed']}, and the judge's score is highest for seed "
-            f"{best['seed']}": row is not best,
+            f"{picks} {best['seed']}": row is not best,
         }
         raise_first(problems)
     return "a dream that failed is passed over, and the dreamer is not asked."
@@ -119,14 +116,11 @@ def kept_photo(answer: Callable) -> str:
     recipe = ask(answer, _portrait())
     if not isinstance(recipe, Recipe):
         raise NotYet(f"a Recipe is asked for, and this is {what(recipe)}")
-    looks, canvas = recipe.steps * recipe.views, recipe.canvas
+    steps, views, sides = recipe.steps, recipe.views, recipe.canvas
+    looks, fits = steps * views, 64 <= min(sides) <= max(sides) <= 256
     problems = {
-        f"{recipe.steps} steps of {recipe.views} views are {looks} looks at the picture; at most "
-        f"{VIEWS} are to be paid for": looks > VIEWS,
-        "the canvas should have 64 pixels, which is what CLIP looks at, to 256": not 64
-        <= min(canvas)
-        <= max(canvas)
-        <= 256,
+        f"{steps} steps of {views} views are {looks} looks, more than {VIEWS}": looks > VIEWS,
+        "the canvas should have 64 pixels, which is what CLIP looks at, to 256": not fits,
     }
     raise_first(problems)
     try:
@@ -134,13 +128,11 @@ def kept_photo(answer: Callable) -> str:
     except Exception as error:
         raise NotYet(f"the dream broke off with {said(error)}") from error
     found = f"likeness {likeness:.2f}, agreement {before:.2f} → {after:.2f}"
-    lost = likeness < LIKENESS
+    lost, unkept, faint = likeness < LIKENESS, recipe.keep_start == 0, after - before < GAIN
     problems = {
-        f"{found}: the photo is lost; keep_start is how strongly it is kept": lost
-        and recipe.keep_start == 0,
+        f"{found}: the photo is lost; keep_start is how strongly it is kept": lost and unkept,
         f"{found}: too little of the photo is left; keep_start could be larger": lost,
-        f"{found}: the photo is safe, and there is too little of the dream; keep_start could be "
-        "smaller, or the steps more": after - before < GAIN,
+        f"{found}: too little of the dream; keep_start could be smaller, or the steps more": faint,
     }
     raise_first(problems)
     # Without the numbers: they differ from machine to machine in the last digit.

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dreamlab.mask import detail_mask
 
-from .verdict import NotYet, alike, ask_number, ask_tensor, compare, raise_first, verdict
+from .verdict import alike, ask_number, ask_tensor, compare, raise_first, verdict
 
 
 @verdict
@@ -18,8 +18,8 @@ def coherence(answer: Callable) -> str:
     right, down = torch.randn(2, 6, 4, 5, generator=torch.Generator().manual_seed(1))
     xx, yy, xy = ((a * b).mean(0) for a, b in ((right, right), (down, down), (right, down)))
     found = ask_tensor(answer, xx, yy, xy, shape=xx.shape)
-    apart, both = (xx - yy).square(), xx + yy
-    root = (apart + 4 * xy.square()).sqrt()
+    apart, both, cross = (xx - yy).square(), xx + yy, xy.square()
+    root = (apart + 4 * cross).sqrt()
     first, second = (both + root) / 2, (both - root) / 2
     at = f"for xx = {xx[0, 0]:.2f}, yy = {yy[0, 0]:.2f}, xy = {xy[0, 0]:.2f}"
     mistakes = {
@@ -32,8 +32,8 @@ def coherence(answer: Callable) -> str:
         "that is μ₁ · μ₂; the difference is wanted": first * second,
         "that leaves out xy, so it does not see a diagonal edge": apart.sqrt(),
         "that leaves out xy, and has a sign: it does not see a diagonal edge": xx - yy,
-        "under the root, xy² counts four times": (apart + xy.square()).sqrt(),
-        "under the root, xy² counts four times, not twice": (apart + 2 * xy.square()).sqrt(),
+        "under the root, xy² counts four times": (apart + cross).sqrt(),
+        "under the root, xy² counts four times, not twice": (apart + 2 * cross).sqrt(),
         "that is the share (μ₁ − μ₂) / (μ₁ + μ₂); the difference itself is wanted": root / both,
         f"{at} it gives {found[0, 0]:.2f}, and {root[0, 0]:.2f} is due": True,
     }
@@ -41,8 +41,9 @@ def coherence(answer: Callable) -> str:
     # Flat: both are 0, and so is their difference. Any direction: all lies in one of them.
     nothing = torch.zeros(1, 2)
     none = ask_tensor(answer, nothing, nothing, nothing, shape=nothing.shape)
-    if not alike(none, nothing, atol=2e-3):  # a small number under the root may show
-        raise NotYet("where nothing changes at all, the difference should be 0")
+    # A small number under the root may show.
+    mistakes = {"where nothing changes at all, the difference should be 0": True}
+    compare(none, alike(none, nothing, atol=2e-3), mistakes)
     return "it is 0 where all directions are alike, and large where one stands out."
 
 
@@ -55,26 +56,21 @@ def equal_weight(answer: Callable) -> str:
         masks = masks.pow(torch.linspace(0.5, 4, count).view(-1, 1, 1, 1)) * 0.9 + 0.05
         found, means = ask_tensor(answer, masks, shape=masks.shape), masks.mean(**each)
         now = found.mean((1, 2, 3))
+        by_all, even = masks / masks.mean(), alike(now, torch.ones(count))
+        by_greatest = [masks / masks.amax(**each), masks / masks.max()]
+        by_sum = [masks / masks.sum(**each), masks / masks.sum()]
+        listed = ", ".join(f"{mean:.2f}" for mean in now.tolist())
         mistakes = {
-            "the mean of all masks together is 1, but not that of each: one picture would be "
-            "smoothed more strongly because of another": masks / masks.mean(),
-            "now the greatest weight is 1; it is the mean that should be": [
-                masks / masks.amax(**each),
-                masks / masks.max(),
-            ],
-            "now the sum is 1; it is the mean that should be": [
-                masks / masks.sum(**each),
-                masks / masks.sum(),
-            ],
+            "the mean of all is 1, but not that of each: one would be smoothed more": by_all,
+            "now the greatest weight is 1; it is the mean that should be": by_greatest,
+            "now the sum is 1; it is the mean that should be": by_sum,
             "multiplied instead of divided by the mean": masks * means,
-            "the mean is 1, but by adding: an edge is no longer spared by the same factor; "
-            "multiply instead": masks + 1 - means,
+            "the mean is 1 by adding, so edges are no longer spared as much; multiply": masks
+            + 1
+            - means,
             "the masks are as they were": masks,
-            "the means are 1, but the masks are no longer what they were, times a factor": alike(
-                now, torch.ones(count)
-            ),
-            "the means should be 1 each, and are "
-            f"{', '.join(f'{mean:.2f}' for mean in now.tolist())}": True,
+            "the means are 1, but the masks are no longer what they were, times a factor": even,
+            f"the means should be 1 each, and are {listed}": True,
         }
         compare(found, masks / means, mistakes)
     return "each picture is smoothed with the same mean weight, and only the place differs."
@@ -96,37 +92,31 @@ def calm_mask(answer: Callable) -> str:
     image (1, h, w). Any blur and any way to take ∇ are right that tell noise from an edge.
     """
     kappa = 0.04
-    flat, noise, edge = _cards()
-    found = [ask_tensor(answer, card, kappa, shape=card.shape) for card in (flat, noise, edge)]
-    on_flat, on_noise, on_edge = (mask[..., 10:-10, 8:-8] for mask in found)
-    at_edge = on_edge[..., EDGE - 9 : EDGE - 7].mean()
-    least, most = min(mask.min() for mask in found), max(mask.max() for mask in found)
+    *_, edge = cards = _cards()
+    found = torch.stack([ask_tensor(answer, card, kappa, shape=card.shape) for card in cards])
+    on_flat, on_noise, on_edge = found[..., 10:-10, 8:-8]
+    noisy, at_edge = on_noise.mean(), on_edge[..., EDGE - 9 : EDGE - 7].mean()
+    trust, even = (alike(on_flat, torch.full_like(on_flat, value)) for value in (0.0, 1.0))
+    strange = found.min() < 0 or found.max() > 1 + 1e-6
     problems = {
-        "flat regions get 0: that is the trust; the smoothing weight is 1 there": alike(
-            on_flat, torch.zeros_like(on_flat)
-        ),
-        f"a flat card gets {on_flat.mean():.2f} on average; nothing changes there: 1": not alike(
-            on_flat, torch.ones_like(on_flat)
-        ),
-        "a weight is between 0 and 1; some of yours are not": least < 0 or most > 1 + 1e-6,
-        f"noise gets {on_noise.mean():.2f} on average, so it is still spared; blur the image "
-        "before you take its differences": on_noise.mean() < 0.4,
+        "flat regions get 0: that is the trust; the smoothing weight is 1 there": trust,
+        f"a flat card gets {on_flat.mean():.2f} on average; nothing changes there: 1": not even,
+        "a weight is between 0 and 1; some of yours are not": strange,
+        f"noise gets {noisy:.2f}, so it is still spared; blur before you take differences": noisy
+        < 0.4,
         f"the edge gets {at_edge:.2f}; it should be spared. Is the blur too wide, or |∇| not "
         "squared, or not divided by κ²?": at_edge > 0.5,
     }
     raise_first(problems)
     wider = ask_tensor(answer, edge, 2 * kappa, shape=edge.shape)[..., 10:-10, EDGE - 4 : EDGE + 4]
     narrow = on_edge[..., EDGE - 12 : EDGE - 4]
-    # Whatever |∇| is: the same one must come out of M at either κ.
-    first, second = (
-        k**2 * (1 / mask.clamp(min=1e-9) - 1) for k, mask in ((kappa, narrow), (2 * kappa, wider))
-    )
-    clear = (narrow > 0.02) & (narrow < 0.9)
+    clear, felt = (narrow > 0.02) & (narrow < 0.9), wider.mean() > narrow.mean() + 0.02
+    # κ²(1 / M − 1) is |∇|², the same one at either κ.
+    first, second = (1 / mask[clear].clamp(min=1e-9) - 1 for mask in (narrow, wider))
+    as_asked = clear.any() and alike(first, 4 * second, rtol=0.05, atol=1e-4 / kappa**2)
     problems = {
-        "with a greater κ the edge should be spared less; κ has no such effect here": wider.mean()
-        <= narrow.mean() + 0.02,
-        "it spares the edge, but by another rule than 1 / (1 + |∇|² / κ²); are |∇| and κ "
-        "squared?": not clear.any() or not alike(first[clear], second[clear], rtol=0.05),
+        "with a greater κ the edge should be spared less; κ has no such effect here": not felt,
+        "it is by another rule than 1 / (1 + |∇|² / κ²); are |∇| and κ squared?": not as_asked,
     }
     raise_first(problems)
     return "noise is blurred away before it can look like an edge."
@@ -137,16 +127,13 @@ def kappa_for(answer: Callable) -> str:
     """Check `answer(height)`: the κ for which `detail_mask` gives an edge of this height ½."""
     for height in (0.5, 0.1, 0.25, 0.8):
         kappa = ask_number(answer, height)
-        if not 0 < kappa < 10:
-            raise NotYet(f"for a height of {height} it gives κ = {kappa:.3g}; κ is above 0")
+        low = f"for a height of {height} it gives κ = {kappa:.3g}; κ is above 0"
+        raise_first({low: not 0 < kappa < 10})
         card = torch.full((1, 64, 64), 0.5 - height / 2)
         card[..., 32:] += height
         weight = float(detail_mask(card, kappa=kappa)[0, 32, 31:33].mean())
-        if not 0.45 <= weight <= 0.55:
-            size = "too small" if weight < 0.5 else "too large"
-            hint = "" if height == 0.5 else "; does it grow with the height, and as fast?"
-            raise NotYet(
-                f"an edge of height {height} gets M = {weight:.2f} with your κ = {kappa:.4f}, "
-                f"which is {size}{hint}"
-            )
+        size = "too small" if weight < 0.5 else "too large"
+        hint = "" if height == 0.5 else "; does it grow with the height, and as fast?"
+        says = f"an edge of height {height} gets M = {weight:.2f} with your κ = {kappa:.4f}"
+        raise_first({f"{says}, which is {size}{hint}": not 0.45 <= weight <= 0.55})
     return "κ grows as the height does, and half the weight is where it should be."

@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from .verdict import NotYet, alike, ask_number, ask_tensor, compare, near, verdict
+from .verdict import alike, ask_number, ask_tensor, compare, near, raise_first, verdict
 
 
 @verdict
@@ -19,41 +19,32 @@ def unit_rms(answer: Callable) -> str:
         gradients = 0.3 + torch.randn(3, 3, 6, 5, generator=generator)
         gradients = gradients * strength * torch.tensor([1.0, 0.1, 7.0])[:, None, None, None]
         found = ask_tensor(answer, gradients, shape=gradients.shape)
-        right, rows = gradients / _rms(gradients), found.flatten(1)
+        rows, right = found.flatten(1), gradients / _rms(gradients)
         of_all, colours = gradients / gradients.square().mean().sqrt(), found.square().mean((2, 3))
+        lengths, largest = rows.norm(dim=1), rows.abs().amax(1)
         sizes = ", ".join(f"{size:.3g}" for size in _rms(found).flatten())
         mistakes = {
             "the size is right, but the sign has changed: that climbs": -right,
-            "one size was taken from the whole batch; so a loud picture makes its neighbours "
-            "quiet. Each picture is divided by its own": of_all,
+            "one size was taken from the whole batch; divide each picture by its own": of_all,
             "each colour was brought to one size; the balance of colours is lost": _ones(colours),
-            "each has length 1, so its values shrink as the picture grows; take the mean of the "
-            "squares, not their sum": _ones(rows.norm(dim=1)),
-            "the largest value is 1 now; a single loud pixel sets the scale for all": _ones(
-                rows.abs().amax(1)
-            ),
-            "the mean of the absolute values is 1; square, take the mean, then root": _ones(
-                rows.abs().mean(1)
-            ),
-            "that is the standard deviation: it forgets the mean, which is a push too": _ones(
-                rows.std(dim=1)
-            ),
-            "the root is missing: that divides by the mean of the squares": _ones(
-                _rms(found) * _rms(gradients)
-            ),
+            "each has length 1, its sum of squares; take the mean of the squares": _ones(lengths),
+            "the largest value is 1 now; a single loud pixel sets the scale": _ones(largest),
+            "the mean of the absolute values is 1; square, mean, root": _ones(rows.abs().mean(1)),
+            "that is the standard deviation: it forgets the mean, a push too": _ones(rows.std(1)),
+            "the root is missing: that divides by the mean of the squares": right / _rms(gradients),
             f"the root mean squares are {sizes}, and 1 is wanted for each": True,
         }
         compare(found, right, mistakes)
     gradients = torch.randn(2, 3, 6, 5, generator=generator)
     gradients[0] = 0
     found = ask_tensor(answer, gradients, shape=gradients.shape, finite=False)
-    if not found.isfinite().all():
-        raise NotYet(
-            "a gradient of zeros becomes NaN, 0 divided by 0, and one NaN spoils the picture for "
-            "good; keep the divisor above zero"
-        )
-    if found[0].abs().max() > 1e-3 or abs(_rms(found)[1].item() - 1) > 1e-2:
-        raise NotYet("a gradient of zeros should stay zeros, and its neighbour be brought to 1")
+    silent = found[0].abs().max() <= 1e-3 and abs(_rms(found)[1].item() - 1) <= 1e-2
+    problems = {
+        "a gradient of zeros becomes NaN, which spoils the picture for good; keep the divisor "
+        "above zero": not found.isfinite().all(),
+        "a gradient of zeros should stay zeros, and its neighbour be brought to 1": not silent,
+    }
+    raise_first(problems)
     return "each picture is brought to one size by itself, and silence stays silence."
 
 
@@ -78,29 +69,28 @@ def gain(answer: Callable) -> str:
         above = below + 0.04 + 0.02 * torch.randn(n, generator=generator).double()
         middle, error = ask_tensor(answer, below, above, shape=(2,)).tolist()
         gained = above - below
-        mean = gained.mean()
+        mean, exchanged = gained.mean(), near(error, gained.mean()) and not near(middle, error)
         mistakes = {
             "the sign has changed: a gain is the rung above, less the rung below": -mean,
-            "the two numbers are exchanged: first the mean, then its error": near(error, mean)
-            and not near(middle, error),
+            "the two numbers are exchanged: first the mean, then its error": exchanged,
             "that is the sum of all gains; take the mean": gained.sum(),
             "the first number is the median; the mean is wanted": gained.median(),
             f"the mean gain of {n} captions is {mean:.4f}, and this says {middle:.4f}": True,
         }
         compare(middle, mean, mistakes)
-        spread = torch.stack([gained.std(correction=k) for k in (0, 1)])
-        apart = torch.stack([below.var(correction=k) + above.var(correction=k) for k in (0, 1)])
+        # Each divided by n and by n − 1.
+        spread, one, other = (
+            torch.stack([x.std(correction=k) for k in (0, 1)]) for x in (gained, below, above)
+        )
+        apart, right = (one.square() + other.square()).sqrt() / n**0.5, spread / n**0.5
         mistakes = {
-            "the second number says how far single captions scatter. The mean of n of them "
-            "scatters less, by the root of n": [*spread],
+            "that is how far single captions scatter; the mean scatters less, by √n": [*spread],
             "divided by n; the error of a mean shrinks with the root of n only": [*spread / n],
-            "that is the variance of the mean; its root is wanted": [*spread.square() / n],
-            "that treats the two rungs as if they had dreamt different captions. Take the "
-            "difference caption by caption first, then look how the differences "
-            "scatter": [*(apart / n).sqrt()],
-            f"the standard error is {spread[1] / n**0.5:.4f}, and this says {error:.4f}": True,
+            "that is the variance of the mean; its root is wanted": [*right.square()],
+            "that takes the rungs for different captions; subtract caption by caption": [*apart],
+            f"the standard error is {right[1]:.4f}, and this says {error:.4f}": True,
         }
-        compare(error, [*spread / n**0.5], mistakes)
+        compare(error, [*right], mistakes)
     return "caption by caption: what all rungs share, an easy or a hard sentence, drops out."
 
 
@@ -119,22 +109,17 @@ def restarts(answer: Callable) -> str:
         # The share of its octave, or of the run, that a step has behind it.
         octave = torch.stack([place / (length - 1), place / length])
         run = torch.stack([whole / (steps - 1), whole / steps])
-        right = [*_fall(octave)]
-        wrong, flat = int((rates - right[0]).abs().argmax()), bool(rates.std() < 1e-6)
+        right, bare = [*_fall(octave)], [*(torch.pi * octave).cos()]
+        at, flat = int((rates - right[0]).abs().argmax()), bool(rates.std() < 1e-6)
         mistakes = {
             "the rate never changes: a schedule that is built and never stepped": flat,
-            "that is one fall over the whole run; it should start afresh each octave": [
-                *_fall(run)
-            ],
+            "that is one fall over the whole run; start afresh each octave": [*_fall(run)],
             "it rises from 0 to 1; it should fall": [*_fall(1 - octave)],
             "that is a whole cosine, down and up again; half of it is wanted": [*_fall(2 * octave)],
             "it falls along a straight line; a cosine is wanted": [*1 - octave],
-            "a bare cosine ends at −1, and a rate below 0 climbs; lift it, halve it": [
-                *(torch.pi * octave).cos()
-            ],
-            f"with {steps} steps and {octaves} octaves, step {wrong} gets {rates[wrong]:.3f}; it "
-            f"is number {place[wrong]} of the {length} of its octave, counted from 0, which gives "
-            f"{right[0][wrong]:.3f}": True,
+            "a bare cosine ends at −1, and a rate below 0 climbs; lift it, halve it": bare,
+            f"with {steps} steps and {octaves} octaves, step {at} gets {rates[at]:.3f}; "
+            f"number {place[at]} of {length} in its octave, from 0, has {right[0][at]:.3f}": True,
         }
         compare(rates, right, mistakes, close=partial(alike, rtol=1e-5, atol=1e-3))
     return "each octave begins with large steps and ends with small ones."

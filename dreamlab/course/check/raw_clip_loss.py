@@ -1,6 +1,7 @@
 """Checks of chapter 1: the cosine, the gradient's promise, two sentences, a shifted picture."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -24,8 +25,8 @@ def cosine(answer: Callable) -> str:
             "that divides by the length of one vector only; both are too long": one_only,
             "that is the loss; the cosine alone is asked for here": 1 - right,
             "that is the angle itself; its cosine is asked for": torch.tensor(right).arccos(),
-            f"for two vectors whose cosine is {right:.3f} it returns {value:.3f}; multiply place "
-            "by place, add up, then divide by both lengths": True,
+            f"for a cosine of {right:.3f} it returns {value:.3f}; multiply place by place, add up, "
+            "then divide by both lengths": True,
         }
         compare(value, right, mistakes)
     return "the length of a vector no longer matters, only its direction does."
@@ -40,19 +41,17 @@ def promise(answer: Callable) -> str:
     for step in (0.01, 0.5, 0.002):
         gradient = torch.randn(1, 3, 5, 4, generator=generator)
         value, wanted = ask_number(answer, gradient, step), step * float(gradient.abs().sum())
-        size, mean = abs(value) / step, gradient.abs().mean()
+        size, mean, total = abs(value) / step, gradient.abs().mean(), abs(gradient.sum())
+        norm, squares = gradient.norm(), gradient.square().sum()
         mistakes = {
             "the size is right; a fall of the loss is a positive number here": -wanted,
             "the size of the step is missing: half a step promises half as much": wanted / step,
-            "positive and negative derivatives cancel in this sum, but each value moves in its own "
-            "better direction, so all of them help": near(size, abs(gradient.sum())),
+            "positive and negative derivatives cancel; but all of them help": near(size, total),
             "that is the mean; the promises of all values add up": near(size, mean),
-            "that is the promise for a step of this length along the gradient; here every value "
-            "moves by the full step": near(size, gradient.norm()),
-            "that moves each value by step times its derivative; here every value moves by the "
-            "full step, whatever its derivative": near(size, gradient.square().sum()),
+            "that is for a step along the gradient; here each value moves so far": near(size, norm),
+            "each value moves by the full step, whatever its derivative": near(size, squares),
             f"for a step of {step} it promises {value:.4g}, and {wanted:.4g} is due; one value "
-            "with derivative g promises step · |g|, and there are many values": True,
+            "promises step · |g|, and there are many values": True,
         }
         compare(value, wanted, mistakes)
     return "each value promises the size of its derivative times its step, and the promises add up."
@@ -73,37 +72,27 @@ def pull_and_push(answer: Callable) -> str:
         tried.append((float((image * unwanted).sum()), weight, pull, push, rest))
     both = any(pull > 0.01 and push > 0.01 for _, weight, pull, push, _ in tried if weight)
     for agreement, weight, pull, push, rest in tried:
-        raise_first(
-            {
-                f"at weight {weight:g} there is a picture that it leaves where it is: its gradient "
-                "is zero there; it should pull and push everywhere": pull == push == 0,
-                f"at weight {weight:g} it does not turn the image from the unwanted to the wanted; "
-                "start from 1 − cos(image, wanted) and add what should be small as "
-                "well": rest > 0.01,
-            }
-        )
-        if pull > 0 and abs(push - weight * pull) < 0.01 * max(pull, push):
-            continue
+        right = pull > 0 and abs(push - weight * pull) < 0.01 * max(pull, push)
         one_only = bool(weight) and min(abs(pull), abs(push)) < 0.01
+        exchanged = abs(pull - weight * push) < 0.01
         times = f"{push / pull:.2g}" if pull else "many"
-        raise_first(
-            {
-                f"where picture and unwanted sentence agree by {agreement:.2f}, it looks at one of "
-                "the two sentences only; both should count everywhere": one_only and both,
-                "it looks at one of the two sentences only": one_only,
-                "it does the opposite: minimising it turns the image to the unwanted": pull < 0
-                and push <= 0,
-                "it pulls to both sentences; one sign is wrong": pull > 0 and push < 0,
-                "it pushes away from both sentences; one sign is wrong": pull < 0,
-                "it pulls and pushes, but the weight has no effect": abs(push - pull) < 0.01,
-                "it pulls and pushes, but the weight is on the wrong sentence": abs(
-                    pull - weight * push
-                )
-                < 0.01,
-                f"it pulls and pushes; at weight {weight:g}, it pushes {times} times as strongly "
-                "as it pulls": True,
-            }
-        )
+        problems = {
+            f"at weight {weight:g} there is a picture that it leaves where it is: its gradient is "
+            "zero there; it should pull and push everywhere": pull == push == 0,
+            f"at weight {weight:g} it does not turn the image from the unwanted to the wanted; "
+            "start from 1 − cos(image, wanted) and add what should be small as well": rest > 0.01,
+            "": right,  # nothing to say
+            f"where picture and unwanted sentence agree by {agreement:.2f}, it looks at one of "
+            "the two only; both should count everywhere": one_only and both,
+            "it looks at one of the two sentences only": one_only,
+            "it does the opposite: minimising it turns the image to the unwanted": pull < 0 >= push,
+            "it pulls to both sentences; one sign is wrong": pull > 0 > push,
+            "it pushes away from both sentences; one sign is wrong": pull < 0,
+            "it pulls and pushes, but the weight has no effect": abs(push - pull) < 0.01,
+            "it pulls and pushes, but the weight is on the wrong sentence": exchanged,
+            f"at weight {weight:g}, it pushes {times} times as strongly as it pulls": True,
+        }
+        raise_first(problems)
     return "what is wanted pulls, what is unwanted pushes, and the weight sets how hard."
 
 
@@ -118,25 +107,19 @@ def _triples() -> Iterator[tuple[Tensor, Tensor, Tensor, float]]:
             yield image, wanted, sign * (image * unwanted).sum().sign() * unwanted, weight
 
 
-def _parts(
-    image: Tensor, wanted: Tensor, unwanted: Tensor, gradient: Tensor
-) -> tuple[float, float, float]:
+def _parts(image: Tensor, wanted: Tensor, unwanted: Tensor, gradient: Tensor) -> list[float]:
     """How strongly a descent along the gradient pulls to `wanted` and pushes from `unwanted`, the
     greater of the two being 1, and what part of it, of 1, does neither. All 0 if it does nothing.
     """
-
-    def turned(row: Tensor) -> Tensor:
-        # A unit vector can only turn: what points along it has no effect.
-        row, unit = row.double()[0], image.double()[0]
-        return row - (row @ unit) * unit
-
-    way, basis = turned(gradient), torch.stack([-turned(wanted), turned(unwanted)], dim=1)
+    rows = torch.cat([gradient, -wanted, unwanted]).double()
+    # A unit vector can only turn: what points along it has no effect.
+    way, *basis = rows - (rows @ image.double().T) * image
     if way.norm() < 1e-9:
-        return 0.0, 0.0, 0.0
+        return [0.0, 0.0, 0.0]
+    basis = torch.stack(basis, dim=1)
     parts = torch.linalg.lstsq(basis, way[:, None]).solution[:, 0]
-    rest = float((way - basis @ parts).norm() / way.norm())
-    pull, push = (parts / parts.abs().max().clamp(min=1e-12)).tolist()
-    return pull, push, rest
+    rest = (way - basis @ parts).norm() / way.norm()
+    return [*(parts / parts.abs().max().clamp(min=1e-12)).tolist(), rest.item()]
 
 
 @verdict
@@ -148,26 +131,22 @@ def shift(answer: Callable) -> str:
     images = torch.rand(2, 3, 12, 10, generator=torch.Generator().manual_seed(4))
     for right, down in ((3, 2), (1, 0), (0, 1), (0, 0)):
         moved = ask_tensor(answer, images, right, down, shape=images.shape)
+        one_sign, turned = [(right, -down), (-right, down)], (down, right)
         mistakes = {
             "it moves the images the other way: left and up": (-right, -down),
-            "right and down are exchanged: width is the last dimension, height before": (
-                down,
-                right,
-            ),
-            "one of the two directions has the wrong sign": [(right, -down), (-right, down)],
+            "right and down are exchanged: width is the last dimension, height before": turned,
+            "one of the two directions has the wrong sign": one_sign,
             "the images stay where they are": (0, 0),
             f"asked for {right} right and {down} down, the pixel in row r and column c should "
             f"arrive in row r + {down} and column c + {right}, and not all of them do": True,
         }
-        compare(
-            moved, (right, down), mistakes, close=lambda after, way: _is_moved(images, after, *way)
-        )
+        compare(moved, (right, down), mistakes, close=partial(_is_moved, images))
     return "every pixel arrives where it should; what enters at the border is up to you."
 
 
-def _is_moved(before: Tensor, after: Tensor, right: int, down: int) -> bool:
-    """Whether everything was moved like this that is still inside the images."""
-    height, width = before.shape[-2:]
+def _is_moved(before: Tensor, after: Tensor, way: tuple[int, int]) -> bool:
+    """Whether everything was moved (right, down) like this that is still inside the images."""
+    (height, width), (right, down) = before.shape[-2:], way
     there = after[..., max(down, 0) : height + down, max(right, 0) : width + right]
     here = before[..., max(-down, 0) : height - down, max(-right, 0) : width - right]
     return alike(there, here)

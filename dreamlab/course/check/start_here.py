@@ -36,21 +36,17 @@ def readable(answer: Callable) -> str:
         if not isinstance(sentence, str):
             raise NotYet(f"a sentence is a text in quotes, and this is {what(sentence)}")
         words = set("".join(c if c.isalpha() else " " for c in sentence.lower()).split())
-        if not words:
-            raise NotYet(f"about {thing!r} it says nothing; an empty text cannot be dreamt")
         unknown = ", ".join(map(shown, clip.unknown_words(sentence)[:5]))
         hint = ", whatever thing it is given" if words & set(THINGS) else ""
-        count = len(sentence.split())
-        raise_first(
-            {
-                f"in {shown(sentence)} it does not know {unknown}; use words of the captions "
-                "above": bool(unknown),
-                f"asked about {thing!r}, it says {shown(sentence)}{hint}; the thing is "
-                "missing": not words & {thing, world.PLURALS.get(thing, f"{thing}s")},
-                f"{sentence!r} has {count} words; give it a colour, a number or a place, so "
-                f"that there are {WORDS}": count < WORDS,
-            }
-        )
+        missing = not words & {thing, world.PLURALS.get(thing, f"{thing}s")}
+        text, count = shown(sentence), len(sentence.split())
+        problems = {
+            f"about {thing!r} it says nothing; an empty text cannot be dreamt": not words,
+            f"in {text} it does not know {unknown}; use words of the captions above": bool(unknown),
+            f"asked about {thing!r}, it says {text}{hint}; the thing is missing": missing,
+            f"{text} has {count} words of {WORDS}; add a colour, a number, a place": count < WORDS,
+        }
+        raise_first(problems)
         with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always")
             clip.encode_text(sentence)
@@ -66,13 +62,12 @@ def difference(answer: Callable) -> str:
     black, white = torch.zeros(3, 4, 4), torch.ones(3, 4, 4)
     for one, two in ((a, b), (b, a), (black, white), (white, black), (a, a)):
         apart = one - two
-        size, squares = apart.abs(), apart.square().mean()
-        signed = [apart.mean(), -apart.mean()]
+        size, squares, mean = apart.abs(), apart.square().mean(), apart.mean()
         wanted, share = float(size.mean()), (one != two).float().mean()
         value = ask_number(answer, one, two)
         mistakes = {
             "the size is right, but a difference is never negative here": -wanted,
-            "positive and negative differences cancel in that mean; take .abs() before it": signed,
+            "positive and negative differences cancel; take .abs() before the mean": [mean, -mean],
             "that is the sum, which grows with the size of the pictures; take the mean": size.sum(),
             "that is the largest difference; the mean of all of them is asked for": size.max(),
             "that is the mean of the squares, in which small differences hardly count": squares,
@@ -90,8 +85,7 @@ def scene(answer: Callable) -> str:
     """Check `answer(seed)`: a `Scene` with the caption "three yellow stars and a white moon at
     night", placed by a whole number.
     """
-    wanted = world.caption(PAGE)
-    seen = []
+    wanted, seen = world.caption(PAGE), []
     for seed in (1, 2):
         page = ask(answer, seed)
         if not isinstance(page, world.Scene):
@@ -100,14 +94,12 @@ def scene(answer: Callable) -> str:
             found = world.caption(page)
             draw(page, size=16)
         except Exception as error:
-            raise NotYet(
-                f"a scene that cannot be drawn ({said(error)}); let compose(…) make it"
-            ) from error
+            words = f"a scene that cannot be drawn ({said(error)}); let compose(…) make it"
+            raise NotYet(words) from error
         if found != wanted:
             raise NotYet(f"its caption reads {found!r}: {_wrong(page)}")
         seen.append(page)
-    if same(*seen):
-        raise NotYet("every seed gives the same page; hand it on, compose(…, seed=seed)")
+    raise_first({"every seed gives the same page; hand it on, compose(…, seed=seed)": same(*seen)})
     return f"{wanted}, in another place for every seed."
 
 

@@ -6,34 +6,39 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .verdict import NotYet, ask_loss, ask_number, ask_tensor, compare, verdict
+from .verdict import ask_loss, ask_number, ask_tensor, compare, raise_first, verdict
 
 
 def _image(seed: int, *shape: int) -> Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
 
 
+def _steps(image: Tensor) -> tuple[Tensor, Tensor]:
+    """From each pixel (h, w) to the right and down, 0 beyond the border."""
+    return F.pad(image.diff(dim=1), (0, 1)), F.pad(image.diff(dim=0), (0, 0, 0, 1))
+
+
 @verdict
 def squared_variation(answer: Callable) -> str:
     """Check `answer(image)`: the mean over (h, w) of the squared steps to the right and down."""
     for image in (_image(1, 5, 7), _image(2, 4, 4)):
-        right, down, n = image.diff(dim=-1), image.diff(dim=-2), image.numel()
-        total = right.square().sum() + down.square().sum()
-        lengths, heights = right.abs().sum() + down.abs().sum(), right.sum() + down.sum()
-        value, squared = ask_number(answer, image), [lengths**2 / n, heights**2 / n]
+        value, n, (right, down) = ask_number(answer, image), image.numel(), _steps(image)
+        across, along = right.square().mean(), down.square().mean()
+        wanted, height, width = across + along, *image.shape
+        fewer = across * width / (width - 1) + along * height / (height - 1)
+        lengths = (right.abs() + down.abs()).mean()
+        squared = [lengths**2 * n, (right + down).mean() ** 2 * n]
         mistakes = {
-            "that is the sum; the mean over all pixels does not grow with the canvas": total,
-            "that divides by the number of steps, and there is one step fewer than pixels in a row "
-            "or column; divide both sums by the number of "
-            "pixels": right.square().mean() + down.square().mean(),
-            "that is L1: the steps enter as they are, and should be squared": lengths / n,
+            "that is the sum; the mean over all pixels does not grow with the canvas": wanted * n,
+            "there is one step fewer than pixels in a row; divide by the number of pixels": fewer,
+            "that is L1: the steps enter as they are, and should be squared": lengths,
             "that squares the sum; each step is squared by itself, then added": squared,
-            "the steps down are missing": right.square().sum() / n,
-            "the steps to the right are missing": down.square().sum() / n,
-            f"for an image where {total / n:.4f} is due it returns {value:.4f}; square every step "
-            "to the right and every step down, add up, divide by the number of pixels": True,
+            "the steps down are missing": across,
+            "the steps to the right are missing": along,
+            f"{value:.4f} where {wanted:.4f} is due; square every step to the right and down, "
+            "add up, divide by the number of pixels": True,
         }
-        compare(value, total / n, mistakes)
+        compare(value, wanted, mistakes)
     return "ten steps of a tenth now cost a tenth of one whole step."
 
 
@@ -47,21 +52,17 @@ def variation_gradient(answer: Callable) -> str:
     at_speck = ask_tensor(answer, speck, shape=speck.shape, any_ones=True)[2, 2]
     for image in (speck, _image(3, 6, 5), _image(4, 3, 7).round(decimals=1)):
         found = ask_tensor(answer, image, shape=image.shape, any_ones=True)
-        right, down = image.double().diff(dim=1), image.double().diff(dim=0)
+        right, down = _steps(image.double())
         signs, inside = _gradient(right.sign(), down.sign()), (slice(1, -1), slice(1, -1))
-        one_sided = -F.pad(right.sign(), (0, 1)) - F.pad(down.sign(), (0, 0, 0, 1))
+        at_border = min(image.shape) > 3 and _along(found[inside], signs[inside])
+        one_sided = -right.sign() - down.sign()
         mistakes = {
             "all signs are the wrong way round: a lower neighbour counts +1": _along(-found, signs),
             "that adds up the steps themselves; only their signs count": _gradient(right, down),
-            "right inside, but a pixel at the border has fewer than four neighbours": min(
-                image.shape
-            )
-            > 3
-            and _along(found[inside], signs[inside]),
-            "each pixel looks right and down only; the neighbours to the left and above count as "
-            "well": one_sided,
-            "it is not the number of lower neighbours less the number of higher ones; a speck "
-            f"alone in the dark has 4, and yours gives {at_speck:.3g}": True,
+            "right inside, but a pixel at the border has fewer than four neighbours": at_border,
+            "each pixel looks right and down only; those to the left and above count": one_sided,
+            "it is not the number of lower neighbours less that of higher ones; a speck alone "
+            f"in the dark has 4, and yours gives {at_speck:.3g}": True,
         }
         compare(found, signs, mistakes, close=_along)
     return "a pixel hears how many neighbours are lower and how many higher, not by how much."
@@ -69,10 +70,7 @@ def variation_gradient(answer: Callable) -> str:
 
 def _gradient(right: Tensor, down: Tensor) -> Tensor:
     """The sum of the steps to each pixel, less that of the steps away from it."""
-    return (
-        F.pad(right, (1, 0)) - F.pad(right, (0, 1))
-        + F.pad(down, (0, 0, 1, 0)) - F.pad(down, (0, 0, 0, 1))
-    )  # fmt: skip
+    return right.roll(1, 1) - right + down.roll(1, 0) - down  # the last step of a line is 0
 
 
 def _along(found: Tensor, wanted: Tensor) -> bool:
@@ -89,40 +87,31 @@ def isotropic_variation(answer: Callable) -> str:
     for image in (_image(5, 6, 6), _image(6, 5, 8)):
         value, gradient = ask_loss(answer, image)
         given = image.double().requires_grad_()
-        right, down = F.pad(given.diff(dim=1), (0, 1)), F.pad(given.diff(dim=0), (0, 0, 0, 1))
-        squares = right.square() + down.square()
-        wanted = (squares + 1e-12).sqrt().mean()
-        wanted.backward()
-        right, down, squares, wanted = (x.detach() for x in (right, down, squares, wanted))
-        inner, n = squares[:-1, :-1].sqrt().sum(), image.numel()
+        wanted = (sum(step.square() for step in _steps(given)) + 1e-12).sqrt().mean()
+        (due,) = torch.autograd.grad(wanted, given)
+        wanted, n, (right, down) = wanted.detach(), image.numel(), _steps(image.double())
+        squares, lengths = right.square() + down.square(), (right.abs() + down.abs()).mean()
+        inner, one_root = squares[:-1, :-1].sqrt(), [squares.sum().sqrt(), squares.mean().sqrt()]
+        inner = [inner.mean(), inner.sum() / n]
         mistakes = {
             "that is the sum; divide by the number of pixels": wanted * n,
             "the root is missing: these are the squares": squares.mean(),
-            "that is L1; the two steps of a pixel go under one root": (
-                right.abs() + down.abs()
-            ).mean(),
-            "that is one root of everything; every pixel has a root of its own": [
-                squares.sum().sqrt(),
-                squares.mean().sqrt(),
-            ],
-            "the last row and column are left out; pad their missing steps with 0, for they still "
-            "have a neighbour on one side": [inner / squares[:-1, :-1].numel(), inner / n],
-            f"for an image where {wanted:.4f} is due it returns {value:.4f}; for each pixel, the "
-            "root of right² + down², then the mean": True,
+            "that is L1; the two steps of a pixel go under one root": lengths,
+            "that is one root of everything; every pixel has a root of its own": one_root,
+            "the last row and column are left out; pad their missing steps with 0": inner,
+            f"{value:.4f}, not {wanted:.4f}; root of right² + down² per pixel, then the mean": True,
         }
         # A small number under the root, against its infinite gradient at 0, may show a little.
         compare(value, bool(abs(value - wanted) <= 0.02 * wanted), mistakes)
-        if (gradient - given.grad).norm() > 0.05 * given.grad.norm():
-            raise NotYet(
-                "the value is right, but its gradient is not that of this value; is something in "
-                "it detached?"
-            )
+        foreign = "the value is right, but its gradient is not that of this value; is it detached?"
+        raise_first({foreign: (gradient - due).norm() > 0.05 * due.norm()})
     for image, what in ((torch.full((4, 4), 0.5), "a flat image"), (torch.eye(4), "flat parts")):
-        if not ask_loss(answer, image, finite=False)[1].isfinite().all():
-            raise NotYet(
-                f"the value is right, but on {what} the gradient is NaN: the derivative of a root "
-                "at 0 is infinite; add a very small number under it"
-            )
+        gradient = ask_loss(answer, image, finite=False)[1]
+        problems = {
+            f"the value is right, but on {what} the gradient is NaN: the derivative of a root at 0 "
+            "is infinite; add a very small number under it": not gradient.isfinite().all(),
+        }
+        raise_first(problems)
     return "every direction costs the same, and a flat image does not break the gradient."
 
 
@@ -136,13 +125,13 @@ def contrast_left(answer: Callable) -> str:
         wider = [1 - weight * width, 1 - width * weight / 2]
         mistakes = {
             "that is what the bar loses; what it keeps is asked for": lost,
-            "twice too much is lost: the derivative of w·d² is 2·w·d, which must equal 2·weight": 1
+            "twice too much is lost: the derivative of w·d² is 2·w·d, equal to 2·weight": 1
             - 2 * lost,
             "half too little is lost: a bar has two edges, and both become cheaper": 1 - lost / 2,
             "the width plays a part: a wide bar has more pixels to move": 1 - weight,
             "a wider bar loses less, not more": wider,
-            f"a bar {width} pixels wide at weight {weight:g} keeps {1 - lost:.3f} of its height, "
-            f"and yours {value:.3f}; find the d at which w·d² − 2·weight·d is least": True,
+            f"a bar {width} wide at weight {weight:g} keeps {1 - lost:.3f} of its height, and "
+            f"yours {value:.3f}; at which d is w·d² − 2·weight·d least?": True,
         }
         compare(value, 1 - lost, mistakes)
     for width, weight in ((2, 4.0), (3, 5.0)):

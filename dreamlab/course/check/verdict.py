@@ -2,8 +2,8 @@
 
 An answer is somebody's first try. It may raise, return nothing, text, infinity or the wrong shape,
 change what it was given, or call `.backward()` itself. `ask` and its kin meet all of that with a
-sentence. What they hand on is what they promise: a finite number, finite numbers of one shape, a
-loss and its gradient. So a check compares, and needs no defences of its own.
+sentence, and hand on a finite number, finite numbers of one shape, or a loss and its gradient. So a
+check compares, and needs no defences of its own.
 """
 
 import functools
@@ -55,8 +55,7 @@ def verdict(check: Callable[[Callable], str]) -> Callable[[Callable], Verdict]:
                 return Verdict(True, check(answer))
         except NotYet as problem:
             return Verdict(False, str(problem))
-        except Exception as error:
-            # A last resort: in tests no answer gets this far.
+        except Exception as error:  # a last resort: in tests no answer gets this far
             return Verdict(False, f"{STUMBLED} ({said(error)}); please report it, it is our fault")
 
     checked.__annotations__ = {"answer": Callable, "return": Verdict}
@@ -88,10 +87,7 @@ def ask(answer: Callable, *values: Any) -> Any:
 def ask_number(answer: Callable, *values: Any) -> float:
     """The finite number that an answer returns."""
     result = ask(answer, *values)
-    try:
-        found = _numbers(result)
-    except Exception:
-        raise NotYet(f"one number is wanted, and this is {what(result)}") from None
+    found = _numbers(result, "one number is wanted")
     if isinstance(result, Sequence) or found.numel() != 1:
         raise NotYet(f"one number is wanted, and this is {what(result)}")
     if not found.isfinite():
@@ -124,10 +120,7 @@ def ask_tensor(
         finite: NaN and infinity get a sentence here; else the check has one of its own.
     """
     result, shape = ask(answer, *values), tuple(shape)
-    try:
-        found = _numbers(result)
-    except Exception:
-        raise NotYet(f"numbers of shape {shape} are wanted, and this is {what(result)}") from None
+    found = _numbers(result, f"numbers of shape {shape} are wanted")
     if any_ones and [n for n in found.shape if n != 1] == [n for n in shape if n != 1]:
         found = found.reshape(shape)
     if found.shape != shape:
@@ -160,12 +153,13 @@ def ask_loss(
     try:
         (gradient,) = torch.autograd.grad(loss.sum(), given, allow_unused=True)
     except Exception as error:
+        words = f"no gradient can be taken from it: {said(error)}"
         if "second time" in str(error):
-            raise NotYet(
+            words = (
                 "its gradient was taken already, and can be taken only once; return the loss, and "
                 "leave .backward() to whoever asks for it"
-            ) from error
-        raise NotYet(f"no gradient can be taken from it: {said(error)}") from error
+            )
+        raise NotYet(words) from error
     if gradient is None:
         raise NotYet("its gradient does not reach the image; is something in it detached?")
     if finite and not gradient.isfinite().all():
@@ -183,15 +177,22 @@ def _copied(value: Any) -> Any:
     return value
 
 
-def _numbers(value: Any) -> Tensor:
-    """Real numbers in whatever they came, as float64 on the CPU; raises if they are none."""
+def _numbers(result: Any, wanted: str) -> Tensor:
+    """Real numbers in whatever they came, as float64 on the CPU."""
+    try:
+        return _read(result)
+    except Exception:
+        raise NotYet(f"{wanted}, and this is {what(result)}") from None
+
+
+def _read(value: Any) -> Tensor:
     if isinstance(value, Real | Decimal):
         return torch.tensor(float(value), dtype=torch.float64)
     if isinstance(value, list | tuple | range | Iterator):
         parts = list(islice(value, MANY))
         if all(isinstance(part, Real) for part in parts):
             return torch.tensor([float(part) for part in parts], dtype=torch.float64)
-        return torch.stack([_numbers(part) for part in parts])
+        return torch.stack([_read(part) for part in parts])
     if isinstance(value, str | bytes | Mapping | Set):
         raise TypeError("no numbers")
     tensor = torch.as_tensor(value).detach()
@@ -204,7 +205,7 @@ def _numbers(value: Any) -> Tensor:
 
 
 def compare(
-    found: float | Tensor,
+    found: Any,
     right: Any,
     mistakes: Mapping[str, Any],
     *,
@@ -231,8 +232,8 @@ def compare(
         raise NotYet(next(words for words, wrong in mistakes.items() if fits(wrong)))
 
 
-def raise_first(problems: Mapping[str, bool]) -> None:
-    """Raise `NotYet` with the first sentence that applies, if any does."""
+def raise_first(problems: Mapping[str, Any]) -> None:
+    """Raise `NotYet` with the first sentence that applies, if any does and it is not empty."""
     if words := next((words for words, applies in problems.items() if applies), ""):
         raise NotYet(words)
 

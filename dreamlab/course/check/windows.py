@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from .verdict import NotYet, alike, ask_number, ask_tensor, compare, raise_first, verdict
+from .verdict import alike, ask_number, ask_tensor, compare, raise_first, verdict
 
 # Period and reach. The first tells the usual mistakes apart; the last go through whole periods.
 WAVES = ((5.5, 3), (64, 8), (8, 4), (8, 12), (2, 3), (16, 8), (3, 1), (8, 8), (4, 8))
@@ -28,25 +28,22 @@ def strata(answer: Callable) -> str:
         given = alike(spread.sort().values, numbers.sort().values, rtol=0, atol=1e-5)
         # A hair up, so that a number on the border of two parts counts for the upper one.
         parts = (spread.clamp(0, 1) * count + 1e-4).floor().long().clamp(max=count - 1)
-        hit = len(parts.unique())
+        hit, beyond = len(parts.unique()), low < -1e-6 or high > 1 + 1e-6
+        given, poor = given and count > 1, hit < count
         problems = {
-            f"of {count} numbers, the smallest is {low:.2f} and the largest {high:.2f}; all belong "
-            "into [0, 1): divide the strip into n parts, each as wide as "
-            "1/n": low < -1e-6 or high > 1 + 1e-6,
-            "these are the numbers it was given, at most in another order; they still fall where "
-            "they like": count > 1 and given,
-            f"of {count} numbers, only {hit} of the {count} parts got one; number k belongs "
-            f"between k/{count} and (k + 1)/{count}": hit < count,
+            f"{count} numbers go from {low:.2f} to {high:.2f}; all belong into [0, 1): divide "
+            "the strip into n parts, each as wide as 1/n": beyond,
+            "these are the numbers it was given; they still fall where they like": given,
+            f"only {hit} of the {count} parts got one; number k belongs in k/n to (k + 1)/n": poor,
         }
         raise_first(problems)
         places.append(spread * count - parts)
     place = torch.cat(places)
+    uneven = abs(place.mean() - 0.5) > 0.06 or abs(place.std() - 12**-0.5) > 0.05
     problems = {
         "each part has its number, but always at the same place in it: such a comb would look at "
         "the same few scales in every step. Keep the chance inside the part": place.std() < 1e-3,
-        "each part has its number, but the numbers do not reach everywhere in their part; inside "
-        "it, all places should be equally "
-        "likely": abs(place.mean() - 0.5) > 0.06 or abs(place.std() - 12**-0.5) > 0.05,
+        "each part has its number, but they do not reach everywhere in it equally often": uneven,
     }
     raise_first(problems)
     return "every part gets its number in every draw, and chance decides only where in it."
@@ -77,10 +74,10 @@ def cutout(answer: Callable) -> str:
     begins at row `top` and column `left` and is `side` pixels wide, shrunk without aliasing to
     (1, 3, size, size). All numbers are whole pixels.
     """
-    places = _view(0, 0, WIDTH, WIDTH)[:, :, :HEIGHT]
+    places, around = _view(0, 0, WIDTH, WIDTH)[:, :, :HEIGHT], (-1, 0, 1)
     for top, left, side, size in ((6, 11, 48, 16), (10, 3, 36, 12), (12, 20, 16, 16)):
         view = ask_tensor(answer, places, top, left, side, size, shape=(1, 3, size, size))
-        wanted, around = _view(top, left, side, size), (-1, 0, 1)
+        wanted = _view(top, left, side, size)
         if _shows(view, wanted):
             continue
         near_by = [_view(top + i, left + j, side, size) for i in around for j in around]
@@ -88,18 +85,14 @@ def cutout(answer: Callable) -> str:
             _skips_no_pixel(answer)
         whole = bool(view[0, 0].max() - view[0, 0].min() > 0.85)
         middle = _view((HEIGHT - side) / 2, (WIDTH - side) / 2, side, size)
+        turned, exchanged = [wanted.flip(d) for d in ((-1,), (-2,), (-1, -2))], (left, top, side)
+        small = _view(top, left, size, size)
         mistakes = {
             "the view is about a pixel aside: its window begins at row `top`, column `left`, and "
             "align_corners=True moves what it shows": near_by,
-            "top and left are exchanged: rows come before columns": _view(left, top, side, size),
-            "it cuts a window as small as the view; cut all of it, then shrink": _view(
-                top, left, size, size
-            ),
-            "the window is the right one, but the view is turned over": [
-                wanted.flip(-1),
-                wanted.flip(-2),
-                wanted.flip(-1, -2),
-            ],
+            "top and left are exchanged: rows come before columns": _view(*exchanged, size),
+            "it cuts a window as small as the view; cut all of it, then shrink": small,
+            "the window is the right one, but the view is turned over": turned,
             "the window is the right one, but its rows have become columns": wanted.mT,
             "it shows the whole picture, or always its middle; cut the window out": [whole, middle],
             f"the window of {side} pixels from row {top} and column {left} shows something else; "
@@ -114,12 +107,12 @@ def _skips_no_pixel(answer: Callable) -> None:
     rows, columns = torch.arange(HEIGHT)[:, None], torch.arange(WIDTH)
     board = ((rows + columns) % 2).float().expand(1, 3, HEIGHT, WIDTH)
     view = ask_tensor(answer, board, 6, 6, 48, 16, shape=(1, 3, 16, 16))
-    if (view - 0.5).abs().max() > 0.25:
-        raise NotYet(
-            "the window is the right one, but it skips pixels: of a fine chequerboard, a view a "
-            f"third as large should be grey, and has values from {view.min():.2f} to "
-            f"{view.max():.2f}. Antialiasing lets every pixel count"
-        )
+    skips = (view - 0.5).abs().max() > 0.25
+    problems = {
+        "the window is the right one, but it skips pixels: a fine chequerboard should be grey, and "
+        f"has {view.min():.2f} to {view.max():.2f}. Antialiasing lets every pixel count": skips,
+    }
+    raise_first(problems)
 
 
 @verdict
@@ -130,6 +123,10 @@ def wave_left(answer: Callable) -> str:
     for period, reach in WAVES:
         found, hand = ask_number(answer, period, reach), _mean_hand(period, reach)
         right, sines = abs(hand), abs(hand.imag)
+        more, radians, half = (
+            abs(_mean_hand(*moves))
+            for moves in ((period, reach + 1), (2 * math.pi * period, reach), (2 * period, reach))
+        )
         where = f"of period {period:g}, moved into {reach} places, {right:.3f} is left"
         mistakes = {
             f"that is the sum of the moved waves; take their mean ({where})": reach * right,
@@ -137,15 +134,9 @@ def wave_left(answer: Callable) -> str:
             "that is the mean of cosines: how high the new wave is in one place, which need not be "
             f"its top. How long is the mean hand? ({where})": hand.real,
             f"that is the mean of sines; both parts of the hand count ({where})": [sines, -sines],
-            f"one place too many: the moves are 0, 1, … reach − 1 ({where})": abs(
-                _mean_hand(period, reach + 1)
-            ),
-            f"a full turn is 2π, and the hand turned by s / period only ({where})": abs(
-                _mean_hand(2 * math.pi * period, reach)
-            ),
-            f"that is half a turn for a whole period; a turn is 2π ({where})": abs(
-                _mean_hand(2 * period, reach)
-            ),
+            f"one place too many: the moves are 0, 1, … reach − 1 ({where})": more,
+            f"a full turn is 2π, and the hand turned by s / period only ({where})": radians,
+            f"that is half a turn for a whole period; a turn is 2π ({where})": half,
             f"{where}, and this says {found:.3f}": True,
         }
         compare(found, right, mistakes, close=partial(math.isclose, abs_tol=2e-3))
