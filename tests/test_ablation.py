@@ -7,12 +7,11 @@ from itertools import combinations, islice, pairwise
 
 import ablation as tool
 import pytest
-import torch
 from PIL import Image
 
 from dreamlab.clip import load_clip
-from dreamlab.dream import Dream, unit_rms
-from dreamlab.measure.ablation import DRAWN, PROMPTS, Ablation, is_true, run, scenes
+from dreamlab.dream import Dream
+from dreamlab.measure.ablation import DRAWN, PROMPTS, Ablation, is_true, scenes
 from dreamlab.measure.judge import Estimate
 from dreamlab.measure.ladder import CLIP_GRADIENT, FULL, ORDERS, build_ladder
 from dreamlab.measure.sweep import Sweep
@@ -47,30 +46,18 @@ def test_each_rung_adds_one_idea_of_the_default_recipe(order):
 def test_the_size_of_clips_gradient_is_about_what_the_ladder_assumes():
     """New weights need it measured again: without it, rungs lose their balance of CLIP and TV."""
     clip = load_clip("picturebook", device="cpu")
-    size = tool.clip_gradient(clip, ["a red heart in the sky", "a tree in the snow"], Recipe())
+    size = tool.clip_gradient(
+        clip, ["a red heart in the sky", "a tree in the snow"], Recipe(steps=20)
+    )
     assert 0.5 < size / CLIP_GRADIENT < 2
-
-
-def test_the_size_of_a_gradient_is_what_normalisation_divides_by(tiny_clip, monkeypatch):
-    seen = []
-
-    def noting(gradient):
-        seen.append(gradient.square().mean((1, 2, 3)).sqrt())
-        return unit_rms(gradient)
-
-    monkeypatch.setattr("dreamlab.dream.unit_rms", noting)
-    recipe = Recipe(size=32, steps=30, views=4, octaves=(1.0,), optimizer="adam")
-    measured = tool.clip_gradient(tiny_clip, ["a heart", "a tree"], recipe, every=3)
-    assert measured == pytest.approx(torch.cat(seen).median().item(), rel=0.3)
 
 
 # --- the captions -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_captions_are_varied_and_only_one_is_right_for_a_scene(seed):
-    chosen = list(islice(scenes(seed), 100))
-    assert chosen == list(islice(scenes(seed), 100)) != list(islice(scenes(seed + 1), 100))
+def test_captions_are_varied_and_only_one_is_right_for_a_scene():
+    chosen = list(islice(scenes(), 100))
+    assert chosen == list(islice(scenes(), 100)) != list(islice(scenes(1), 100))
     assert len({caption(scene) for scene in chosen}) == 100
     for a, b in combinations(chosen, 2):
         assert not is_true(a, b) and not is_true(b, a)
@@ -88,9 +75,8 @@ def test_what_a_caption_leaves_out_is_still_true():
     more = compose("sky", [("star", "blue", "plain", 1), ("heart", "red", "striped", 1)])
     assert is_true(plain, striped) and not is_true(striped, plain)  # "a red heart in the sky"
     assert is_true(striped, more) and not is_true(more, striped)
-    others = ("sea", "heart", "red", 1), ("sky", "heart", "blue", 1), ("sky", "star", "red", 1)
-    for where, thing, colour, count in (*others, ("sky", "heart", "red", 2)):
-        assert not is_true(plain, compose(where, [(thing, colour, "plain", count)]))
+    for where, colour, count in (("sea", "red", 1), ("sky", "blue", 1), ("sky", "red", 2)):
+        assert not is_true(plain, compose(where, [("heart", colour, "plain", count)]))
 
 
 # --- from start to README ---------------------------------------------------------------------
@@ -131,9 +117,7 @@ def test_one_command_makes_table_sheet_and_readme(command, tmp_path, capsys):
 
 def test_views_last_and_several_seeds(command, tmp_path, capsys):
     rungs = ["raw", "+ octaves", "+ views"]
-    command(
-        "--prompts", "2", "--seeds", "2", "--order", "views-last", "--rungs", *rungs, "--write"
-    )  # fmt: skip
+    command("--prompts=2", "--seeds=2", "--order=views-last", "--rungs", *rungs, "--write")
     assert "raw: the dreamer" not in capsys.readouterr().out  # no goals without the full recipe
     _, after = (tmp_path / "README.md").read_text("utf-8").split("<!-- ablation-views-last:begin")
     assert labels(after) == ["rung", "---", *rungs, *DRAWINGS] and not (tmp_path / "docs").exists()
@@ -169,11 +153,9 @@ def test_an_interrupt_keeps_what_is_done(command, tmp_path, capsys, monkeypatch)
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--prompts", "0"], "--prompts"),
         (["--steps", "0"], "steps"),
         (["--rungs", "full", "half"], "invalid choice: 'half'"),
         (["--clip", "picturebok"], "picturebok"),
-        (["--judge", "local-dir:no-such-folder"], "no-such-folder"),
         (["--out", __file__], "test_ablation.py"),
         (["--write"], "ablation:begin"),
     ],
@@ -184,11 +166,6 @@ def test_a_mistyped_option_is_answered_in_a_sentence(command, tmp_path, capsys, 
         command("--prompts", "1", *options)
     said = capsys.readouterr().err
     assert end.value.code in (1, 2) and words in said and "Traceback" not in said
-
-
-def test_a_number_of_captions_out_of_range_is_refused():
-    with pytest.raises(ValueError, match="1 to 1000, got 0"):
-        run(0)
 
 
 # --- numbers ----------------------------------------------------------------------------------

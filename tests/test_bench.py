@@ -2,7 +2,7 @@
 
 import json
 import time
-from dataclasses import asdict
+from functools import partial
 
 import bench
 import pytest
@@ -14,7 +14,6 @@ from PIL import Image
 
 import dreamlab.dream
 from dreamlab import Judge, Recipe, load_clip
-from dreamlab.measure.judge import mean, share
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
@@ -50,15 +49,12 @@ class Spy:
 
 def test_jobs_take_turns_and_the_first_pairs_do_not_count():
     order = []
-    *_, row = bench.time_pairs(
-        lambda: order.append("a"),
-        lambda: order.append("b"),
-        CPU,
-        pairs=4,
-        prepare=lambda: order.append("-"),
-    )
+    first, second, prepare = (partial(order.append, letter) for letter in "ab-")
+    *_, row = bench.time_pairs(first, second, CPU, pairs=4, prepare=prepare)
     assert "".join(order) == "-ab-ba" * 3
     assert row["pairs"] == 4 and row["low"] <= row["ratio"] <= row["high"]
+    *_, row = bench.time_pairs(lambda: compute(9), lambda: compute(9), CPU, pairs=99, most=0.01)
+    assert row["pairs"] == bench.FEWEST, "long jobs are timed a few times only"
 
 
 def test_the_ratio_is_that_of_the_jobs_and_not_of_what_is_prepared():
@@ -67,19 +63,6 @@ def test_the_ratio_is_that_of_the_jobs_and_not_of_what_is_prepared():
     )
     assert 1.5 < row["ratio"] < 6
     assert quick < slow < 0.015
-
-
-def test_long_jobs_are_timed_a_few_times_only():
-    *_, row = bench.time_pairs(lambda: compute(9), lambda: compute(9), CPU, pairs=99, most=0.01)
-    assert row["pairs"] == bench.FEWEST
-
-
-def test_one_thread_on_a_cpu_counts_its_own_computing_alone():
-    alone = bench.seconds(lambda: time.sleep(0.05), CPU)
-    torch.set_num_threads(2)
-    assert bench.seconds(lambda: time.sleep(0.05), CPU) >= 0.05
-    if time.get_clock_info("thread_time").resolution < 1e-5:
-        assert alone < 0.025
 
 
 # --- what is timed ----------------------------------------------------------------------------
@@ -109,7 +92,7 @@ def test_ways_are_compared_with_the_plain_one(tiny_clip):
 
 
 @pytest.mark.parametrize(
-    ("quicker", "factor", "worth"), [(True, 1.0, True), (False, 1.0, False), (True, 1.5, False)]
+    ("quicker", "factor", "worth"), [(True, 1, True), (False, 1, False), (True, 1.5, False)]
 )
 def test_a_way_is_worth_it_if_it_is_quicker_and_as_exact(
     tiny_clip, monkeypatch, quicker, factor, worth
@@ -149,21 +132,11 @@ def test_other_loops_encode_as_many_views_and_learn(tiny_clip, name):
     text, spy = tiny_clip.encode_text(PROMPT), Spy(tiny_clip)
     torch.manual_seed(0)
     step = PEERS[name](spy, PROMPT, 48, 4)
-    for _ in range(30):
+    for _ in range(20):
         step()
-    assert spy.batches == [(4, 3, 32, 32)] * 30
+    assert spy.batches == [(4, 3, 32, 32)] * 20
     cosines = [(rows @ text.T).mean().item() for rows in spy.rows]
     assert sum(cosines[-5:]) > sum(cosines[:5])
-
-
-def test_peers_are_timed_beside_ours_on_one_encoder(tiny_clip):
-    before, spy = torch.get_rng_state(), Spy(tiny_clip)
-    recipe = Recipe(size=48, views=4, octaves=(0.5, 1.0))
-    ours, *others, bare = bench.against_peers(spy, recipe, **QUICK)
-    assert set(spy.batches) == {(4, 3, 32, 32)}, "equal views for all"
-    assert ours["loop"] == "dreamlab" and [row["loop"] for row in others] == list(PEERS)
-    assert bare["views_per_s"] > ours["views_per_s"], "nothing is quicker than the passes alone"
-    assert torch.equal(torch.get_rng_state(), before)
 
 
 # --- what seconds are worth -------------------------------------------------------------------
@@ -189,6 +162,9 @@ def test_each_octave_has_its_views_and_the_first_variant_is_compared_with(tiny_c
         assert all(row[name]["count"] == 2 for name in ("judge", "gain", "top1", "object"))
         gain = row["judge"]["value"] - rows[0]["judge"]["value"]
         assert row["gain"]["value"] == pytest.approx(gain, abs=1e-6)
+    table = bench.table("worth", rows)
+    assert "| 3, 3, half the patches |" in table
+    assert len({line.count("|") for line in table.split("\n")}) == 1, "equal cells in every row"
 
 
 def test_half_the_patches_are_encoded_and_the_clip_stays_as_it_was(tiny_clip, tiny_resnet_dir):
@@ -226,52 +202,33 @@ def test_top1_is_timed_until_the_judge_is_convinced(tiny_clip):
 
 # --- what is written --------------------------------------------------------------------------
 
-RATIO = {"ratio": 1.06, "low": 1.04, "high": 1.09, "pairs": 30}
-RESULTS = {
-    "machine": bench.machine(CPU) | {"processor": "A fine one", "cores": 64},
-    "step": [
-        {"model": "tiny", "canvas": [128, 96], "views": 8, "bare_s": 0.04, "step_s": 0.042, **RATIO}
-    ],
-    "worth": [
-        {
-            "views": [views, 8],
-            "patches": patches,
-            "picture_s": 4.0 + patches,
-            "judge": asdict(mean([0.5, 0.6])),
-            "gain": asdict(mean([0.02, 0.04])),
-            "top1": asdict(share([1, 0])),
-        }
-        for views, patches in ((8, 1.0), (8, 0.5), (2, 1.0))
-    ],
-}
+RESULTS = json.loads((ROOT / "docs" / "bench.json").read_text("utf-8"))
 
 
-def test_readme_has_what_the_stored_json_says():
-    results = json.loads((ROOT / "docs" / "bench.json").read_text("utf-8"))
+def test_readme_has_what_the_stored_json_says(tmp_path):
     block = (ROOT / "README.md").read_text("utf-8").partition("<!-- bench:begin -->\n")[2]
-    image = f"![{bench.plot(results).description}](docs/bench.png)"
-    assert block.startswith(f"{bench.readme_text(results)}\n\n{image}\n<!-- bench:end -->")
+    block = block.partition("<!-- bench:end -->")[0]
+    image = f"![{bench.plot(RESULTS).description}](docs/bench.png)"
+    assert block == f"{bench.readme_text(RESULTS)}\n\n{image}\n"
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- bench:begin -->\nold\n<!-- bench:end -->\nafter\n", "utf-8")
+    bench.write_readme(RESULTS, readme)
+    text = f"before\n<!-- bench:begin -->\n{block}<!-- bench:end -->\nafter\n"
+    assert readme.read_text("utf-8") == text
+    with Image.open(tmp_path / bench.PICTURE) as image:
+        assert image.format == "PNG" and image.width > 1.5 * image.height, "two panels"
+    assert json.loads((tmp_path / "docs" / "bench.json").read_text("utf-8")) == RESULTS
 
 
-def test_tables_plot_and_readme_from_set_numbers(tmp_path):
-    worth = bench.table("worth", RESULTS["worth"])
-    assert "| 8, 8, half the patches | 4.5 s | 0.55 [" in worth and "50 % [9, 91] |  |" in worth
-    assert len({line.count("|") for line in worth.split("\n")}) == 1, "as many cells in every row"
+def test_tables_have_as_many_cells_in_every_row_and_leave_out_what_is_not_known():
+    for part in ("step", "arithmetic", "peers"):
+        table = bench.table(part, RESULTS[part])
+        assert len({line.count("|") for line in table.split("\n")}) == 1
     silent = RESULTS["machine"] | {"load": None, "memory_gb": None, "accelerator": "A GPU"}
     assert "A GPU" in bench.machine_text(silent) and "load" not in bench.machine_text(silent)
     rows = [{"step": 10, "seconds": 1.0}, {"step": 30, "seconds": 3.0}, {"step": None}]
     assert "2 of 3 prompts; of these, half are there within 2.0 s (20" in bench.top1_text(rows, 64)
     assert bench.top1_text(rows[2:], 64).endswith("0 of 1 prompts.")
-    readme = tmp_path / "README.md"
-    readme.write_text("before\n<!-- bench:begin -->\nold\n<!-- bench:end -->\nafter\n", "utf-8")
-    bench.write_readme(RESULTS, readme)
-    text = readme.read_text("utf-8")
-    assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
-    step = "| a step with tiny, 8 views | its passes through CLIP | 1.06 [1.04, 1.09] | 30 |"
-    assert step in text and worth in text and "A fine one" in text
-    with Image.open(tmp_path / bench.PICTURE) as image:
-        assert image.format == "PNG" and image.width > 1.5 * image.height, "two panels"
-    assert json.loads((tmp_path / "docs" / "bench.json").read_text("utf-8")) == RESULTS
 
 
 def test_parts_of_another_run_are_kept_if_the_machine_is_the_same(tmp_path):
@@ -289,13 +246,13 @@ def test_one_command_prints_and_keeps_all(tiny_clip_dir, tmp_path, monkeypatch, 
     )
     names = ["--clip", f"local-dir:{tiny_clip_dir}", "--judge", f"local-dir:{tiny_clip_dir}"]
     few = ["--created", "--device", "cpu", "--pairs", "1", "--seconds", "1", "--prompts", "1"]
-    parts = ["--only", "step", "arithmetic", "top1"]
+    parts = ["--only", "step", "arithmetic", "peers", "top1"]
     bench.main([*names, *few, *parts, "--out", str(tmp_path)])
     printed = capsys.readouterr().out
-    for words in ("On cpu: ", "| local-dir:", "channels last", "would choose", "61 captions"):
-        assert words in printed
+    assert all(words in printed for words in ("On cpu: ", "channels last", "61 captions"))
     kept = json.loads((tmp_path / "bench.json").read_text("utf-8"))
-    assert set(kept) == {"machine", "chosen", "step", "arithmetic", "top1"}
+    assert set(kept) == {"machine", "chosen", "step", "arithmetic", "peers", "top1"}
+    assert [row["loop"] for row in kept["peers"]][:2] == ["dreamlab", *PEERS][:2]
     assert (tmp_path / "bench.png").is_file()
 
 
@@ -304,8 +261,6 @@ def test_one_command_prints_and_keeps_all(tiny_clip_dir, tmp_path, monkeypatch, 
     [
         (["--pairs", "0"], "--pairs"),
         (["--canvas", "large"], "1024x768"),
-        (["--only", "everything"], "invalid choice"),
-        (["--clip", "picturebok"], "nearest names: 'picturebook'"),
         (["--created", "ViT-X"], "unknown model 'ViT-X'"),
         (["--write"], "bench:begin"),
     ],

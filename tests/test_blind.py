@@ -4,13 +4,12 @@ import csv
 
 import blind
 import pytest
-from blind import Guess, Picture, binomial_tail, main, read_answers, read_key, report
+from blind import Guess, Picture, main, read_answers, read_key, report
 from matplotlib.text import Text
 from PIL import Image
 
-from dreamlab.measure.blind import choose, dream_all
+from dreamlab.measure.blind import choose
 from dreamlab.picturebook.world import OBJECTS, caption
-from dreamlab.recipe import Recipe
 
 
 def test_every_thing_comes_once_before_any_comes_again():
@@ -21,15 +20,6 @@ def test_every_thing_comes_once_before_any_comes_again():
     for count in (7, 25, 50):
         names = [scene.items[0].object for scene in choose(count)]
         assert set(names) <= set(OBJECTS) and len(set(names)) == min(count, 25)
-    for count in (0, 51):
-        with pytest.raises(ValueError, match=f"1 to 50 pictures, got {count}"):
-            choose(count)
-
-
-def test_each_scene_is_dreamt_with_its_own_seed(tiny_clip):
-    scenes, recipe = choose(2), Recipe(size=32, steps=2, octaves=(1.0,), views=2)
-    one, other = dream_all(tiny_clip, [scenes[0]] * 2, recipe)
-    assert one.tobytes() == other.tobytes() != dream_all(tiny_clip, scenes, recipe)[1].tobytes()
 
 
 # --- from start to end ------------------------------------------------------------------------
@@ -79,18 +69,14 @@ def test_one_command_makes_sheets_and_another_scores(tmp_path, tiny_clip_dir, ca
     assert "holds a blind test already" in capsys.readouterr().err
 
 
-def test_drawings_can_stand_in_for_dreams(tmp_path, monkeypatch):
+def test_bad_options_are_refused_and_drawings_made_without_any_model(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(blind, "load_clip", None)
-    main(["make", str(tmp_path), "--drawings", "--things", "2", "--judge", "", "--size", "32"])
-    assert [picture.judge for picture in read_key(tmp_path / blind.KEY)] == ["", ""]
-
-
-def test_bad_options_are_refused_before_anything_is_dreamt(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(blind, "load_clip", None)
-    for options, words in ((["--things", "0"], "1 to 50"), (["--steps", "0"], "steps must be")):
+    for options, words in ((["--things", "51"], "1 to 50"), (["--steps", "0"], "steps must be")):
         with pytest.raises(SystemExit):
             main(["make", str(tmp_path), *options])
         assert words in capsys.readouterr().err and not list(tmp_path.iterdir())
+    main(["make", str(tmp_path), "--drawings", "--things", "2", "--judge", "", "--size", "32"])
+    assert [picture.judge for picture in read_key(tmp_path / blind.KEY)] == ["", ""]
 
 
 # --- answers ----------------------------------------------------------------------------------
@@ -121,12 +107,9 @@ def test_answers_are_read_as_people_write_them(text, second, tmp_path):
         ("", "lacks the columns viewer, number, answer"),
         ("who,number,answer\nanna,1,heart\n", "lacks the columns viewer"),
         (HEAD, "holds no answer"),
-        (HEAD + "a,1,,\na,2,,\n", "holds no answer"),
         (HEAD + "a,1,hart,\na,2,eye,\n", "line 2: 'hart' .*'heart'"),
         (HEAD + "a,1,heart,\na,2,eye,sunshine\n", "line 3: 'sunshine'"),
-        (HEAD + "a,1,a heart or a ball,\na,2,eye,\n", "line 2: 'a heart or a ball'"),
         (HEAD + ",1,heart,\na,2,eye,\n", "line 2: the viewer"),
-        (HEAD + "a,one,heart,\na,2,eye,\n", "line 2: .* 1 to 2, got 'one'"),
         (HEAD + "a,3,heart,\na,2,eye,\n", "line 2: .* 1 to 2, got '3'"),
         (HEAD + "a,2,heart,\n", "a has no line for 1"),
         (HEAD + "a,1,heart,\na,1,eye,\na,2,eye,\n", "a answers twice to 1"),
@@ -141,8 +124,6 @@ def test_what_is_wrong_with_answers_is_said_line_by_line(text, words, tmp_path):
 def test_a_key_is_a_key(tmp_path):
     with pytest.raises(FileNotFoundError, match="`make` wrote"):
         read_key(tmp_path / blind.KEY)
-    with pytest.raises(FileNotFoundError, match="columns viewer"):
-        read_answers(tmp_path / blind.ANSWERS, 3)
     for text in ("", "number,thing\n1,heart\n", "number,thing,caption,seed,judge\n2,eye,e,1,\n"):
         (tmp_path / blind.KEY).write_text(text, "utf-8")
         with pytest.raises(ValueError, match="no key of a blind test"):
@@ -166,7 +147,7 @@ def test_the_report_counts_hits_second_guesses_and_confusions():
     ]
     text = report(key, guesses)
     lines = text.split("\n")
-    assert lines[2].startswith("| anna | 1 of 4 | 25 % [") and "] | 3 |" in lines[2]
+    assert lines[2].startswith("| anna | 1 of 4 | 25 % [") and "] | 3 | 0.15 |" in lines[2]
     assert lines[3].startswith("| bob | 2 of 4 | 50 % [") and "] | 2 |" in lines[3]
     assert lines[4].startswith("| all 2 |  | 38 % [")
     assert len({line.count("|") for line in lines[:5]}) == 1
@@ -179,9 +160,3 @@ def test_the_report_counts_hits_second_guesses_and_confusions():
     ):
         assert words in text
     assert "The judge" not in text and "✓ Viewers name 100 %" in report(key[:1], guesses[:1])
-
-
-def test_luck_is_the_tail_of_the_binomial_distribution():
-    assert binomial_tail(0, 25, 1 / 25) == pytest.approx(1)
-    assert binomial_tail(1, 25, 1 / 25) == pytest.approx(1 - 0.96**25)
-    assert binomial_tail(25, 25, 1 / 25) == pytest.approx(25.0**-25)

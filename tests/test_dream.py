@@ -13,7 +13,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import dreamlab.dream
 from dreamlab import Dream, Recipe, clip_loss, total_variation
-from dreamlab.adam import BETAS
 from dreamlab.octaves import compose
 from dreamlab.resample import resize
 
@@ -37,26 +36,6 @@ class Wrapped:
 # The loop -----------------------------------------------------------------------------------------
 
 
-def test_raw_is_chapter_one(tiny_clip):
-    """Ten lines of gradient descent give the same picture as Recipe.raw()."""
-    dream = Dream(tiny_clip, PROMPT, recipe=Recipe.raw(size=48, steps=8))
-    dream.run()
-
-    image = torch.full((1, 3, 48, 48), 0.5, requires_grad=True)
-    text = tiny_clip.encode_text(PROMPT)
-    optimizer = torch.optim.Adam([image], lr=0.05, betas=BETAS)
-    losses = []
-    for _ in range(8):
-        optimizer.zero_grad()
-        loss = clip_loss(tiny_clip.encode_image(image), text)
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-
-    assert torch.allclose(dream.pixels, image, atol=2e-3)
-    assert [step.clip_loss for step in dream.history] == pytest.approx(losses, abs=1e-3)
-
-
 def test_a_record_is_frozen_and_adds_up(tiny_clip):
     dream = Dream(tiny_clip, [PROMPT, "a castle"], start="noise", recipe=SMALL)
     step = next(dream)
@@ -67,16 +46,6 @@ def test_a_record_is_frozen_and_adds_up(tiny_clip):
         assert type(loss) is float and tv > 0
     with pytest.raises(FrozenInstanceError):
         step.step = 3
-
-
-@pytest.mark.parametrize("size", [33, (24, 70)])
-@pytest.mark.parametrize("octaves", [(1.0,), (0.4, 0.4, 1.0)])
-def test_any_canvas(tiny_clip, size, octaves):
-    recipe = Recipe(size=size, steps=3, octaves=octaves, views=2)
-    dream = Dream(tiny_clip, PROMPT, recipe=recipe)
-    image = dream.run()
-    assert image.size == recipe.canvas[::-1] and image.mode == "RGB"
-    assert dream.pixels.shape == (1, 3, *recipe.canvas)
 
 
 def test_other_encoders(tiny_resnet_dir):
@@ -101,15 +70,8 @@ def test_the_sum_of_octaves(tiny_clip):
 
 def test_memory_of_adam_crosses_octaves(tiny_clip):
     """Without it, the first step of an octave would move every pixel by exactly the rate."""
-    recipe = Recipe(
-        size=40,
-        steps=20,
-        octaves=(0.5, 1.0),
-        views=2,
-        view_mix=(1, 0, 0),
-        tv_weight=0.0,
-        optimizer="adam",
-    )
+    free = {"view_mix": (1, 0, 0), "tv_weight": 0.0, "optimizer": "adam"}
+    recipe = Recipe(size=40, steps=20, octaves=(0.5, 1.0), views=2, **free)
     dream = Dream(tiny_clip, PROMPT, recipe=recipe)
     spread = [(dream.deltas[-1].abs() / step.learning_rate).std().item() for step in dream]
     assert spread[0] < 0.1  # Adam's first step
@@ -132,13 +94,12 @@ def test_negative_prompt_repels(tiny_clip):
 
 
 def test_weighted_prompts(tiny_clip):
-    both = Dream(tiny_clip, {PROMPT: 3, "a castle": 1}, recipe=SMALL)
-    rows = tiny_clip.encode_text(PROMPT), tiny_clip.encode_text("a castle")
-    views = {}
-    clip = Wrapped(tiny_clip, lambda x, encode: views.setdefault("features", encode(x)))
-    both.clip = clip
-    step = next(both)
-    near, far = (clip_loss(views["features"], row).item() for row in rows)
+    seen = []
+    clip = Wrapped(tiny_clip, lambda x, encode: seen.append(encode(x)) or seen[0])
+    step = next(Dream(clip, {PROMPT: 3, "a castle": 1}, recipe=SMALL))
+    near, far = (
+        clip_loss(seen[0], tiny_clip.encode_text(text)).item() for text in (PROMPT, "a castle")
+    )
     assert step.clip_loss == pytest.approx((3 * near + far) / 4, abs=1e-5)
 
 
@@ -208,29 +169,20 @@ def test_a_knob_set_between_two_steps_acts_in_the_next(tiny_clip):
     assert torch.equal(kept.pixels, changed.pixels)
     changed.recipe.tv_weight = 5.0
     assert kept.recipe.tv_weight != 5.0 and recipe.tv_weight != 5.0, "recipes are copies"
+    with pytest.raises(ValueError, match="views must be"):
+        changed.recipe.views = 0
+    with pytest.raises(TypeError, match="must be a Recipe"):
+        changed.recipe = {"views": 3}
     kept.run(), changed.run()
     kept_tv, changed_tv = (total_variation(d.pixels) for d in (kept, changed))
     assert changed_tv < 0.5 * kept_tv
 
 
-def test_a_bad_knob_leaves_the_dream_running(tiny_clip):
-    dream = Dream(tiny_clip, PROMPT, recipe=SMALL)
-    next(dream)
-    with pytest.raises(ValueError, match="views must be a whole number"):
-        dream.recipe.views = 0
-    with pytest.raises(TypeError, match="recipe must be a Recipe"):
-        dream.recipe = {"views": 3}
-    dream.run()
-    assert len(dream.history) == SMALL.steps
-
-
 def test_even_canvas_and_length_may_change(tiny_clip):
     dream = Dream(tiny_clip, PROMPT, recipe=replace(SMALL, octaves=(1.0,)))
     next(dream)
-    dream.recipe.size = (30, 44)
-    dream.recipe.views = 5
-    step = next(dream)
-    assert step.size == (30, 44) and len(dream.deltas) == 2
+    dream.recipe.size, dream.recipe.views = (30, 44), 5
+    assert next(dream).size == (30, 44) and len(dream.deltas) == 2
     dream.recipe.steps = 3
     next(dream)
     assert dream.done
@@ -240,48 +192,37 @@ def test_even_canvas_and_length_may_change(tiny_clip):
     assert dream.done and len(dream.history) == 4
 
 
-def test_the_mix_may_change_over_the_run(tiny_clip):
-    seen = []
-    original = dreamlab.dream.draw_windows
+def test_the_mix_may_change_over_the_run(tiny_clip, monkeypatch):
+    seen, draw = [], dreamlab.dream.draw_windows
 
     def spy(*arguments):
-        seen.append(original(*arguments)[0, :, 2])
-        return original(*arguments)
+        seen.append(draw(*arguments))
+        return seen[-1]
 
-    recipe = Recipe(
-        size=40, steps=3, octaves=(1.0,), views=4, view_mix=(1, 0, 0), final_view_mix=(0, 0, 1)
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dreamlab.dream, "draw_windows", spy)
-        Dream(tiny_clip, PROMPT, recipe=recipe).run()
-    assert [int((sides == 40).sum()) for sides in seen] == [4, 2, 0]
+    monkeypatch.setattr(dreamlab.dream, "draw_windows", spy)
+    mix = {"view_mix": (1, 0, 0), "final_view_mix": (0, 0, 1)}
+    Dream(tiny_clip, PROMPT, recipe=Recipe(size=40, steps=3, octaves=(1.0,), views=4, **mix)).run()
+    assert [int((windows[..., 2] == 40).sum()) for windows in seen] == [4, 2, 0]
 
 
 # Determinism --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("start", ["grey", "noise"])
-def test_same_seed_same_picture_whatever_ran_before(tiny_clip, start):
-    def dream(seed):
-        result = Dream(tiny_clip, PROMPT, start=start, seed=seed, recipe=SMALL)
-        result.run()
-        return result.pixels
+def test_same_seed_same_picture_whatever_ran_before(tiny_clip):
+    def dreamt(seed):
+        dream = Dream(tiny_clip, PROMPT, start="noise", seed=seed, recipe=SMALL)
+        begun = dream.pixels
+        dream.run()
+        return begun, dream.pixels
 
     torch.manual_seed(1)
-    first = dream(5)
-    other = dream(6)
+    first, other = dreamt(5), dreamt(6)
     torch.manual_seed(2)
-    torch.randn(7)
-    assert torch.equal(dream(5), first)
-    assert not torch.allclose(other, first, atol=0.05)
-
-
-def test_the_global_generators_are_left_alone(tiny_clip):
-    torch.manual_seed(0)
-    np.random.seed(0)
+    np.random.seed(2)
     before = torch.get_rng_state(), np.random.get_state()[1].copy()
-    Dream(tiny_clip, PROMPT, start="noise", recipe=SMALL).run()
-    assert torch.equal(torch.get_rng_state(), before[0])
+    assert all(map(torch.equal, dreamt(5), first))
+    assert not any(torch.allclose(*pair, atol=0.05) for pair in zip(other, first, strict=True))
+    assert torch.equal(torch.get_rng_state(), before[0]), "global generators are left alone"
     assert (np.random.get_state()[1] == before[1]).all()
 
 
@@ -303,12 +244,12 @@ def interrupt_after(lines):
 
 
 def test_an_interrupt_at_any_line_loses_nothing(tiny_clip):
-    """Interrupt a run before its 1st, 8th, 15th … line, look, go on: the same picture results."""
+    """Interrupt a run before its 1st, 12th, 23rd … line, look, go on: the same picture results."""
     recipe = Recipe(size=24, steps=2, octaves=(0.5, 1.0), views=1)
     undisturbed = Dream(tiny_clip, PROMPT, recipe=recipe)
     pictures = [undisturbed.pixels] + [undisturbed.pixels for _ in undisturbed]
     interrupts = 0
-    for lines in itertools.count(0, 7):
+    for lines in itertools.count(0, 11):
         dream = Dream(tiny_clip, PROMPT, recipe=recipe)
         previous = sys.gettrace()
         try:
@@ -324,20 +265,15 @@ def test_an_interrupt_at_any_line_loses_nothing(tiny_clip):
         dream.run()
         assert torch.equal(dream.pixels, undisturbed.pixels)
         assert [s.losses for s in dream.history] == [s.losses for s in undisturbed.history]
-    assert interrupts > 20
+    assert interrupts > 12
 
 
-@pytest.mark.parametrize("at", [0, 2, 4])
+@pytest.mark.parametrize("at", [2, 4])
 def test_a_saved_dream_resumes_to_the_same_picture(tiny_clip, tmp_path, at):
     def make():
-        return Dream(
-            tiny_clip,
-            [PROMPT, {"a castle": 1, "a fish": 2}],
-            negative_prompt="a boat",
-            start="noise",
-            seed=[1, 2],
-            recipe=SMALL,
-        )
+        prompts = [PROMPT, {"a castle": 1, "a fish": 2}]
+        what = {"negative_prompt": "a boat", "start": "noise", "seed": [1, 2]}
+        return Dream(tiny_clip, prompts, recipe=SMALL, **what)
 
     whole, begun, resumed = make(), make(), make()
     whole.run()
@@ -356,15 +292,15 @@ def test_a_saved_dream_resumes_to_the_same_picture(tiny_clip, tmp_path, at):
     assert resumed.recipe == whole.recipe
 
 
-@pytest.mark.parametrize("change", [{"prompt": "a castle"}, {"seed": 1}, {"negative_prompt": "a"}])
-def test_a_state_of_another_dream_is_refused(tiny_clip, change):
+def test_a_state_of_another_dream_is_refused(tiny_clip):
     saved = Dream(tiny_clip, PROMPT, recipe=SMALL).state_dict()
-    other = Dream(tiny_clip, **{"prompt": PROMPT, "recipe": SMALL} | change)
-    next(other)
-    pixels = other.pixels
-    with pytest.raises(ValueError, match="this state belongs to a dream with"):
-        other.load_state_dict(saved)
-    assert torch.equal(other.pixels, pixels) and len(other.history) == 1
+    for change in ({"prompt": "a castle"}, {"seed": 1}, {"negative_prompt": "a"}):
+        other = Dream(tiny_clip, **{"prompt": PROMPT, "recipe": SMALL} | change)
+        next(other)
+        pixels = other.pixels
+        with pytest.raises(ValueError, match="belongs to a dream with"):
+            other.load_state_dict(saved)
+        assert torch.equal(other.pixels, pixels) and len(other.history) == 1
 
 
 # Mishaps ------------------------------------------------------------------------------------------
@@ -383,8 +319,7 @@ def breaking_clip(clip, at):
     return broken
 
 
-@pytest.mark.parametrize("check_every", [1, 100])
-@pytest.mark.parametrize("at", [1, 4])
+@pytest.mark.parametrize(("at", "check_every"), [(1, 1), (4, 1), (4, 100)])
 def test_nan_stops_with_the_last_good_picture(tiny_clip, monkeypatch, at, check_every):
     """On a GPU (check_every=100) it is noticed later, and the picture is no worse for it."""
     monkeypatch.setattr(dreamlab.dream, "CHECK_EVERY", {"cpu": check_every})
@@ -394,12 +329,7 @@ def test_nan_stops_with_the_last_good_picture(tiny_clip, monkeypatch, at, check_
     dream = Dream(clip, PROMPT, recipe=SMALL)
     with pytest.raises(FloatingPointError) as error:
         dream.run()
-    message = str(error.value)
-    assert (
-        f"step {at} of 6 gave NaN or infinity; the picture after step {at - 1} is kept" in message
-    )
-    for knob in ("learning_rate", "clamp", "tv_weight", "negative_weight"):
-        assert knob in message
+    assert f"step {at} of 6 gave NaN or infinity" in str(error.value)
     # The first step of an octave fails on the larger canvas.
     kept = resize(pictures[at - 1], (40, 40)) if at == 4 else pictures[at - 1]
     assert torch.allclose(dream.pixels, kept, atol=1e-5)
@@ -433,21 +363,11 @@ def out_of_memory_above(clip, limit, error):
     return small
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        torch.cuda.OutOfMemoryError("the GPU is full"),
-        RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"),
-        RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
-        MemoryError(),
-    ],
-    ids=["cuda", "mps", "cpu", "python"],
-)
-def test_out_of_memory_makes_smaller_groups(tiny_clip, error):
+def test_out_of_memory_makes_smaller_groups(tiny_clip):
     recipe = replace(SMALL, views=7)
     roomy = Dream(tiny_clip, [PROMPT, "a castle"], recipe=recipe)
     roomy.run()
-    clip = out_of_memory_above(tiny_clip, 3, error)
+    clip = out_of_memory_above(tiny_clip, 3, torch.cuda.OutOfMemoryError("the GPU is full"))
     tight = Dream(clip, [PROMPT, "a castle"], recipe=recipe)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -463,12 +383,22 @@ def test_out_of_memory_makes_smaller_groups(tiny_clip, error):
     assert losses == pytest.approx(same, abs=1e-3)
 
 
-def test_when_not_even_one_view_fits(tiny_clip):
-    error = RuntimeError("CUDA out of memory. Tried to allocate 20 GiB")
-    dream = Dream(out_of_memory_above(tiny_clip, 0, error), PROMPT, recipe=SMALL)
-    with pytest.warns(UserWarning), pytest.raises(RuntimeError, match="out of memory"):
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("CUDA out of memory. Tried to allocate 20 GiB"),
+        MemoryError(),
+    ],
+    ids=["mps", "cpu", "cuda", "python"],
+)
+def test_when_not_even_one_view_fits(tiny_clip, error):
+    clip = out_of_memory_above(tiny_clip, 0, error)
+    dream = Dream(clip, PROMPT, recipe=SMALL)
+    with pytest.warns(UserWarning, match="do not fit"), pytest.raises(type(error)) as caught:
         next(dream)
-    assert dream.history == []
+    assert caught.value is error and clip.sizes == [3, 2, 1] and dream.history == []
 
 
 def test_other_errors_are_not_taken_for_it(tiny_clip):
@@ -493,17 +423,17 @@ class CountSyncs(TorchDispatchMode):
 
 def test_no_step_waits_for_the_device(tiny_clip, monkeypatch):
     monkeypatch.setattr(dreamlab.dream, "CHECK_EVERY", {})  # as on a GPU
-    recipe = Recipe(size=32, steps=33, octaves=(0.5, 1.0), views=2, keep_start=1.0)
+    recipe = Recipe(size=32, steps=20, octaves=(0.5, 1.0), views=2, keep_start=1.0)
     dream = Dream(tiny_clip, [PROMPT, "a castle"], negative_prompt="a", recipe=recipe)
     waits = {}
-    assert not dream.done and dream.history == [] and "step 0 of 33" in repr(dream)
-    for number in range(1, 34):
+    assert not dream.done and dream.history == [] and "step 0 of 20" in repr(dream)
+    for number in range(1, 21):
         with CountSyncs() as syncs:
             next(dream)
         if syncs.count:
             waits[number] = syncs.count
     # A look at the health of the run every 16 steps, before the canvas grows, and at the end.
-    assert waits == {16: 1, 18: 1, 32: 1, 33: 1}
+    assert waits == {11: 1, 16: 1, 20: 1}
     with CountSyncs() as syncs:
         assert dream.history[3].loss > 0
     assert dream.history[3].measured.shape == (3, 2)

@@ -5,7 +5,6 @@ What is refused is refused at once, in a sentence; what is accepted works.
 
 import contextlib
 import json
-import math
 import random
 import re
 from fractions import Fraction
@@ -40,22 +39,15 @@ def without_address(value: object) -> str:
         ({"prompt": ["a", "b"], "seed": [1, 2, 3]}, ValueError, "prompt has 2 entries for 3 pic"),
         ({"negative_prompt": ["a", "b"]}, ValueError, "negative_prompt has 2 entries for 1 pic"),
         ({"prompt": ""}, ValueError, "prompt must be a sentence that says something"),
-        ({"prompt": {}}, ValueError, "prompt must be a sentence"),
+        ({"prompt": {3: 1}}, ValueError, "prompt must be a sentence"),
         ({"prompt": []}, ValueError, "prompt is an empty list"),
         ({"seed": []}, ValueError, "seed is an empty list"),
-        ({"negative_prompt": []}, ValueError, "negative_prompt is an empty list"),
         ({"negative_prompt": None}, ValueError, 'negative_prompt must be a sentence, "" for none'),
         ({"negative_prompt": {"": 1}}, ValueError, "negative_prompt must be a sentence that says"),
-        ({"prompt": None}, ValueError, "prompt must be a sentence"),
-        ({"prompt": [["a heart"]]}, ValueError, "prompt must be a sentence"),
-        ({"prompt": {3: 1}}, ValueError, "prompt must be a sentence"),
-        ({"prompt": {"a heart": math.nan}}, ValueError, "the weights of prompt must be numbers"),
-        ({"prompt": {"a heart": 1e308, "a boat": 1e308}}, ValueError, "a finite sum"),
         ({"prompt": {"a heart": 10**400}}, ValueError, "a finite sum"),
         ({"prompt": {"a heart": "1"}}, ValueError, "'a heart': '1'"),
         ({"prompt": {"a heart": -1}}, ValueError, "the weights of prompt must be numbers ≥ 0"),
         ({"prompt": {"a heart": 0}}, ValueError, "not all 0"),
-        ({"seed": "12"}, TypeError, "seed must be a whole number"),
         ({"seed": 1.0}, TypeError, "seed must be a whole number"),
         ({"seed": np.array([1, 2])}, TypeError, "a whole number or a list of them"),
         ({"seed": [1, -1]}, ValueError, "seed must be a whole number from 0 to 2**32 − 1, got -1"),
@@ -71,44 +63,28 @@ def test_arguments_that_are_refused(tiny_clip, arguments, error, words):
     assert words in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        {"prompt": ("a heart", "a boat")},
-        {"seed": range(2)},
-        {"seed": np.int64(3)},
-        {"seed": [np.uint32(3)]},
-        {"prompt": "a\0heart"},
-        {"prompt": "half a letter \ud83d"},
-        {"prompt": "!!!"},
-        {"prompt": "心 ❤️ \u202eевы"},
-        {"prompt": "word " * 500},
-        {"prompt": {"a heart": True}},
-        {"prompt": {"a heart": np.float32(1)}},
-        {"prompt": {"a heart": Fraction(1, 3)}},
-        {"negative_prompt": {"a boat": np.int8(1)}},
-    ],
-    ids=without_address,
-)
 @pytest.mark.filterwarnings("ignore:the prompt is too long")
-def test_arguments_that_are_taken(tiny_clip, arguments):
-    dream = Dream(**{"clip": tiny_clip, "prompt": "a heart", "recipe": RECIPE} | arguments)
+def test_arguments_that_are_taken(tiny_clip):
+    """One picture for each odd prompt; test_properties.py has many more."""
+    weights = {"a heart": True, "a cow": np.float32(1), "a boat": Fraction(1, 3)}
+    prompts = ("a\0heart", "half a letter \ud83d", "!!!", "心 ❤️ \u202eевы", "word " * 500, weights)
+    seeds = [np.uint32(3), np.int64(4), *range(4)]
+    dream = Dream(
+        tiny_clip, prompts, negative_prompt={"a tree": np.int8(1)}, seed=seeds, recipe=RECIPE
+    )
     dream.run()
     assert dream.pixels.isfinite().all()
-    for prompt in dream.prompts + dream.negative_prompts:
-        assert isinstance(prompt, str) or {type(w) for w in prompt.values()} == {float}
+    for prompt in (dream.prompts[-1], dream.negative_prompts[0]):
+        assert {type(weight) for weight in prompt.values()} == {float}
 
 
-@pytest.mark.parametrize("scale", [1e300, 3.0, 1e-300])
-def test_only_the_proportions_of_weights_count(tiny_clip, scale):
+def test_only_the_proportions_of_weights_count(tiny_clip):
     plain = embed(tiny_clip, [{"a heart": 1, "a boat": 0.25}])
-    scaled = Dream(tiny_clip, {"a heart": scale, "a boat": scale / 4})
-    assert torch.allclose(scaled._attractors, plain, atol=1e-6)
-
-
-def test_the_smallest_weight_there_is(tiny_clip):
-    dream = Dream(tiny_clip, {"a heart": 5e-324, "a boat": 0})
-    assert torch.allclose(dream._attractors, tiny_clip.encode_text("a heart"))
+    for scale in (1e300, 1e-300):
+        scaled = Dream(tiny_clip, {"a heart": scale, "a boat": scale / 4})
+        assert torch.allclose(scaled._attractors, plain, atol=1e-6)
+    smallest = Dream(tiny_clip, {"a heart": 5e-324, "a boat": 0})
+    assert torch.allclose(smallest._attractors, tiny_clip.encode_text("a heart"))
 
 
 # Surroundings ---------------------------------------------------------------------------------
@@ -159,40 +135,32 @@ def make(clip, start="noise"):
     return Dream(clip, prompt, negative_prompt="a cow", start=start, recipe=RECIPE, seed=7)
 
 
-@pytest.mark.parametrize("inside", ["made", "run"])
 @pytest.mark.parametrize("name", SURROUNDINGS)
-def test_a_dream_does_not_feel_what_is_around_it(tiny_clip, usual, name, inside):
-    nothing = contextlib.nullcontext
-    with SURROUNDINGS[name]() if inside == "made" else nothing():
-        dream = make(tiny_clip)
-    with SURROUNDINGS[name]() if inside == "run" else nothing():
-        dream.run()
-    assert torch.equal(dream.pixels, usual.pixels)
-    assert dream.pixels.dtype == torch.float32 and not dream.pixels.requires_grad
-    assert [step.loss for step in dream.history] == [step.loss for step in usual.history]
-
-
-@pytest.mark.parametrize("name", SURROUNDINGS)
-def test_a_clip_is_loaded_as_ever(tiny_clip_dir, usual, name):
-    with SURROUNDINGS[name]():
-        clip = load_clip(f"local-dir:{tiny_clip_dir}", device="cpu")
-    dream = make(clip)
-    dream.run()
-    assert torch.equal(dream.pixels, usual.pixels)
-
-
-@pytest.mark.parametrize("name", SURROUNDINGS)
-def test_a_state_is_taken_over_and_a_start_read_as_ever(tiny_clip, usual, name):
+def test_what_is_made_inside_does_not_feel_it(tiny_clip, tiny_clip_dir, usual, name):
+    """A loaded CLIP, a dream, a start that is read, a state that is taken over."""
+    photo = Image.new("RGB", (40, 20), "teal")
     half = make(tiny_clip)
     next(half)
     with SURROUNDINGS[name]():
-        resumed = make(tiny_clip)
-        resumed.load_state_dict(half.state_dict())
-        from_photo = make(tiny_clip, Image.new("RGB", (40, 20), "teal"))
-    resumed.run()
-    assert torch.equal(resumed.pixels, usual.pixels)
-    expected = make(tiny_clip, Image.new("RGB", (40, 20), "teal"))
-    assert torch.equal(from_photo.start, expected.start)
+        dream = make(load_clip(f"local-dir:{tiny_clip_dir}", device="cpu"))
+        dream.load_state_dict(half.state_dict())
+        from_photo = make(tiny_clip, photo)
+    dream.run()
+    assert torch.equal(dream.pixels, usual.pixels)
+    assert torch.equal(from_photo.start, make(tiny_clip, photo).start)
+
+
+@pytest.mark.parametrize("name", SURROUNDINGS)
+def test_what_runs_inside_does_not_feel_it(tiny_clip, usual, name):
+    dream, judge = make(tiny_clip), Judge(tiny_clip)
+    with SURROUNDINGS[name]():
+        dream.run()
+        said = judge.similarity(usual.pixels, ["a heart"]) if "autocast" not in name else None
+    assert torch.equal(dream.pixels, usual.pixels)
+    assert dream.pixels.dtype == torch.float32 and not dream.pixels.requires_grad
+    assert [step.loss for step in dream.history] == [step.loss for step in usual.history]
+    if said is not None:
+        assert torch.allclose(said, judge.similarity(usual.pixels, ["a heart"]), atol=1e-6)
 
 
 def test_what_is_around_is_left_as_it_was():
@@ -225,11 +193,10 @@ def test_what_is_kept_for_later_has_no_mode(tiny_clip):
 # Models ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [(32, 64), (64, 32)])
-def test_a_clip_that_is_not_square_is_refused_when_loaded(tmp_path, size):
-    vision = TINY_VIT["vision_cfg"] | {"image_size": list(size)}
+def test_a_clip_that_is_not_square_is_refused_when_loaded(tmp_path):
+    vision = TINY_VIT["vision_cfg"] | {"image_size": [32, 64]}
     folder = create_clip_folder(tmp_path / "wide", TINY_VIT | {"vision_cfg": vision})
-    with pytest.raises(ValueError, match=f"pictures of {size[0]} × {size[1]} px.*square"):
+    with pytest.raises(ValueError, match=r"32 × 64 px.*square"):
         load_clip(f"local-dir:{folder}", device="cpu")
 
 
@@ -249,23 +216,11 @@ class Raising:
         return self.clip.encode_image(images)
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        KeyError("mine"),
-        StopAsyncIteration("mine"),
-        GeneratorExit("mine"),
-        KeyboardInterrupt("mine"),
-        SystemExit("mine"),
-        RuntimeError("mine"),
-    ],
-    ids=without_address,
-)
+@pytest.mark.parametrize("error", [KeyboardInterrupt, GeneratorExit, KeyError])
 def test_an_exception_of_the_user_passes_through(tiny_clip, error):
-    dream = Dream(Raising(tiny_clip, error), "a heart", recipe=RECIPE)
-    with pytest.raises(type(error)) as caught:
+    dream = Dream(Raising(tiny_clip, error("mine")), "a heart", recipe=RECIPE)
+    with pytest.raises(error, match="mine"):
         dream.run()
-    assert caught.value is error
     assert len(dream.history) == 1
     dream.run()
     assert dream.done
@@ -273,11 +228,10 @@ def test_an_exception_of_the_user_passes_through(tiny_clip, error):
 
 def test_even_stop_iteration_is_not_taken_for_the_end(tiny_clip):
     """Python's own generators make a RuntimeError of it as well (PEP 479)."""
-    error = StopIteration("mine")
-    dream = Dream(Raising(tiny_clip, error), "a heart", recipe=RECIPE)
-    with pytest.raises(RuntimeError, match="StopIteration came out of the CLIP") as caught:
+    dream = Dream(Raising(tiny_clip, StopIteration("mine")), "a heart", recipe=RECIPE)
+    with pytest.raises(RuntimeError, match="StopIteration") as caught:
         dream.run()
-    assert caught.value.__cause__ is error and len(dream.history) == 1
+    assert isinstance(caught.value.__cause__, StopIteration) and len(dream.history) == 1
 
 
 # Words in figures -----------------------------------------------------------------------------
@@ -311,34 +265,15 @@ def test_words_are_drawn_as_they_are_written(figure, monkeypatch):
     FIGURES[figure](MONEY).to_png()
     assert ("draw_text", MONEY) in drawn
     assert ("draw_mathtext", MONEY) not in drawn
-
-
-@pytest.mark.parametrize("figure", FIGURES)
-def test_half_a_letter_is_drawn_as_a_question_mark(figure):
     FIGURES[figure](HALF).to_png()
 
 
-@pytest.mark.parametrize(
-    "words", ["$x^$ for $5, not $\\frac{$", HALF, "a\0b", "a \x1b[31m heart", "夢 👩\u200d👧"]
-)
 @pytest.mark.filterwarnings("ignore:Glyph")
-def test_the_last_figure_of_a_dream_takes_any_prompt(tiny_clip, words):
+def test_the_last_figure_of_a_dream_takes_any_prompt(tiny_clip):
+    words = f"{MONEY}, not $\\frac{{$ {HALF} a\0b \x1b[31m heart 夢 👩\u200d👧"
     dream = Dream(tiny_clip, words, negative_prompt=words, recipe=RECIPE)
     dream.run()
     plate = {"dream": dream, "judged": [(1, 0.5)], "changes": [(1, "tv_weight", 0.1)]}
-    figure = static.dream_figures([plate])
-    data, metadata = figure._repr_mimebundle_()
+    data, metadata = static.dream_figures([plate])._repr_mimebundle_()
     assert data["image/png"].startswith(b"\x89PNG")
     json.dumps([data["text/plain"], metadata], ensure_ascii=False).encode()
-
-
-# The judge ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", [name for name in SURROUNDINGS if "autocast" not in name])
-def test_a_judge_says_the_same_whatever_is_around_it(tiny_clip, usual, name):
-    judge = Judge(tiny_clip)
-    expected = judge.similarity(usual.pixels, ["a heart", "a boat"])
-    with SURROUNDINGS[name]():
-        said = judge.similarity(usual.pixels, ["a heart", "a boat"])
-    assert torch.allclose(said, expected, atol=1e-6)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from dreamlab.losses import clip_loss, masked_total_variation, total_variation
 
 KINDS = ("l1", "isotropic", "squared")
-few = settings(deadline=None, max_examples=20)
+few = settings(deadline=None, max_examples=15)
 
 
 def unit(*shape, seed=0, dtype=torch.float32):
@@ -19,7 +19,7 @@ def unit(*shape, seed=0, dtype=torch.float32):
 
 # Total variation ----------------------------------------------------------------------------------
 
-# 2 × 3 pixels. Steps to the right: 3 −3 0 / 0 4 0, steps down: −1 0 4 / 0 0 0 … see below.
+# 2 × 3 pixels.
 PIXELS = torch.tensor([[[1.0, 4.0, 1.0], [5.0, 4.0, 8.0]]])
 # right: 4−1=3, 1−4=−3, border 0 / 4−5=−1, 8−4=4, border 0
 # down:  5−1=4, 4−4=0, 8−1=7 / border 0 0 0
@@ -49,29 +49,28 @@ def test_a_mask_of_ones_is_the_squared_variation():
     assert torch.equal(masked_total_variation(images, torch.ones(2, 1, 7, 9)), plain)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_total_variation_gradient(kind):
-    images = torch.rand(2, 3, 4, 5, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda x: total_variation(x, kind, per_image=True), images)
-
-
-def test_masked_total_variation_gradient():
+@pytest.mark.parametrize("kind", [*KINDS, "masked"])
+def test_variation_gradient(kind):
     images = torch.rand(2, 3, 4, 5, dtype=torch.float64, requires_grad=True)
     mask = torch.rand(2, 1, 4, 5, dtype=torch.float64)
-    assert torch.autograd.gradcheck(
-        lambda x: masked_total_variation(x, mask, per_image=True), images
-    )
+
+    def loss(x):
+        if kind == "masked":
+            return masked_total_variation(x, mask, per_image=True)
+        return total_variation(x, kind, per_image=True)
+
+    assert torch.autograd.gradcheck(loss, images)
 
 
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
-def test_a_flat_image_has_no_variation_and_a_finite_gradient(kind, dtype):
-    images = torch.full((1, 3, 6, 6), 0.5, dtype=dtype, requires_grad=True)
-    loss = total_variation(images, kind)
-    (gradient,) = torch.autograd.grad(loss, images)
-    assert loss.dtype == dtype
-    assert loss.item() == pytest.approx(0, abs=1e-2 if dtype == torch.float16 else 1e-12)
-    assert torch.equal(gradient, torch.zeros_like(gradient))
+def test_a_flat_image_has_no_variation_and_a_finite_gradient(dtype):
+    for kind in KINDS:
+        images = torch.full((1, 3, 6, 6), 0.5, dtype=dtype, requires_grad=True)
+        loss = total_variation(images, kind)
+        (gradient,) = torch.autograd.grad(loss, images)
+        assert loss.dtype == dtype
+        assert loss.item() == pytest.approx(0, abs=1e-2 if dtype == torch.float16 else 1e-12)
+        assert torch.equal(gradient, torch.zeros_like(gradient))
 
 
 @few

@@ -71,8 +71,9 @@ def test_an_edge_turns_with_the_image():
     assert diagonal.item() == pytest.approx(across[..., 96, 96].item(), abs=0.08)
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
-def test_other_precisions(dtype):
-    images = edge(0.5)
-    assert detail_mask(images.to(dtype)).dtype == dtype
-    assert torch.allclose(detail_mask(images.to(dtype)).float(), detail_mask(images), atol=0.02)
+def test_other_precisions():
+    images = edge(0.5)[..., :64, 64:-64]
+    for dtype in (torch.float64, torch.bfloat16, torch.float16):
+        mask = detail_mask(images.to(dtype))
+        assert mask.dtype == dtype
+        assert torch.allclose(mask.float(), detail_mask(images), atol=0.02)

@@ -31,7 +31,8 @@ from dreamlab.picturebook.world import (
 
 
 def test_random_scenes_reach_every_corner_of_the_world():
-    scenes = [scene_number(5, i) for i in range(1500)]
+    scenes = [scene_number(5, i) for i in range(800)]
+    assert scenes[7] == scene_number(5, 7) != scene_number(4, 7)
     items = [item for scene in scenes for item in scene.items]
     assert len({item.object for item in items}) == len(OBJECTS) == 25
     assert {item.colour for item in items} == {*COLOURS, ""} and len(COLOURS) == 11
@@ -41,11 +42,6 @@ def test_random_scenes_reach_every_corner_of_the_world():
     assert {len(scene.items) for scene in scenes} == {0, 1, 2}
     radii = [place.radius for item in items for place in item.places]
     assert min(radii) < 0.14 and max(radii) > 0.5  # a wide view, a detail
-
-
-def test_a_scene_is_its_seed():
-    assert scene_number(3, 7) == scene_number(3, 7)
-    assert len({scene_number(*which) for which in ((3, 7), (3, 8), (4, 7))}) == 3
 
 
 @pytest.mark.parametrize(
@@ -66,7 +62,7 @@ def test_captions_vary_and_leave_things_out():
     assert describe("apple") == "an apple"
     scene = compose("sea", [("fish", "green", "spotted", 1), ("star", "red", "plain", 1)], seed=4)
     rng = np.random.default_rng(0)
-    texts = {caption(scene, rng) for _ in range(300)}
+    texts = {caption(scene, rng) for _ in range(200)}
     assert len(texts) > 40
     assert "on the sea" in texts  # background alone
     assert any("sea" not in text for text in texts)  # objects alone
@@ -79,7 +75,7 @@ def test_captions_vary_and_leave_things_out():
 
 def test_above_means_above():
     rng = np.random.default_rng(0)
-    for seed in range(40):
+    for seed in range(20):
         things = [("ball", "red", "plain", 1), ("tree", "blue", "plain", 1)]
         scene = compose("sky", things, seed=seed)
         ball, tree = (item.places[0].y for item in scene.items)
@@ -109,11 +105,6 @@ def test_what_is_not_in_the_world_is_named(background, things, words):
 
 
 # --- drawing --------------------------------------------------------------------------------------
-
-
-def test_every_background_is_its_own():
-    pictures = [np.asarray(draw(compose(b, seed=1), 32), dtype=float) for b in BACKGROUNDS]
-    assert min(np.abs(a - b).mean() for a, b in itertools.combinations(pictures, 2)) > 5
 
 
 # Scenes of series 41 at 40 px as the first release draws them: the first digits of the SHA-256 of
@@ -180,7 +171,7 @@ def test_scene_and_style_are_the_picture():
 
 
 def test_training_sees_everything_but_what_is_held_out():
-    styles = random_styles(3000)
+    styles = random_styles(1500)
     kinds = {"fill": FILLS, "line": LINES, "ground": GROUNDS}
     for kind, names in kinds.items():
         seen = {getattr(style, kind) for style in styles}
@@ -209,7 +200,7 @@ def body_only(monkeypatch):
     )
 
 
-@pytest.mark.parametrize("styles", [random_styles(110), [HELD_OUT] * 66], ids=["random", "held"])
+@pytest.mark.parametrize("styles", [random_styles(88), [HELD_OUT] * 44], ids=["random", "held"])
 def test_colours_stay_true_in_every_style(styles, body_only):
     backgrounds = list(BACKGROUNDS)
     wrong = []
@@ -234,7 +225,7 @@ def coarse_spread(texture, style, seed):
 
 
 def test_textures_stay_true_in_every_style(body_only):
-    for style in (*(Style(fill=fill) for fill in FILLS), HELD_OUT, *random_styles(4)):
+    for style in (*(Style(fill=fill) for fill in FILLS), HELD_OUT, *random_styles(2)):
         spread = {
             texture: np.mean([coarse_spread(texture, style, seed) for seed in (1, 2)])
             for texture in TEXTURES
@@ -242,9 +233,9 @@ def test_textures_stay_true_in_every_style(body_only):
         assert min(spread[t] for t in TEXTURES if t != "plain") > 1.8 * spread["plain"], style
 
 
-@pytest.mark.parametrize("design", range(4))
-def test_a_many_coloured_rainbow_has_its_bands_in_every_design(design):
-    for style in (BOOK, Style(fill="flat", tilt=0.3, shear=0.3, perspective=0.3), HELD_OUT):
+def test_a_many_coloured_rainbow_has_its_bands_in_every_design():
+    tilted = Style(fill="flat", tilt=0.3, shear=0.3, perspective=0.3)
+    for style, design in itertools.product((BOOK, tilted, HELD_OUT), range(4)):
         style = replace(style, designs=(design,))
         picture, labels = draw_with_labels(centred("rainbow", ""), 64, style)
         hue = np.asarray(picture.convert("HSV"))[np.asarray(labels) == 1]
@@ -266,29 +257,20 @@ def test_large_pixels_are_large():
     scene = compose("sky", [("star", "red", "plain", 1)], seed=5)
     smooth, coarse = (np.asarray(draw(scene, 64, Style(pixels=n))) for n in (0, 16))
     steps = [(np.diff(p.astype(int), axis=1) != 0).any(-1).mean() for p in (smooth, coarse)]
-    assert steps[1] < steps[0]
-    assert len(np.unique(coarse.reshape(-1, 3), axis=0)) <= 24
+    assert steps[1] < steps[0] and len(np.unique(coarse.reshape(-1, 3), axis=0)) <= 24
 
 
-@pytest.mark.parametrize(
-    ("what", "words"),
-    [
+def test_bad_styles_are_refused():
+    for what, words in (
         ({"fill": "marble"}, "fill .*'marble'"),
         ({"strokes": 0}, "strokes"),
-        ({"designs": ()}, "designs"),
         ({"designs": (4,)}, "designs"),
         ({"wobble": 1.0}, "wobble is 0 to 0.2"),
-        ({"outline": -1.0}, "outline"),
         ({"pixels": 4}, "pixels"),
         ({"inks": (("blood", (200, 0, 0)),)}, "inks"),
-    ],
-)
-def test_bad_styles_are_refused(what, words):
-    with pytest.raises(ValueError, match=words):
-        Style(**what)
-
-
-def test_draw_names_what_it_cannot_use():
+    ):
+        with pytest.raises(ValueError, match=words):
+            Style(**what)
     with pytest.raises(TypeError, match="style"):
         draw(scene_number(0, 0), 32, "book")
     with pytest.raises(ValueError, match="size"):

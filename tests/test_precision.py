@@ -3,12 +3,10 @@
 Work moves a clock of ours: on a busy machine, real time would choose now this, now that.
 """
 
-import dataclasses
-
 import precision
 import pytest
 import torch
-from precision import Precision, choose_precision
+from precision import choose_precision
 
 
 class Clock:
@@ -49,20 +47,15 @@ class Work:
         CLOCK.now += (cost + self.threads.get(torch.get_num_threads(), 0)) / 1000
 
 
-BEST_WITH_TWO = {4: 20, 2: 0, 1: 10}
-
-
 @pytest.mark.parametrize(
     ("work", "dtype", "threads"),
     [
         (Work(float32=20, bfloat16=5), "bfloat16", 4),
         (Work(float32=5, bfloat16=20), "float32", 4),
-        (Work(float32=20, bfloat16=20), "float32", 4),  # no better is not better
         (Work(bfloat16=RuntimeError("no kernel")), "float32", 4),
-        (Work(threads={4: 0, 2: 15, 1: 30}), "float32", 4),
-        (Work(float32=30, bfloat16=5, threads=BEST_WITH_TWO), "bfloat16", 2),
+        (Work(float32=30, bfloat16=5, threads={4: 20, 2: 0, 1: 10}), "bfloat16", 2),
     ],
-    ids=["fast", "slow", "same", "impossible", "all-threads", "two"],
+    ids=["fast", "slow", "impossible", "two"],
 )
 def test_what_is_faster_is_chosen_and_said(work, dtype, threads):
     chosen = choose_precision(work, 0.3)
@@ -85,12 +78,3 @@ def test_an_error_of_the_work_itself_is_not_hidden():
     with pytest.raises(RuntimeError, match="shapes"):
         choose_precision(Work(float32=RuntimeError("shapes do not fit")), 0.01)
     assert torch.get_num_threads() == 4
-
-
-def test_a_decision_that_was_kept_can_be_used_again():
-    again = Precision(**dataclasses.asdict(Precision("bfloat16", 3, "cpu", "1.6 × as fast")))
-    a = torch.rand(4, 4)
-    with again.autocast():
-        assert (a @ a).dtype == torch.bfloat16
-    with Precision("float32", 1).autocast():
-        assert (a @ a).dtype == torch.float32

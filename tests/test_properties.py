@@ -19,7 +19,7 @@ from dreamlab.recipe import Canvas, Choice, Number, Recipe, Scales, Shares, Whol
 MOST = {"steps": 4, "views": 3, "size": 40}  # what a test has time for
 NO_DEADLINE = settings(
     deadline=None,
-    max_examples=40,
+    max_examples=15,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 
@@ -143,7 +143,7 @@ def test_any_argument_is_taken_or_refused_in_a_sentence(tiny_clip, name, value):
         assert len(dream.prompts) == len(dream.seeds) == len(dream.images)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(knob=st.sampled_from(sorted(Recipe.knobs())), value=JUNK)
 def test_any_knob_is_taken_or_refused_by_its_name(knob, value):
     try:
@@ -162,7 +162,7 @@ PLAIN = st.recursive(
 MADE = json.loads((FUZZ_SEEDS / "settings" / "batch").read_bytes())
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(name=st.sampled_from(sorted(MADE)), value=PLAIN, inside=st.booleans())
 def test_any_entry_of_settings_is_taken_or_refused(name, value, inside):
     made = json.loads(json.dumps(MADE))

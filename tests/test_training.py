@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
 import shutil
@@ -75,16 +76,12 @@ def _generator(seed=1):
     return torch.Generator().manual_seed(seed)
 
 
-def _weights(folder):
-    return load_file(folder / "open_clip_model.safetensors")
-
-
 # --- words and paintings --------------------------------------------------------------------------
 
 
 def test_every_caption_fits_the_compact_vocabulary():
     rng = np.random.default_rng(1)
-    rows = data.tokens([caption(scene_number(77, i), rng) for i in range(500)])
+    rows = data.tokens([caption(scene_number(77, i), rng) for i in range(300)])
     assert rows.max() == len(data.vocabulary()) - 1  # the end token stays the largest
     assert (rows.argmax(-1) < data.CONTEXT - 1).all()  # nothing is cut
     with pytest.raises(ValueError, match="no scene"):
@@ -101,35 +98,32 @@ def test_false_captions_and_attributes():
     assert data.false_captions(Scene("sky", (), 0), np.random.default_rng(0)) == []
     names = [list(values) for values in ATTRIBUTES.values()]
     background, *items = data.attributes(scene)
-    assert names[4][background] == "sky"
     words = [names[i % 4][n] for i, n in enumerate(items)]
+    assert names[4][background] == "sky"
     assert words == ["heart", "red", "striped", "two", "star", "blue", "plain", "one"]
     assert data.attributes(compose("sea"))[1:] == [-1] * 8
 
 
-def test_a_quarter_of_the_paintings_is_in_the_books_style():
+def test_paintings_are_kept_and_broken_ones_or_of_another_painter_refused(folder, monkeypatch):
     assert data.style_of(1, 1, many_styles=False) == BOOK
     assert 0.18 < np.mean([data.style_of(22, i, True) == BOOK for i in range(400)]) < 0.34
-
-
-def test_paintings_are_kept_and_those_of_another_painter_refused(folder, monkeypatch):
     monkeypatch.setattr(data, "_painted", None)  # paints no more
     first, _ = data.paintings(DREAMER.seed, 24, False, folder, 1)
     assert first["pictures"].shape == (24, 80, 80, 3) and np.std(first["pictures"]) > 20
     with pytest.raises(ValueError, match=r"scenes-11-24.*another many_styles, painter.*delete it"):
         data.paintings(DREAMER.seed, 24, True, folder, 1)
-    monkeypatch.setattr(data, "vocabulary", lambda: np.arange(200))
-    with pytest.raises(ValueError, match="another vocabulary"):
-        data.paintings(DREAMER.seed, 24, False, folder, 1)
-
-
-@pytest.mark.parametrize("broken", ["done", "labels.npy"])
-@pytest.mark.parametrize("content", [b"", b"[]", b"\x93NUMPY nonsense"])
-def test_broken_paintings_are_named(folder, monkeypatch, broken, content):
-    monkeypatch.setattr(data, "fingerprint", lambda *_: {})
-    (folder / "scenes-11-24" / broken).write_bytes(content)
-    with pytest.raises(ValueError, match=r"scenes-11-24 is broken.*delete"):
-        data.paintings(DREAMER.seed, 24, False, folder, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(data, "vocabulary", lambda: np.arange(200))
+        with pytest.raises(ValueError, match="another vocabulary"):
+            data.paintings(DREAMER.seed, 24, False, folder, 1)
+    monkeypatch.setattr(data, "fingerprint", lambda *_: {})  # is slow
+    for broken in (folder / "scenes-11-24/labels.npy", folder / "scenes-11-24/done"):
+        whole = broken.read_bytes()
+        for content in (b"", b"[]", b"\x93NUMPY nonsense"):
+            broken.write_bytes(content)
+            with pytest.raises(ValueError, match=r"scenes-11-24 is broken.*delete"):
+                data.paintings(DREAMER.seed, 24, False, folder, 1)
+        broken.write_bytes(whole)
 
 
 # --- what models see ------------------------------------------------------------------------------
@@ -305,10 +299,9 @@ def test_steps_lower_every_loss(plan, painted):
 # --- what is kept ---------------------------------------------------------------------------------
 
 
-@PLANS
-def test_an_interrupted_training_ends_with_the_same_weights(plan, folder, monkeypatch):
+def test_an_interrupted_training_ends_with_the_same_weights(folder, monkeypatch):
     out, calls, load = folder / "models", [], train.load_batch
-    train.train("whole", folder, plan, out=out, **HOW)
+    train.train("whole", folder, DREAMER, out=out, **HOW)
 
     def interrupting(*args, **options):
         calls.append(1)
@@ -319,17 +312,18 @@ def test_an_interrupted_training_ends_with_the_same_weights(plan, folder, monkey
     before = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(train, "load_batch", interrupting)
     with pytest.raises(KeyboardInterrupt, match="stopped after step 2"):
-        train.train("parts", folder, plan, out=out, **HOW)
-    assert signal.getsignal(signal.SIGINT) is before
-    assert not (out / "parts").exists()
-    train.train("parts", folder, plan, out=out, **HOW)
+        train.train("parts", folder, DREAMER, out=out, **HOW)
+    assert signal.getsignal(signal.SIGINT) is before and not (out / "parts").exists()
+    train.train("parts", folder, DREAMER, out=out, **HOW)
     assert len(calls) == 4  # nothing done twice
-    whole, parts = _weights(out / "whole"), _weights(out / "parts")
+    whole, parts = (
+        load_file(out / name / "open_clip_model.safetensors") for name in ("whole", "parts")
+    )
     assert whole.keys() == parts.keys()
     assert all(torch.equal(whole[key], parts[key]) for key in whole)
 
     config = json.loads((out / "whole/open_clip_config.json").read_text())
-    assert config["model_cfg"]["vision_cfg"] == plan.vision_cfg
+    assert config["model_cfg"]["vision_cfg"] == DREAMER.vision_cfg
     clip = load_clip(f"local-dir:{out / 'whole'}", device="cpu")
     assert clip.unknown_words("a red giraffe in the sky") == ["giraffe"]
     # The mean of the weights is saved, matrices in half precision.
@@ -362,11 +356,8 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_step(folder, mo
 
 
 def test_arithmetic_is_measured_once_and_other_checkpoints_are_refused(folder, monkeypatch):
-    plan, where = (
-        dataclasses.replace(JUDGE, steps=1),
-        {"device": "cpu", "workers": 1, "out": folder},
-    )
-    measured = []
+    plan = dataclasses.replace(JUDGE, steps=1)
+    where, measured = {"device": "cpu", "workers": 1, "out": folder}, []
 
     def choose(run, *, device):
         measured.append(run())
@@ -382,14 +373,11 @@ def test_arithmetic_is_measured_once_and_other_checkpoints_are_refused(folder, m
     other = dataclasses.replace(plan, learning_rate=0.5)
     with pytest.raises(ValueError, match=r"judge\.pt was made with another plan.*delete it"):
         train.train("judge", folder, other, **where)
-    whole = file.read_bytes()
-    for content in (b"", b"nonsense", whole[: len(whole) // 2]):
+    whole, part = file.read_bytes(), io.BytesIO()
+    torch.save({k: v for k, v in kept.items() if k != "mean"}, part)
+    for content in (b"", b"nonsense", whole[: len(whole) // 2], part.getvalue()):
         file.write_bytes(content)
         with pytest.raises(ValueError, match=r"judge\.pt is broken.*delete it"):
-            train.read_checkpoint(file, {}, torch.device("cpu"))
-    for lost in ("mean", "fingerprint"):
-        torch.save({k: v for k, v in kept.items() if k != lost}, file)
-        with pytest.raises(ValueError, match="is broken"):
             train.read_checkpoint(file, {}, torch.device("cpu"))
 
 
@@ -400,19 +388,15 @@ def test_the_rate_warms_up_stays_and_cools():
     assert all(np.diff(rates[60:]) < 0) and rates[-1] < 0.03
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
+def test_a_mistyped_option_is_answered_in_a_sentence(capsys, monkeypatch):
+    for arguments, words in (
         (["nobody"], "no plan for 'nobody'"),
-        (["--threads", "0"], "--threads: a whole number of at least 1"),
-        (["--workers", "-2"], "--workers: a whole number of at least 1"),
-    ],
-)
-def test_a_mistyped_option_is_answered_in_a_sentence(arguments, words, capsys, monkeypatch):
-    monkeypatch.setattr("sys.argv", ["train.py", *arguments])
-    with pytest.raises(SystemExit) as stop:
-        train.main()
-    assert stop.value.code == 2 and words in capsys.readouterr().err
+        (["--workers", "0"], "--workers"),
+    ):
+        monkeypatch.setattr("sys.argv", ["train.py", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            train.main()
+        assert stop.value.code == 2 and words in capsys.readouterr().err
 
 
 def test_the_embedded_models_share_nothing_and_are_those_of_the_plans():

@@ -20,6 +20,7 @@ from dreamlab.clip import Clip, load_clip
 from dreamlab.picturebook.probe import drawn, in_pieces, probe_scenes
 from dreamlab.picturebook.world import OBJECTS, caption, thing_in, variants
 from dreamlab.support.picture import Picture, read_picture
+from dreamlab.support.surroundings import undisturbed
 
 if TYPE_CHECKING:
     from dreamlab.dream import Dream
@@ -351,7 +352,8 @@ class Judge:
     def _encode_together(self, prompts: tuple[str, ...]) -> torch.Tensor:
         """Unit rows (m, d), encoded once, since a live judge is asked again and again."""
         if prompts not in self._rows:
-            self._rows[prompts] = self.clip.encode_text(prompts)
+            with undisturbed():  # they are kept: whoever asks first may be in another mode
+                self._rows[prompts] = self.clip.encode_text(prompts)
         return self._rows[prompts]
 
 
