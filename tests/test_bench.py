@@ -91,21 +91,6 @@ def test_ways_are_compared_with_the_plain_one(tiny_clip):
     assert weight.dtype == torch.float32 and weight.is_contiguous(), "the model is as it was"
 
 
-@pytest.mark.parametrize(
-    ("quicker", "factor", "worth"), [(True, 1, True), (False, 1, False), (True, 1.5, False)]
-)
-def test_a_way_is_worth_it_if_it_is_quicker_and_as_exact(
-    tiny_clip, monkeypatch, quicker, factor, worth
-):
-    slow, quick = Spy(tiny_clip, pause=15), Spy(tiny_clip)
-    quick.encode_image = lambda images: tiny_clip.encode_image(images) * factor
-    plain, other = (slow, quick) if quicker else (quick, slow)
-    ways = {"other": (other, bench.random_views(tiny_clip, 2), bench.nullcontext)}
-    monkeypatch.setattr(bench, "other_ways", lambda *_: ways)
-    (row,) = bench.arithmetic(plain, 2, **QUICK)
-    assert row["worth"] is worth, row
-
-
 def test_one_run_of_pictures_beside_as_many_runs(tiny_clip):
     spy = Spy(tiny_clip, pause=3)  # as if a call cost the same for any number of views
     torch.set_num_threads(2)

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from dreamlab import Dream, Recipe
 from dreamlab.adam import BETAS, Adam
-from dreamlab.octaves import compose, octave_at
-from dreamlab.resample import resize
+from dreamlab.octaves import octave_at
 
 
 @settings(deadline=None, max_examples=25)
@@ -48,14 +47,6 @@ def test_another_plan_of_octaves_is_followed_at_once(tiny_clip):
     assert torch.equal(other.pixels, dream.pixels)
 
 
-def test_each_term_is_resized_once_from_its_own_size():
-    base = torch.rand(2, 3, 24, 36)
-    deltas = [torch.rand(2, 3, 12, 18), torch.rand(2, 3, 18, 27)]
-    expected = base + resize(deltas[0], (24, 36)) + resize(deltas[1], (24, 36))
-    assert torch.allclose(compose(base, deltas, (24, 36)), expected, atol=1e-6)
-    assert torch.equal(compose(base, [], (24, 36)), base)
-
-
 def test_adam_is_adam():
     """Against torch's own, with changing learning rates."""
     target = torch.linspace(-1, 1, 3 * 4 * 5).view(1, 3, 4, 5)
@@ -70,18 +61,3 @@ def test_adam_is_adam():
         adam = adam.update((ours - target) ** 3)
         ours = ours - rate * adam.direction()
     assert torch.allclose(ours, theirs, atol=1e-5)
-
-
-def test_an_update_leaves_the_old_memory_alone_and_memory_follows_the_canvas():
-    generator = torch.Generator().manual_seed(0)
-    adam = before = Adam.zeros_like(torch.zeros(1, 3, 12, 18))
-    for _ in range(3):
-        adam = adam.update(torch.randn(1, 3, 12, 18, generator=generator) ** 5)
-    assert before.steps == 0 and not before.mean.any()
-    for size in ((24, 36), (9, 20), (5, 5)):
-        resized = adam.resized(size)
-        assert resized.mean.shape[-2:] == resized.square.shape[-2:] == size
-        assert resized.steps == 3
-        assert (resized.square >= 0).all(), "its root would be NaN"
-        assert resized.direction().isfinite().all()
-        assert torch.allclose(resized.mean, resize(adam.mean, size))

@@ -4,8 +4,6 @@ from dataclasses import asdict, fields
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from dreamlab.recipe import Recipe
 
@@ -63,16 +61,6 @@ def test_values_take_their_ordinary_type():
     assert type(recipe.steps) is int and type(recipe.tv_weight) is float
     assert recipe.octaves == (0.5, 1.0) and recipe.view_mix == (1.0, 1.0, 2.0)
     assert Recipe(learning_rate=np.float32(0.5)).learning_rate == 0.5
-
-
-@settings(deadline=None, max_examples=20)
-@given(first=st.floats(0.001, 1), last=st.floats(0, 1), progress=st.floats(0, 1))
-def test_the_learning_rate_falls_from_first_to_last(first, last, progress):
-    recipe = Recipe(learning_rate=first, final_learning_rate=last)
-    assert recipe.learning_rate_at(0) == pytest.approx(first)
-    assert recipe.learning_rate_at(1) == pytest.approx(first * last)
-    assert recipe.learning_rate_at(0.5) == pytest.approx(first * (1 + last) / 2)
-    assert first * last - 1e-9 <= recipe.learning_rate_at(progress) <= first + 1e-9
 
 
 def test_the_mix_is_blended():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import dreamlab.resample
 import dreamlab.views
-from dreamlab.resample import bands, blur, cubic, linear, mix, resample_matrix, resize, unmix
+from dreamlab.resample import blur, linear, resize
 from dreamlab.views import SCALES, add_noise, draw_deviations, draw_windows, look
 
 few = settings(deadline=None, max_examples=15)
@@ -56,29 +56,6 @@ def in_bands(monkeypatch):
     dreamlab.resample._same_bands.cache_clear()
 
 
-@few
-@given(
-    source=st.integers(40, 200),
-    target=st.integers(1, 200),
-    where=st.tuples(st.floats(0, 1), st.floats(0.05, 1)),
-    kernel=st.sampled_from((cubic, linear)),
-)
-def test_bands_are_the_matrix(source, target, where, kernel):
-    length = where[1] * source
-    start = where[0] * (source - length)
-    # As doubles: in floats, a position of 200 px is rounded to 1e-5 px, and the weights with it.
-    at, over = (torch.tensor(x, dtype=torch.float64) for x in (start, length))
-    whole = resample_matrix(at, over, source, target, kernel)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dreamlab.resample, "DENSE", {"cpu": 0})
-        cut = bands(start, length, source, target, kernel, like=whole)
-    joined = torch.zeros_like(whole)
-    for band in cut:
-        joined[band.target, band.source] = band.matrix
-    assert torch.allclose(joined, whole, rtol=0, atol=1e-12)
-    assert [band.target.start for band in cut] == [0, *(band.target.stop for band in cut[:-1])]
-
-
 def test_resize_and_blur_in_bands(in_bands):
     images = torch.rand(2, 3, 97, 83)
     for size in ((70, 150), (300, 41)):
@@ -88,17 +65,6 @@ def test_resize_and_blur_in_bands(in_bands):
     dreamlab.resample._same_bands.cache_clear()
     dreamlab.resample.DENSE["cpu"] = 1000
     assert torch.allclose(blur(images, 2.0), cut, atol=1e-6)
-
-
-def test_unmix_is_the_gradient_of_mix(in_bands):
-    images = torch.rand(3, 60, 70, dtype=torch.float64, requires_grad=True)
-    rows, columns = (bands(3.2, side / 2, side, 20, like=images) for side in images.shape[1:])
-    assert len(rows) > 1 < len(columns)
-    felt = torch.rand(3, 20, 20, dtype=torch.float64)
-    (expected,) = torch.autograd.grad(mix(images, rows, columns), images, felt)
-    found = torch.ones_like(images, requires_grad=False)  # it adds to what is there
-    unmix(felt, rows, columns, into=found)
-    assert torch.allclose(found - 1, expected)
 
 
 # Windows ------------------------------------------------------------------------------------------
@@ -176,13 +142,6 @@ def test_each_image_is_seen_through_its_own_windows():
         alone = draw_windows((40, 60), 5, EVEN, generators(i + 1))
         assert torch.equal(alone[0], windows[i])
         assert torch.allclose(look(images[i : i + 1], alone, 16)[0], together[i], atol=1e-5)
-
-
-def test_a_shrinking_view_skips_no_pixel():
-    """One-pixel stripes average out instead of turning into some other pattern."""
-    stripes = (torch.arange(120) % 2).float().expand(1, 3, 120, 120)
-    seen = look(stripes, torch.tensor([[[3.3, 5.7, 100.0]]]), 30)
-    assert (seen - 0.5).abs().max() < 0.02
 
 
 def test_look_has_the_right_gradient():
