@@ -71,6 +71,7 @@ def test_one_command_makes_sheets_and_another_scores(tmp_path, tiny_clip_dir, ca
 
 def test_bad_options_are_refused_and_drawings_made_without_any_model(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(blind, "load_clip", None)
+    monkeypatch.setattr(blind, "save_page", lambda *_: None)
     for options, words in ((["--things", "51"], "1 to 50"), (["--steps", "0"], "steps must be")):
         with pytest.raises(SystemExit):
             main(["make", str(tmp_path), *options])
