@@ -7,6 +7,7 @@ not read the prompt as it was written.
 
 import warnings
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from unicodedata import category
 
 import open_clip
@@ -59,9 +60,8 @@ class Clip:
         """Turn images (n, 3, h, w), floats in [0, 1], into unit vectors (n, d).
 
         The result is differentiable with respect to the images. An image of another size is
-        resized as a whole to the square that the model looks at (`resize`), then normalised with
-        the mean and standard deviation that the model was trained with. The range is not checked,
-        since that would make a GPU wait at every step.
+        resized as a whole to the square that the model looks at, then normalised with the mean and
+        standard deviation of its training. The range is not checked: a GPU would have to wait.
 
         Raises:
             TypeError: not a tensor of floats.
@@ -98,16 +98,9 @@ class Clip:
         for prompt in prompts:
             if not isinstance(prompt, str):
                 raise TypeError(f"a prompt must be text, got {type(prompt).__name__}: {prompt!r}")
-        length = self.tokenizer.context_length
-        for prompt, filled, wanted in zip(
-            prompts,
-            self._filled_places(prompts, length),
-            self._filled_places(prompts, length + 1),
-            strict=True,
-        ):
-            if filled == 0:
+            if self._filled_places(prompt, self.tokenizer.context_length) == 0:
                 raise ValueError(f"the prompt {prompt!r} is empty: describe what you want to see")
-            if wanted > filled:
+            if not self._fits(prompt):
                 warnings.warn(self._say_cut(prompt), stacklevel=3)
             if unknown := self.unknown_words(prompt):
                 warnings.warn(
@@ -137,38 +130,36 @@ class Clip:
             )
         )
 
-    def _filled_places(self, prompts: Sequence[str], length: int) -> list[int]:
-        """How many places of its row of tokens each prompt fills.
+    def _filled_places(self, prompt: str, length: int) -> int:
+        """How many places of its row of `length` tokens a prompt fills.
 
         Counted as the last place that differs from the empty prompt's row, which holds for every
         tokenizer, whatever it begins, ends and pads a row with.
         """
-        rows = self.tokenizer([*prompts, ""], context_length=length)
-        places = torch.arange(1, length + 1)
-        return ((rows[:-1] != rows[-1]) * places).amax(dim=1).tolist()
+        row, empty = self.tokenizer([prompt, ""], context_length=length)
+        return max((row != empty).nonzero().flatten().tolist(), default=-1) + 1
+
+    def _fits(self, prompt: str) -> bool:
+        """Whether the model reads all of it: with one place more, no more would be filled."""
+        length = self.tokenizer.context_length
+        return self._filled_places(prompt, length) == self._filled_places(prompt, length + 1)
 
     def _say_cut(self, prompt: str) -> str:
-        length = self.tokenizer.context_length
         words = prompt.split()
-        kept = 0
-        for n in range(1, len(words)):
-            start = [" ".join(words[:n])]
-            if self._filled_places(start, length) != self._filled_places(start, length + 1):
-                break
-            kept = n
+        begins = (" ".join(words[:n]) for n in range(1, len(words)))
+        kept = len(list(takewhile(self._fits, begins)))
         return (
-            f"the prompt is too long: {self.name} reads {length} tokens, and this was cut off: "
-            f"{' '.join(words[kept:])!r}"
+            f"the prompt is too long: {self.name} reads {self.tokenizer.context_length} tokens, "
+            f"and this was cut off: {' '.join(words[kept:])!r}"
         )
 
 
 def tokens_first(model: torch.nn.Module, first: bool = True) -> None:
     """Let a vision transformer lay its numbers out by token, then by image, which is faster.
 
-    Attention in PyTorch wants them that way, and turns them round where they are not. Where weights
-    are frozen, a product with numbers turned round is not one large product but many small ones: on
-    a CPU, near half of a large transformer's time. What comes out is the same, up to rounding.
-    Other models stay as they are.
+    In open_clip's layout, with frozen weights, PyTorch's attention is many small products instead
+    of one large one: on a CPU, near half of a large transformer's time. The result is the same, up
+    to rounding. Other models stay as they are.
 
     Args:
         model: of open_clip, which lays out by image, then by token.

@@ -1,7 +1,6 @@
 """The prompts (with weights or without) and seeds of a dream, one for each picture.
 
-They are checked when the dream is made, and the prompts become one vector per picture: the loop
-never needs to know how many there were.
+They are checked when the dream is made, and the prompts become one vector per picture.
 """
 
 import math
@@ -26,7 +25,7 @@ def is_list(value: Any) -> bool:
 
 def picture_count(prompt: Any, seed: Any) -> int:
     """How many pictures these ask for: as many as the longer list has."""
-    return max(len(_listed(prompt)), len(_listed(seed)))
+    return max(len(value) if is_list(value) else 1 for value in (prompt, seed))
 
 
 def checked_prompts(
@@ -75,12 +74,8 @@ def _shares(mixture: Mapping[str, float]) -> dict[str, float]:
     return {sentence: weight / largest for sentence, weight in mixture.items()}
 
 
-def _listed(value: Any) -> list:
-    return list(value) if is_list(value) else [value]
-
-
 def _one_for_each(name: str, value: Any, count: int) -> list:
-    values = _listed(value)
+    values = list(value) if is_list(value) else [value]
     if not values:
         raise ValueError(f"{name} is an empty list: give at least one entry, or a single {name}")
     if len(values) not in (1, count):
@@ -91,18 +86,17 @@ def _one_for_each(name: str, value: Any, count: int) -> list:
 
 
 def _checked_prompt(name: str, prompt: Any, may_be_empty: bool) -> Prompt:
-    if isinstance(prompt, str):
-        if prompt or not may_be_empty:
-            _check_sentence(name, prompt)
+    if may_be_empty and isinstance(prompt, str) and not prompt:
         return prompt
-    if not isinstance(prompt, Mapping) or not prompt:
+    sentences = prompt if isinstance(prompt, Mapping) else [prompt]
+    if not sentences or not all(isinstance(s, str) and s.strip() for s in sentences):
         nothing = ', "" for none' if may_be_empty else ""
         raise ValueError(
-            f"{name} must be a sentence{nothing}, sentences with weights ≥ 0 such as "
-            f'{{"a castle": 1, "the night": 0.5}}, or a list of these, got {prompt!r}'
+            f"{name} must be a sentence that says something{nothing}, sentences with weights ≥ 0 "
+            f'such as {{"a castle": 1, "the night": 0.5}}, or a list of these, got {prompt!r}'
         )
-    for sentence in prompt:
-        _check_sentence(name, sentence)
+    if isinstance(prompt, str):
+        return prompt
     try:
         if not all(isinstance(weight, Real) for weight in prompt.values()):
             raise ValueError
@@ -115,11 +109,6 @@ def _checked_prompt(name: str, prompt: Any, may_be_empty: bool) -> Prompt:
             f"got {dict(prompt)}"
         ) from None
     return weights
-
-
-def _check_sentence(name: str, sentence: Any) -> None:
-    if not isinstance(sentence, str) or not sentence.strip():
-        raise ValueError(f"{name} must be a sentence that says something, got {sentence!r}")
 
 
 def _checked_seed(seed: Any) -> int:

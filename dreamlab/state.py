@@ -1,10 +1,8 @@
 """What a step leaves: its record, and the state from which the next one goes on.
 
 Both are values. A step changes neither, it makes new ones, so that a dream can be interrupted at
-any moment, stored, and taken back to the last step whose numbers were all finite.
-
-What comes back from a file is looked at before it is used: a state that would fail ten steps later,
-or give another picture in silence, is refused with the entry that is wrong.
+any moment, stored, and taken back to the last step whose numbers were all finite. What comes back
+from a file is checked as a whole, and refused with the entry that is wrong.
 """
 
 from collections.abc import Mapping, Sequence

@@ -4,13 +4,12 @@ import argparse
 
 import pytest
 
-from dreamlab.support.console import exit_on_user_error, file_named, whole
+from dreamlab.support.console import exit_on_user_error, whole
 
 
 @pytest.fixture
 def parser():
     parser = argparse.ArgumentParser(prog="program")
-    parser.add_argument("--file", type=file_named(".png", ".jpg"))
     parser.add_argument("--seed", type=whole(0, 2**32 - 1))
     parser.add_argument("--workers", type=whole(1))
     return parser
@@ -19,8 +18,6 @@ def parser():
 @pytest.mark.parametrize(
     ("option", "value", "words"),
     [
-        ("--file", "a.gif", "must end in .png or .jpg, got 'a.gif'"),
-        ("--file", "", "must end in .png or .jpg"),
         ("--seed", "-1", "a whole number from 0 to 4294967295 is wanted, got '-1'"),
         ("--seed", "4294967296", "from 0 to 4294967295"),
         ("--seed", "1.5", "a whole number from 0"),
@@ -28,8 +25,8 @@ def parser():
     ],
 )
 def test_options_are_taken_or_refused(parser, option, value, words, capsys):
-    options = parser.parse_args(["--file", "a/B.PNG", "--seed", "4294967295", "--workers", "1"])
-    assert options.file.name == "B.PNG" and (options.seed, options.workers) == (2**32 - 1, 1)
+    options = parser.parse_args(["--seed", "4294967295", "--workers", "1"])
+    assert (options.seed, options.workers) == (2**32 - 1, 1)
     with pytest.raises(SystemExit) as end:
         parser.parse_args([option, value])
     assert end.value.code == 2 and f"{option}: " in (said := capsys.readouterr().err)

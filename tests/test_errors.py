@@ -42,7 +42,7 @@ def without_address(value: object) -> str:
         ({"prompt": {3: 1}}, ValueError, "prompt must be a sentence"),
         ({"prompt": []}, ValueError, "prompt is an empty list"),
         ({"seed": []}, ValueError, "seed is an empty list"),
-        ({"negative_prompt": None}, ValueError, 'negative_prompt must be a sentence, "" for none'),
+        ({"negative_prompt": None}, ValueError, 'that says something, "" for none'),
         ({"negative_prompt": {"": 1}}, ValueError, "negative_prompt must be a sentence that says"),
         ({"prompt": {"a heart": 10**400}}, ValueError, "a finite sum"),
         ({"prompt": {"a heart": "1"}}, ValueError, "'a heart': '1'"),

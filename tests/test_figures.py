@@ -88,12 +88,11 @@ def test_pictures_of_a_batch_are_tiled_in_reading_order():
         {"start": "noise"},
         {"start": PHOTO, "negative_prompt": "a boat", "knobs": {"size": (24, 32)}},
         {"prompt": {"a heart": np.float32(2), "the sea": np.int64(1)}},
-        {"prompt": "ein “rotes” Herz ❤ / \\ ? 👩‍👩‍👧"},
-        {"prompt": "\N{RIGHT-TO-LEFT OVERRIDE}x\n\t\0 \x1b[31m red"},
+        {"prompt": "ein “Herz” ❤ / \\ ? \N{RIGHT-TO-LEFT OVERRIDE}x\n\t\0 \x1b[31m red"},
         {"prompt": ["a red heart", "a boat"], "seed": [5, 6]},
         {"seed": [5, 6], "start": "noise"},
     ],
-    ids=["plain", "noise", "photo", "weights", "unicode", "control", "batch", "seeds"],
+    ids=["plain", "noise", "photo", "weights", "letters", "batch", "seeds"],
 )
 def test_the_same_dream_again_from_its_file(make_dream, tmp_path, tiny_clip, arguments):
     dream = make_dream(**arguments)
@@ -116,20 +115,14 @@ def test_the_same_dream_again_from_its_file(make_dream, tmp_path, tiny_clip, arg
         assert same(again, dream)
 
 
-def test_one_picture_of_a_batch(make_dream, tmp_path):
-    dream = make_dream(seed=[5, 6])
-    next(dream)
-    saving.save_png(dream, tmp_path / "x.png", index=1)
-    (path,) = tmp_path.iterdir()
-    assert saving.checked_settings(path).index == 1
-
-
 def test_each_file_of_a_batch_carries_only_its_own_start(make_dream, tmp_path, tiny_clip):
     starts = torch.rand(3, 3, 32, 32)
     starts[2] = 0.5
     dream = make_dream(prompt=["a red heart", "a boat", "a tree"], seed=[5, 6, 7], start=starts)
     next(dream)
     saving.save_png(dream, tmp_path / "x.png")
+    saving.save_png(dream, tmp_path / "one" / "x.png", index=1)
+    assert len(list((tmp_path / "one").iterdir())) == 1
     for index, name in enumerate(("x.png", "x-2.png", "x-3.png")):
         made = saving.read_settings(tmp_path / name)
         assert made["prompts"] == [dream.prompts[index]] and made["seeds"] == [5 + index]
@@ -139,8 +132,7 @@ def test_each_file_of_a_batch_carries_only_its_own_start(make_dream, tmp_path, t
         assert torch.allclose(alone.pixels[0], dream.pixels[index], atol=1e-4)
 
 
-@pytest.mark.parametrize("resumed", [False, True])
-@pytest.mark.parametrize("start", ["grey", "noise", PHOTO], ids=["grey", "noise", "photo"])
+@pytest.mark.parametrize(("start", "resumed"), [("grey", False), ("noise", True), (PHOTO, True)])
 def test_replay_turns_the_knobs_as_they_were_turned(
     make_dream, tmp_path, tiny_clip, start, resumed
 ):
@@ -168,9 +160,15 @@ def test_replay_turns_the_knobs_as_they_were_turned(
     assert same(saving.replay(path, tiny_clip), dream)
 
 
-@pytest.mark.parametrize("start", ["grey", "noise", PHOTO], ids=["grey", "noise", "photo"])
-@pytest.mark.parametrize("turned", [{"size": (40, 24)}, {"octaves": (0.25, 0.5, 1.0)}], ids=str)
-@pytest.mark.parametrize("size", [32, 16])  # the smaller octave of 16 is no canvas of a recipe
+@pytest.mark.parametrize(
+    ("start", "turned", "size"),
+    [
+        ("grey", {"size": (40, 24)}, 32),
+        (PHOTO, {"size": (40, 24)}, 32),
+        ("noise", {"octaves": (0.25, 0.5, 1.0)}, 32),
+        ("noise", {"size": (40, 24)}, 16),  # an octave smaller than any canvas of a recipe
+    ],
+)
 def test_the_canvas_may_be_turned_before_the_first_step(
     make_dream, tmp_path, tiny_clip, start, turned, size
 ):

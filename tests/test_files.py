@@ -1,10 +1,8 @@
 """Files survive whatever happens while they are written, and no name is given twice."""
 
-import ast
 import errno
 import os
 import random
-import re
 import signal
 import subprocess
 import sys
@@ -124,27 +122,6 @@ def test_a_kill_at_any_moment_leaves_a_whole_file(file):
         assert content == OLD or content == content[:1] * 900_000
     left = [path.name for path in file.parent.iterdir() if path != file]
     assert all(name.startswith(".dreamlab-") and name.endswith(".tmp") for name in left)
-
-
-def writes(call: ast.AST) -> bool:
-    """Whether this writes a file itself: write_text, write_bytes, open with a mode that writes."""
-    if not isinstance(call, ast.Call):
-        return False
-    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
-    words = [str(word.value) for word in ast.walk(call) if isinstance(word, ast.Constant)]
-    modes = [word for word in words if re.fullmatch("[wax]b?", word)]
-    return name in ("write_text", "write_bytes") or (name == "open" and bool(modes))
-
-
-def test_nothing_else_writes_a_file():
-    root = Path(__file__).resolve().parent.parent
-    sources = [*(root / "dreamlab").rglob("*.py"), *(root / "tools").glob("*.py")]
-    trees = {path.name: ast.walk(ast.parse(path.read_text("utf-8"))) for path in sources}
-    # Pages are made in a temporary folder, in an environment that has no dreamlab.
-    assert {name for name, tree in trees.items() if any(map(writes, tree))} == {
-        "files.py",
-        "pages.py",
-    }
 
 
 # --- names ------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from PIL import Image
 from dreamlab.clip import load_clip
 from dreamlab.dream import Dream
 from dreamlab.figures import static
-from dreamlab.figures.curve import POINTS, LossCurve, limits, tick_size
+from dreamlab.figures.curve import POINTS, LossCurve, limits, ticks
 from dreamlab.figures.saving import read_settings
 from dreamlab.lab import kernel
 from dreamlab.lab.controls import CONTROLS, NUMBERS
@@ -286,7 +286,7 @@ def test_limits_ignore_a_wild_beginning_only():
     assert limits([(axis, [-0.3] * 50)])[0] <= -0.3
     low, high = limits([([], [])])
     assert low < high
-    assert all(3 <= span / tick_size(span) <= 8 for span in (1e-6, 0.03, 0.9, 1.0, 7, 150, 5000))
+    assert all(3 <= len(ticks(0, span)) <= 8 for span in (1e-6, 0.03, 0.9, 1.0, 7, 150, 5000))
 
 
 # --- dreams and controls --------------------------------------------------------------------------

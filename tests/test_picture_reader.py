@@ -1,7 +1,6 @@
 """One reader for pictures: what it is handed becomes the same numbers everywhere, or an error.
 
-Each row of a table is a kind of picture. The reference is a small picture whose four corners
-differ, so that a turn or a flip is seen.
+The reference is a small picture whose four corners differ, so that a turn or a flip is seen.
 """
 
 import io
@@ -14,8 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from dreamlab.figures.static import to_array
@@ -44,9 +41,10 @@ def saved(image: Image.Image, path: Path, **options) -> Path:
 
 
 OPTIONS = {  # with which a format keeps the picture as it is, or nearly
-    **{key: {} for key in ("png", "PNG", "tif", "bmp", "ppm", "tga", "gif")},
+    "PNG": {},
+    "tif": {},
+    "gif": {},
     "webp": {"lossless": True},
-    "jp2": {"irreversible": False},
     "jpg": {"quality": 95, "subsampling": 0},
 }
 
@@ -82,7 +80,7 @@ def test_everybody_sees_the_same(tmp_path):
 
 @pytest.mark.parametrize(
     ("orientation", "suffix"),
-    [*((n, "png") for n in range(1, 9)), (6, "jpg"), (6, "webp"), (6, "tif")],
+    [*((n, "png") for n in range(1, 9)), (6, "jpg"), (6, "tif")],
 )
 def test_the_cameras_note_on_how_it_was_held_is_followed(tmp_path, orientation, suffix):
     stored = {  # how the sensor's picture lies, for each of EXIF's orientations
@@ -98,27 +96,18 @@ def test_the_cameras_note_on_how_it_was_held_is_followed(tmp_path, orientation, 
     exif = Image.Exif()
     exif[0x0112] = orientation
     image = Image.fromarray(np.ascontiguousarray(stored))
-    path = saved(image, tmp_path / f"x.{suffix}", exif=exif, **OPTIONS[suffix])
+    path = saved(image, tmp_path / f"x.{suffix}", exif=exif, **OPTIONS.get(suffix, {}))
     assert np.abs(levels(path) - CORNERS).max() <= (12 if suffix == "jpg" else 0)
     once = open_picture(path)
     assert np.array_equal(levels(once), np.asarray(once)), "read again, it is not turned again"
 
 
 @pytest.mark.parametrize(
-    "note",
-    [
-        b"nonsense",
-        b"Exif\0\0II*\0\xff\xff\xff\xff",
-        b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\xff\xff\xff\xff\0\0\0\0",
-        b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + b"\x12\x01" * 50,
-        b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x02\0\x04\0\0\0abc\0\0\0\0\0",
-    ],
+    "note", [b"nonsense", b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + b"\x12\x01" * 50]
 )
 def test_a_damaged_note_is_no_reason_to_refuse_a_picture(tmp_path, note, recwarn):
-    for suffix in ("png", "jpg", "webp"):
-        path = saved(PHOTO, tmp_path / f"x.{suffix}", exif=note, quality=95)
-        assert levels(path).shape == (24, 32, 3)
-    assert not recwarn.list
+    path = saved(PHOTO, tmp_path / "x.jpg", exif=note)
+    assert levels(path).shape == (24, 32, 3) and not recwarn.list
 
 
 def test_a_note_that_pillow_cannot_write_again_is_followed():
@@ -134,7 +123,7 @@ RAMP = np.linspace(0, 65535, 256).round().astype(np.uint16).reshape(16, 16)
 GREY = np.repeat((RAMP / 257)[..., None], 3, axis=-1)  # what it shows, in 0 … 255
 
 
-@pytest.mark.parametrize("kind", ["I;16 png", "I;16 tif", "I;16B tif", "pgm"])
+@pytest.mark.parametrize("kind", ["I;16 png", "I;16B tif", "pgm"])
 def test_a_ramp_of_16_bits_stays_a_ramp(tmp_path, kind):
     mode, _, suffix = kind.rpartition(" ")
     path = tmp_path / f"ramp.{suffix}"
@@ -170,32 +159,30 @@ def with_holes(mode: str) -> Image.Image:
         image = PHOTO.quantize(4).convert("PA") if mode == "PA" else PHOTO.convert("RGBA")
         image.putalpha(alpha)
         return image.convert(mode)
-    if mode in ("LA", "La"):
-        return Image.merge("LA", (PHOTO.convert("L"), alpha)).convert(mode)
-    image = {"P": PHOTO.quantize(4), "L": PHOTO.convert("L"), "RGB": PHOTO.copy()}[mode]
+    if mode == "LA":
+        return Image.merge("LA", (PHOTO.convert("L"), alpha))
+    image = PHOTO.quantize(4) if mode == "P" else PHOTO.copy()
     hole = image.getpixel((31, 0))
     image.paste(hole, (16, 0, 32, 24))
     image.info["transparency"] = hole
     return image
 
 
-@pytest.mark.parametrize("mode", ["RGBA", "RGBa", "LA", "La", "PA", "P", "L", "RGB"])
+@pytest.mark.parametrize("mode", ["RGBA", "RGBa", "LA", "PA", "P", "RGB"])
 def test_what_is_transparent_shows_one_background(mode, tmp_path):
     forms = [with_holes(mode)]
-    if mode not in ("RGBa", "La", "PA"):  # which no file has
+    if mode not in ("RGBa", "PA"):  # which no file has
         forms.append(saved(with_holes(mode), tmp_path / "x.png"))
     for form in forms:
         seen = levels(form)
         assert (seen[:, 16:] == BACKGROUND).all()
-        assert seen[5, 5, 0] == (76 if mode in ("L", "LA", "La") else 255)
+        assert seen[5, 5, 0] == (76 if mode == "LA" else 255)
 
 
 def test_transparent_arrays_have_the_same_background():
     array = np.asarray(with_holes("RGBA"))
-    for form in (array, array / 255, (array / 255).astype("f2"), array.astype("u2") * 257):
+    for form in (array, array / 255, array.astype("u2") * 257):
         assert np.abs(levels(form) - levels(with_holes("RGBA"))).max() < 0.3
-    half = np.full((2, 2, 4), (255, 255, 255, 128), np.uint8)
-    assert np.abs(levels(half) - (BACKGROUND + 255) / 2).max() <= 1
 
 
 # --- colours ----------------------------------------------------------------------------------
@@ -212,7 +199,7 @@ def exchanged() -> bytes:
     return content.replace(b"s\0R\0G\0B", b"o\0t\0h\0e").replace(b"sRGB", b"othe")
 
 
-@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp"])
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
 def test_other_colour_spaces_are_converted(tmp_path, suffix):
     path = saved(PHOTO, tmp_path / f"x.{suffix}", icc_profile=exchanged(), quality=95)
     red, green = levels(path)[6, 4], levels(path)[6, 28]
@@ -225,7 +212,7 @@ def test_srgb_and_damaged_profiles_change_nothing(tmp_path, profile):
     assert np.array_equal(levels(path), CORNERS)
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "YCbCr", "HSV", "RGBX", "LAB"])
+@pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "YCbCr", "LAB"])
 def test_every_mode_of_pillow(mode):
     if mode == "LAB":
         source, target = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
@@ -243,15 +230,11 @@ def test_every_mode_of_pillow(mode):
 ARRAYS = {
     "bytes": CORNERS,
     "floats": CORNERS / 255,
-    "single": (CORNERS / 255).astype("f4"),
     "half": (CORNERS / 255).astype("f2"),
-    "long": (CORNERS / 255).astype(np.longdouble),
     "big endian": (CORNERS / 255).astype(">f8"),
     "16 bits": CORNERS.astype("u2") * 257,
-    "16 bits, big endian": (CORNERS.astype("u2") * 257).astype(">u2"),
     "booleans": CORNERS > 0,
     "backwards": CORNERS[::-1, ::-1][::-1, ::-1],
-    "by columns": np.asfortranarray(CORNERS),
     "batch": CORNERS[None],
 }
 
@@ -263,9 +246,7 @@ def test_arrays_of_every_kind(kind):
     assert np.abs(levels(array) - CORNERS).max() < 0.1
 
 
-@pytest.mark.parametrize(
-    "kind", [kind for kind in ARRAYS if kind not in {"long", "big endian", "16 bits, big endian"}]
-)
+@pytest.mark.parametrize("kind", sorted(ARRAYS.keys() - {"big endian"}))
 def test_tensors_of_every_kind(kind):
     tensor = torch.from_numpy(ARRAYS[kind].copy()).movedim(-1, -3)
     tensor.requires_grad_(tensor.is_floating_point())
@@ -291,33 +272,25 @@ def test_what_no_screen_can_show_is_left_to_the_caller():
 @pytest.mark.parametrize(
     ("picture", "error", "words"),
     [
-        (np.zeros((2, 4, 4, 4, 3)), ValueError, r"got \(2, 4, 4, 4, 3\)"),
         (np.zeros(()), ValueError, r"got \(\)"),
         (np.zeros((0, 4, 3)), ValueError, r"got \(0, 4, 3\)"),
         (np.zeros((4, 4, 2)), ValueError, r"got \(4, 4, 2\)"),
-        (np.zeros((3, 4, 5)), ValueError, r"np\.moveaxis\(array, 0, -1\)"),
+        (np.zeros((3, 4, 5)), ValueError, "channels last"),
         (np.zeros((4, 4, 3), int), ValueError, "got int64"),
-        (np.zeros((4, 4, 3), complex), ValueError, "got complex128"),
         (np.full((4, 4, 3), None), ValueError, "got object"),
-        (np.zeros((4, 4), [("r", "u1")]), ValueError, "got .*'r'"),
         (np.full((4, 4, 3), 1e300), ValueError, "NaN or infinite"),
-        (np.full((4, 4, 4), np.nan), ValueError, "NaN or infinite"),
         (torch.zeros(4, 4), ValueError, r"got \(4, 4\)"),
-        (torch.zeros(1, 4, 5, 3), ValueError, r"movedim"),
-        (torch.zeros(0, 3, 4, 4), ValueError, r"got \(0, 3, 4, 4\)"),
-        (torch.zeros(3, 4, 4, dtype=torch.int64), ValueError, r"got torch\.int64"),
-        (torch.zeros(3, 4, 4, dtype=torch.complex64), ValueError, "got torch"),
+        (torch.zeros(1, 4, 5, 3), ValueError, "channels first"),
+        (torch.zeros(3, 4, 4, dtype=torch.int64), ValueError, r"got int64"),
         (torch.zeros(3, 4, 4).to_sparse(), ValueError, "neither sparse nor quantized"),
         (torch.full((3, 4, 4), torch.nan), ValueError, "NaN or infinite"),
         ([[0, 1], [1, 0]], TypeError, "got list"),
-        (b"photo.png", TypeError, "got bytes"),
         (None, TypeError, "got NoneType"),
     ],
 )
 def test_numbers_that_are_no_picture(picture, error, words):
-    with pytest.raises(error, match=words) as refused:
+    with pytest.raises(error, match=f"^start .*{words}"):
         read_picture(picture, "start")
-    assert str(refused.value).startswith("start must") or "start holds" in str(refused.value)
 
 
 # --- files that are no pictures ---------------------------------------------------------------
@@ -326,9 +299,6 @@ FIRST = {  # how a file begins, and what is said of it
     "empty": (b"", "empty"),
     "text": (b"hello", "no picture of a kind that Pillow reads"),
     "heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC photo.*export it as JPEG"),
-    "mif1": (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "a HEIC photo"),
-    "jxl": (b"\xff\x0a\xfa\x7f\x01", "JPEG XL"),
-    "jxl container": (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
     "svg": (b'<?xml version="1.0"?>\n<!-- x -->\n<svg xmlns="x">', "SVG"),
     "html": (b"\n<!DOCTYPE html><html>", "a web page: save the picture itself"),
     "pdf": (b"%PDF-1.7\n", "PDF"),
@@ -366,10 +336,8 @@ def test_postscript_is_never_run(tmp_path, monkeypatch):
         (".", ValueError, "'.' is a folder"),
         ("x\0y.png", FileNotFoundError, r"'x\\x00y.png': there"),
         ("a" * 5000, FileNotFoundError, "aaa…': there is no such file"),
-        (__file__ + "/x.png", FileNotFoundError, "no such file"),
         ("~nobody-of-this-name/x.png", FileNotFoundError, "no such file"),
         ("https://example.org/cat.png?x=1", ValueError, "is an address"),
-        ("data:image/png;base64,AAAA", FileNotFoundError, "no such file"),
     ],
 )
 def test_paths_where_no_picture_is(path, error, words):
@@ -397,7 +365,7 @@ def test_a_bomb_is_named_and_never_unpacked(tmp_path):
         read_picture(path)
 
 
-@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "gif", "tif", "bmp", "jp2"])
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp"])
 def test_half_a_file_is_refused(tmp_path, suffix):
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
     path = saved(noise, tmp_path / f"half.{suffix}")
@@ -406,44 +374,15 @@ def test_half_a_file_is_refused(tmp_path, suffix):
         read_picture(path)
 
 
-def written(suffix: str) -> bytes:
-    buffer = io.BytesIO()
-    Image.effect_noise((40, 30), 80).convert("RGB").save(buffer, suffix)
-    return buffer.getvalue()
-
-
-Image.init()
-KINDS = ["png", "jpeg", "gif", "tiff", "bmp", "webp", "ppm", "tga", "ico", "jpeg2000", "sgi", "dds"]
-WRITTEN = {kind: written(kind) for kind in KINDS + ["avif"] * ("AVIF" in Image.SAVE)}
-
-
-@settings(deadline=None, max_examples=60)
-@given(data=st.data(), kind=st.sampled_from(sorted(WRITTEN)))
-def test_a_damaged_file_is_a_picture_or_a_value_error(data, kind):
-    """A few bytes changed anywhere, most of them near the beginning, and the end cut off or not."""
-    content = bytearray(WRITTEN[kind])
-    places = st.one_of(st.integers(0, 200), st.integers(0, len(content) - 1))
-    for place in data.draw(st.lists(places, min_size=1, max_size=8)):
-        content[min(place, len(content) - 1)] = data.draw(st.integers(0, 255))
-    length = data.draw(st.sampled_from([len(content), len(content) // 2, 50]))
-    try:
-        image = open_picture(io.BytesIO(bytes(content[:length])), "upload", cover=(64, 64))
-    except ValueError as error:
-        assert str(error).startswith("upload ") and "\n" not in str(error)[:100]
-    else:
-        assert image.mode == "RGB" and not image.info
-
-
 # --- large ones -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("form", ["jpg", "png", "image", "array"])
+@pytest.mark.parametrize("form", ["jpg", "png", "image"])
 def test_a_large_photo_is_reduced_first_and_looks_the_same(tmp_path, form):
     rows, columns = np.indices((600, 800))
     photo = (127 + 100 * np.sin(rows / 45) * np.cos(columns / 35)).round().astype(np.uint8)
-    image = Image.fromarray(photo).convert("RGB")
-    picture = {"image": image, "array": np.asarray(image)}.get(form)
-    if picture is None:
+    picture = image = Image.fromarray(photo).convert("RGB")
+    if form != "image":
         picture = saved(image, tmp_path / f"x.{form}", quality=95)
     small = read_picture(picture, cover=(24, 32))
     assert small.shape[-2] >= 3 * 24 and small.shape[-1] <= 2 * 3 * 32
@@ -456,4 +395,4 @@ def test_a_large_photo_is_reduced_first_and_looks_the_same(tmp_path, form):
 
 
 def test_a_long_side_is_no_reason_to_lose_the_short_one():
-    assert read_picture(np.zeros((4000, 64, 3), np.uint8), cover=(32, 32)).shape[-2:] == (4000, 64)
+    assert read_picture(Image.new("L", (64, 4000)), cover=(32, 32)).shape[-2:] == (4000, 64)

@@ -77,16 +77,12 @@ def transformers(monkeypatch) -> SimpleNamespace:
     ("changes", "words"),
     [
         ({"text_cfg": {"tokenizer_kwargs": {"trust_remote_code": True}}}, "trust_remote_code"),
-        ({"text_cfg": {"tokenizer_kwargs": {"trust_remote_code": 1}}}, "trust_remote_code"),
         ({"text_cfg": {"tokenizer_kwargs": {"trust_remote_code": "no"}}}, "trust_remote_code"),
-        ({"text_cfg": {"tokenizer_kwargs": {"a": {"trust_remote_code": True}}}}, "'a' of its tok"),
         ({"text_cfg": {"tokenizer_kwargs": {"code_revision": "x"}}}, "code_revision"),
         ({"text_cfg": {"tokenizer_kwargs": {"vocab_file": "/etc/passwd"}}}, "'vocab_file' of its"),
         ({"text_cfg": {"hf_model_config": {"auto_map": {"A": "b.C"}}}}, "auto_map"),
         ({"vision_cfg": {"deep": [[{"x": [{"trust_remote_code": True}]}]]}}, "trust_remote_code"),
-        ({"multimodal_cfg": {"trust_remote_code": True}}, "trust_remote_code"),
         ({"vision_cfg": {"timm_model_name": "hf-hub:anyone/model"}}, "timm_model_name"),
-        ({"vision_cfg": {"timm_model_name": "local-dir:/home"}}, "timm_model_name"),
     ],
 )
 def test_a_configuration_that_asks_for_code_is_refused(model_folder, transformers, changes, words):
@@ -202,47 +198,49 @@ def picture_text(size: tuple[int, int] = (32, 32), kind: str = "png") -> str:
 
 
 SECRET = str(Path(__file__).resolve())  # a file of this computer
-NUMBERS = [None, True, -1, 1.5, "1", [], {}, 10**19, 2**32]
+NUMBERS = [None, True, -1, 1.5, "1", [], 10**19]
 HOSTILE = {
     "format": [None, True, 2, "1", 1.0],
     "prompts": [
-        *(None, "a heart", [], [None], [3], [""], [" "], [["a"]], ["a", "b"], {"0": "a"}, [{}]),
-        *([{"a": -1}], [{"a": "1"}], [{"a": None}], [{"a": 0}], [{"": 1}], [{"a": 1e999}]),
+        *(None, "a heart", [], [None], [3], [" "], [["a"]], ["a", "b"], {"0": "a"}, [{}]),
+        *([{"a": -1}], [{"a": "1"}], [{"a": 0}], [{"": 1}], [{"a": 1e999}]),
     ],
-    "negative_prompts": [None, "", [], [None], [3], [" "], ["a", "b"], [{}], [{"a": -1}]],
-    "seeds": [None, 3, [], ["3"], [None], [True], [-1], [2**32], [1.0], [[3]], [3, 4], {}],
-    "batched": [None, 0, 1, "no", []],
+    "negative_prompts": [None, "", [], [None], ["a", "b"], [{}], [{"a": -1}]],
+    "seeds": [None, 3, [], ["3"], [True], [-1], [2**32], [1.0], [3, 4]],
+    "batched": [None, 0, "no"],
     "index": [*NUMBERS, 1],
     "steps_done": [*NUMBERS, 5],
     "start": [
-        *(None, 3, True, "", SECRET, "/dev/stdin", "https://example.org/x.png", "~/x.png", {}, []),
+        *(None, 3, "", SECRET, "/dev/stdin", "https://example.org/x.png", "~/x.png", {}, []),
         *([None], [SECRET], ["!"], ["AAAA"], [picture_text(kind="jpeg")], [picture_text()] * 2),
         *([picture_text((9000, 9000))], [picture_text()[:40]]),
     ],
     "recipe": [
-        *(None, [], "x", 3, {"wobble": 1}, {"steps": 0}, {"steps": "4"}, {"tv_kind": 3}),
-        *({"size": [8, 8]}, {"size": [32]}, {"size": 10**9}, {"octaves": []}, {"octaves": [2, 1]}),
-        *({"views": True}, {"view_mix": [0, 0, 0]}, {"view_mix": [1e999, 1, 1]}, {"clamp": 1}),
-        *({"__class__": 1}, {"knobs": {}}, {"": 1}),
+        *(None, [], "x", {"wobble": 1}, {"steps": 0}, {"steps": "4"}, {"tv_kind": 3}),
+        *({"size": [8, 8]}, {"size": 10**9}, {"octaves": [2, 1]}, {"view_mix": [10**400, 1, 1]}),
+        *({"view_mix": [1e999, 1, 1]}, {"__class__": 1}),
     ],
     "changes": [
-        *(None, {}, "x", [3], [[]], [[1, "tv_weight"]], [[1, "tv_weight", 1, 1]], [[1, ["x"], 1]]),
-        *([["1", "tv_weight", 1]], [[-1, "tv_weight", 1]], [[True, "tv_weight", 1]]),
-        *([[1, "wobble", 1]], [[1, "canvas", 1]], [[1, "raw", 1]], [[1, "tv_weight", "x"]]),
-        *([[1, "octaves", [1, [1]]]], [[1, "size", None]]),
+        *(None, {}, "x", [3], [[]], [[1, "tv_weight"]], [["1", "tv_weight", 1]]),
+        *([[-1, "tv_weight", 1]], [[True, "tv_weight", 1]], [[1, ["x"], 1]], [[1, "wobble", 1]]),
+        *([[1, "canvas", 1]], [[1, "tv_weight", "x"]], [[1, "octaves", [1, [1]]]]),
     ],
     "clip": [None, 3, [], {}],
 }
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [(name, value) for name, values in HOSTILE.items() for value in values]
-)
-def test_an_entry_of_another_kind_is_named(dreamt, name, value):
-    path = forge(dreamt, dreamt.made | {name: value})
-    with pytest.raises(ValueError, match=r"'forged\.png': ") as refused:
-        read_settings(path)
-    assert len(str(refused.value)) < 400
+@pytest.mark.parametrize("name", HOSTILE)
+def test_an_entry_of_another_kind_or_none_is_refused(dreamt, name):
+    for value in HOSTILE[name]:
+        with pytest.raises(ValueError, match=r"'forged\.png': ") as refused:
+            read_settings(forge(dreamt, dreamt.made | {name: value}))
+        assert len(str(refused.value)) < 400
+    without = {key: value for key, value in dreamt.made.items() if key != name}
+    if name == "index":  # what is no batch needs none
+        assert read_settings(forge(dreamt, without)) == without
+    else:
+        with pytest.raises(ValueError, match=name):
+            read_settings(forge(dreamt, without))
 
 
 @pytest.mark.parametrize("read", [read_settings, load_dream, replay, checked_settings])
@@ -255,23 +253,11 @@ def test_every_reader_checks(dreamt, read, tmp_path):
             read(tmp_path / "x.png")
 
 
-@pytest.mark.parametrize("name", sorted(HOSTILE))
-def test_a_missing_entry_is_named(dreamt, name):
-    without = {key: value for key, value in dreamt.made.items() if key != name}
-    path = forge(dreamt, without)
-    if name == "index":  # what is no batch needs none
-        assert read_settings(path) == without
-    else:
-        with pytest.raises(ValueError, match=f"{name}"):
-            read_settings(path)
-
-
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "null", "[]", "{", "{}", "\xff", "NaN", "[" * 1000, "[" * 100_000),
+        *("", "null", "[]", "{", "{}", "\xff", "[" * 1000, "[" * 100_000),
         *('{"a":' * 100_000, '{"format": ' + "9" * 5000 + "}", '{"format": NaN}'),
-        '{"format": 1, "x": ' + "[" * 50 + "]" * 50 + "}",
         '{"format": 1, "x": [' + "0," * 1_000_000 + "0]}",
         '{"format": 99, "versions": {"dreamlab": ["x"]}}',
         '{"format": 99, "versions": 3}',
@@ -291,8 +277,7 @@ def test_a_text_that_unpacks_to_a_bomb_is_not_unpacked(dreamt):
 @pytest.mark.parametrize(
     "clip",
     [
-        *("local-dir:.", "hf-hub:anyone/model", "ViT-B-32:openai", "ViT-B-32"),
-        *("", "x" * 10_000, "/etc", "picturebook:x", "Picturebook"),
+        *("local-dir:.", "hf-hub:anyone/model", "ViT-B-32:openai", "x" * 10_000, "picturebook:x"),
     ],
 )
 def test_a_file_cannot_ask_for_a_model(dreamt, clip, monkeypatch):
@@ -356,42 +341,41 @@ TENSORS = [
     *(lambda x: x[:1], lambda x: x[:, 1:], lambda x: x.int(), lambda x: x.double()),
     *(lambda x: x * torch.nan, lambda x: x.to_sparse()),
 ]
-COUNTS = [DROP, None, True, -1, 1.0, "3", [], 2**70]
+COUNTS = [DROP, None, True, -1, 1.0, 2**70]
 DAMAGED = {
-    "base": [*TENSORS, lambda x: x + 2, lambda x: x - 2],
+    "base": [*TENSORS, lambda x: x + 2],
     "pixels": TENSORS,
-    "adam.mean": [*TENSORS, lambda x: x[..., 1:]],
-    "adam.square": [*TENSORS, lambda x: x - 1e9, lambda x: x[..., 1:]],
+    "adam.mean": [DROP, lambda x: x[..., 1:]],
+    "adam.square": [DROP, lambda x: x - 1e9, lambda x: x[..., 1:]],
     "deltas.0": TENSORS[1:],
     "deltas": [DROP, None, {}, lambda x: [*x] * 9],
-    "adam": [DROP, None, [], {}],
+    "adam": [DROP, None, {}],
     "step": [*COUNTS, 2, 4],
     "octave": COUNTS,
     "recipe": [DROP, None, [], {"wobble": 1}, {"steps": 0}, {3: 4}, {"size": torch.zeros(2)}],
-    "history": [DROP, None, {}, [], lambda x: x[:2], lambda x: x[::-1], [None] * 3, [3] * 3],
+    "history": [DROP, None, [], lambda x: x[:2], lambda x: x[::-1], [None] * 3],
     "history.1.step": COUNTS,
-    "history.1.size": [DROP, None, 3, (16,), (16, 0), (16.0, 16.0), [16, 16]],
-    "history.1.learning_rate": [DROP, None, 1, "x", -1.0, float("nan")],
+    "history.1.size": [DROP, None, (16,), (16, 0), (16.0, 16.0), [16, 16]],
+    "history.1.learning_rate": [DROP, 1, -1.0, float("nan")],
     "history.1.measured": TENSORS[:4],
-    "history.1.recipe": [DROP, None, {"wobble": 1}, {"steps": 0}],
-    "prompts": [DROP, None, "a heart", [], ["a heart"], [3, 4], ["a heart", {"a": torch.ones(2)}]],
-    "negative_prompts": [DROP, None, ["d", "d"], []],
-    "seeds": [DROP, None, 1, [1], [1, 2], [True, True], [1.0, 1.0]],
-    "attractors": [DROP, None, lambda x: x[:, :5], lambda x: -x, lambda x: x * torch.nan],
+    "history.1.recipe": [DROP, {"wobble": 1}],
+    "prompts": [DROP, None, "a heart", ["a heart"], [3, 4], ["a heart", {"a": torch.ones(2)}]],
+    "negative_prompts": [DROP, ["d", "d"]],
+    "seeds": [DROP, 1, [1], [1, 2], [True, True], [1.0, 1.0]],
+    "attractors": [DROP, lambda x: x[:, :5], lambda x: -x, lambda x: x * torch.nan],
 }
 
 
-@pytest.mark.parametrize(
-    ("where", "value"), [(where, value) for where, values in DAMAGED.items() for value in values]
-)
-def test_a_damaged_state_is_refused_and_nothing_is_changed(begun, state, where, value):
+@pytest.mark.parametrize("where", DAMAGED)
+def test_a_damaged_state_is_refused_and_nothing_is_changed(begun, state, where):
     pixels, history, recipe = begun.pixels.clone(), list(begun.history), replace(begun.recipe)
-    with pytest.raises(ValueError, match=r"dream stores|belongs to a dream|the recipe|must"):
-        begun.load_state_dict(put(state, where, value))
+    for value in DAMAGED[where]:
+        with pytest.raises(ValueError, match=r"dream stores|belongs to a dream|the recipe|must"):
+            begun.load_state_dict(put(state, where, value))
     assert begun.pixels.equal(pixels) and begun.history == history and begun.recipe == recipe
 
 
-@pytest.mark.parametrize("saved", [None, [], "x", 3, {}, torch.zeros(3)])
+@pytest.mark.parametrize("saved", [None, [], {}])
 def test_what_is_no_state_at_all_is_refused(begun, saved):
     with pytest.raises(ValueError, match="not what a dream stores"):
         begun.load_state_dict(saved)

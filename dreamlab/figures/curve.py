@@ -1,21 +1,22 @@
 """The loss curve while it is being made, as a few lines of SVG.
 
-A redrawn matplotlib figure costs 20 ms, a blitted one 5 ms, this text a fraction of one: the dream
-keeps the processor. It is also sharp on a projector, takes its colours from the page (light or
-dark), and a screen reader can be told what it shows. The figure that stays in the notebook is
-drawn by `dreamlab.figures.static`.
+A redrawn matplotlib figure costs 20 ms, a blitted one 5 ms, this text a fraction of one. It also
+takes its colours from the page (light or dark). The figure that stays in the notebook is drawn by
+`dreamlab.figures.static`.
 """
 
 import math
 from collections.abc import Iterable, Sequence
 from html import escape
 
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
 WIDTH, HEIGHT = 560, 300  # of the drawing's own coordinates; the page scales it
 LEFT, RIGHT, TOP, BOTTOM = 38, 14, 30, 34  # margins
 POINTS = 400  # a trace never holds more than twice as many
 
-# Okabe and Ito's colours, which people with any colour vision tell apart, in a version for a light
-# and one for a dark page. Each line also has a shape of its own, so that a grey print still reads.
+# Okabe and Ito's colours, told apart with any colour vision, for a light and for a dark page.
 STYLE = """
 .dreamlab {--dl-clip:#0072B2; --dl-tv:#D55E00; --dl-judge:#009E73; --dl-ink:#333; --dl-faint:#999;
   --dl-rule:rgba(128,128,128,.28); --dl-warn:#B34700}
@@ -50,22 +51,17 @@ class Trace:
     def add(self, step: float, value: float) -> None:
         """Append one point; values that are not finite leave a point out."""
         self.last = value
-        if not math.isfinite(value):
-            return
-        self._pending.append((step, value))
-        if len(self._pending) < self._stride:
-            return
-        steps, values = zip(*self._pending, strict=True)
-        self.steps.append(sum(steps) / len(steps))
-        self.values.append(sum(values) / len(values))
-        self._pending = []
-        if len(self.values) >= 2 * POINTS:
-            self.steps, self.values = _halved(self.steps), _halved(self.values)
+        if math.isfinite(value):
+            self._pending.append((step, value))
+        if len(self._pending) == self._stride:
+            step, value = np.mean(self._pending, 0).tolist()
+            self.steps.append(step)
+            self.values.append(value)
+            self._pending = []
+        if len(self.values) == 2 * POINTS:
+            halved = np.reshape([self.steps, self.values], (2, -1, 2)).mean(-1)
+            self.steps, self.values = halved.tolist()
             self._stride *= 2
-
-
-def _halved(values: list[float]) -> list[float]:
-    return [(a + b) / 2 for a, b in zip(values[::2], values[1::2], strict=True)]
 
 
 class LossCurve:
@@ -111,7 +107,6 @@ class LossCurve:
             ends: of the vertical axis; default: `limits`, which fit this curve.
         """
         low, high = ends or self.limits()
-        tick = tick_size(high - low)
         right, base = WIDTH - RIGHT, HEIGHT - BOTTOM
 
         def x(step: float) -> float:
@@ -122,54 +117,51 @@ class LossCurve:
             share = (value - low) / (high - low)
             return base - (base - TOP) * min(max(share, -0.2), 1.2)
 
-        parts = []
-        for i in range(round((high - low) / tick) + 1):
-            value = low + i * tick
-            parts.append(
-                f'<path class="rule" d="M{LEFT},{y(value):.1f}H{right}"/>'
-                f'<text x="{LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{value:g}</text>'
-            )
-        step_tick = tick_size(max(self.steps, 1), whole=True)
-        for step in range(0, self.steps + 1, int(step_tick)):
-            parts.append(
-                f'<text x="{x(step):.1f}" y="{base + 16}" text-anchor="middle">{step}</text>'
-            )
-        word = f'<text class="faint" x="{right}" y="{HEIGHT - 3}" text-anchor="end">step</text>'
-        parts.append(word)
+        def text(x: float, y: float, words: str, kind: str = "", anchor: str = "start") -> str:
+            place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
+            return f'<text class="{kind}" {place}>{escape(words)}</text>'
+
+        parts = [text(right, HEIGHT - 3, "step", "faint", "end")]
+        for value in ticks(low, high):
+            parts.append(f'<path class="rule" d="M{LEFT},{y(value):.1f}H{right}"/>')
+            parts.append(text(LEFT - 6, y(value) + 4, f"{value:g}", anchor="end"))
+        for step in ticks(0, max(self.steps, 1), integer=True):
+            if step <= self.steps:
+                parts.append(text(x(step), base + 16, f"{step:g}", anchor="middle"))
         for step, label in self.octaves:
-            parts.append(
-                f'<path class="octave" d="M{x(step):.1f},{TOP}V{base}"/>'
-                f'<text class="faint" x="{x(step) + 4:.1f}" y="{TOP + 11}">{escape(label)}</text>'
-            )
+            parts.append(f'<path class="octave" d="M{x(step):.1f},{TOP}V{base}"/>')
+            parts.append(text(x(step) + 4, TOP + 11, label, "faint"))
         # An inner <svg> cuts off what leaves the axes, and needs no id, which two panels on one
         # page would share.
+        size = f'width="{right - LEFT}" height="{base - TOP}"'
         box = f"{LEFT} {TOP} {right - LEFT} {base - TOP}"
-        parts.append(
-            f'<svg x="{LEFT}" y="{TOP}" width="{right - LEFT}" height="{base - TOP}" '
-            f'viewBox="{box}">'
-        )
+        parts.append(f'<svg x="{LEFT}" y="{TOP}" {size} viewBox="{box}">')
         for name, trace in self.traces.items():
-            pairs = zip(trace.steps, trace.values, strict=True)
-            points = [f"{x(step):.1f},{y(value):.1f}" for step, value in pairs]
+            points = [(x(s), y(v)) for s, v in zip(trace.steps, trace.values, strict=True)]
             if points:
-                parts.append(f'<path class="{name}" d="M{" ".join(points)}"/>')
+                line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+                parts.append(f'<path class="{name}" d="M{line}"/>')
             if name == "judge":
-                dots = (point.split(",") for point in points[-60:])
-                parts += [f'<circle class="judge" cx="{a}" cy="{b}" r="2.6"/>' for a, b in dots]
+                parts += map(_dot, points[-60:])
         parts.append("</svg>")
-        for number, (step, _, text) in enumerate(self.changes, 1):
+        for step, _, words in self.changes:
             at = x(step)
-            parts.append(
-                f'<polygon points="{at:.1f},{base - 7} {at - 4:.1f},{base} {at + 4:.1f},{base}">'
-                f"<title>step {step}: {escape(text)}</title></polygon>"
-            )
-            if number == len(self.changes):  # the last one says what it was
-                end = at > WIDTH * 0.7
-                parts.append(
-                    f'<text class="turned" x="{at + (-6 if end else 6):.1f}" y="{base - 10}" '
-                    f'text-anchor="{"end" if end else "start"}">{escape(text)}</text>'
-                )
-        parts.append(self._legend())
+            corners = f"{at:.1f},{base - 7} {at - 4:.1f},{base} {at + 4:.1f},{base}"
+            title = f"<title>step {step}: {escape(words)}</title>"
+            parts.append(f'<polygon points="{corners}">{title}</polygon>')
+        if self.changes:  # the last one says what it was
+            aside, anchor = (-6, "end") if at > WIDTH * 0.7 else (6, "start")
+            parts.append(text(at + aside, base - 10, words, "turned", anchor))
+        at = LEFT  # of the legend
+        for name, trace in self.traces.items():
+            if name == "judge":
+                if not trace.values:
+                    continue  # nobody was asked
+                parts.append(_dot((at + 10, 13)))
+            value = short(trace.last) if math.isfinite(trace.last) else "–"
+            parts.append(f'<path class="{name}" d="M{at},13h20"/>')
+            parts.append(text(at + 25, 17, f"{NAMES[name]} {value}"))
+            at += 115
         return (
             f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="100%" role="img" '
             f'aria-label="{escape(self.describe(), quote=True)}">{"".join(parts)}</svg>'
@@ -182,21 +174,9 @@ class LossCurve:
         ]
         return "Loss curve: " + (", ".join(values) or "no steps yet")
 
-    def _legend(self) -> str:
-        parts, at = [], LEFT
-        for name, trace in self.traces.items():
-            if name == "judge" and not trace.values:
-                continue  # nobody was asked
-            value = short(trace.last) if math.isfinite(trace.last) else "–"
-            dot = (
-                f'<circle class="judge" cx="{at + 10}" cy="13" r="2.6"/>' if name == "judge" else ""
-            )
-            parts.append(
-                f'<path class="{name}" d="M{at},13h20"/>{dot}'
-                f'<text x="{at + 25}" y="17">{NAMES[name]} {value}</text>'
-            )
-            at += 115
-        return "".join(parts)
+
+def _dot(point: tuple[float, float]) -> str:
+    return f'<circle class="judge" cx="{point[0]:.1f}" cy="{point[1]:.1f}" r="2.6"/>'
 
 
 def limits(lines: Iterable[tuple[Sequence[float], Sequence[float]]]) -> tuple[float, float]:
@@ -212,19 +192,16 @@ def limits(lines: Iterable[tuple[Sequence[float], Sequence[float]]]) -> tuple[fl
                 (late if step > 5 else early).append(float(value))
     if len(late) == 1 or max(early) < 2.5 * max(late):
         late += early
-    low, high = min(late), max(late)
-    tick = tick_size(high - low)
-    return math.floor(low / tick) * tick, max(math.ceil(high / tick), 1) * tick
+    ends = ticks(min(late), max(late))
+    return ends[0], ends[-1]
+
+
+def ticks(low: float, high: float, *, integer: bool = False) -> list[float]:
+    """Round numbers at equal distances that hold the range from `low` to `high` between them."""
+    locator = MaxNLocator(6, steps=[1, 2, 5, 10], integer=integer)
+    return locator.tick_values(low, high if high > low else low + 1).tolist()
 
 
 def short(value: float) -> str:
     """Two decimals, or two digits where these would show nothing."""
     return f"{value:.2f}" if abs(value) >= 0.1 or value == 0 else f"{value:.2g}"
-
-
-def tick_size(span: float, *, whole: bool = False) -> float:
-    """A round distance (1, 2 or 5 times a power of ten) that cuts ``span`` into 4 to 8 parts."""
-    rough = max(span, 1e-9) / 5
-    power = 10.0 ** math.floor(math.log10(rough))
-    size = next(power * k for k in (1, 2, 5, 10) if power * k >= rough * 0.999)
-    return max(1, round(size)) if whole else size

@@ -1,9 +1,7 @@
-"""The plots of the chapters: a row of pictures, a matrix of agreements, curves.
+"""The plots of the chapters: rows of pictures, matrices of agreements, curves, histograms.
 
-Three functions, so that a chapter's cells stay about its subject. Each asks for an `alt`, the
-sentence that a reader hears who cannot see the plot, and stores it with the PNG as notebooks keep
-it (nbconvert reads it from there). Pictures are shown pixel by pixel, without smoothing: what a
-chapter says about pixels can be seen.
+Each asks for an `alt`, the sentence that a reader hears who cannot see the plot. Pictures are shown
+pixel by pixel, without smoothing: what a chapter says about pixels can be seen.
 """
 
 import io
@@ -19,7 +17,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.transforms import Bbox, TransformedBbox
 from PIL import Image
 
-from dreamlab.figures.static import FAINT, StaticFigure, to_array, whole_letters
+from dreamlab.figures.static import FAINT, StaticFigure, tidy, to_array, whole_letters
 
 # Okabe and Ito's palette, and a line style each: told apart with any colour vision, and in grey.
 STYLES = (
@@ -33,7 +31,7 @@ FRAME = "#D55E00"
 
 
 class Plot(StaticFigure):
-    """A figure that ends a cell, and must say in words what it shows."""
+    """A figure that ends a cell, of (width, height) inches; `alt` says in words what it shows."""
 
     def __init__(self, width: float, height: float, alt: str, layout: str | None = "constrained"):
         if not alt.strip():
@@ -188,21 +186,10 @@ def curves(
         axes.plot(*points, linestyle=style, color=colour, lw=1.8, label=name)
     for name, level in (levels or {}).items():
         axes.axhline(level, color=FAINT, ls=(0, (1, 2)), lw=1.4)
-        axes.annotate(
-            name,
-            (1, level),
-            (-2, 3),
-            xycoords=axes.get_yaxis_transform(),
-            textcoords="offset points",
-            ha="right",
-            fontsize=8,
-            color="#555555",
-        )
-    axes.set_title(title, fontsize=10)
-    axes.set_xlabel(xlabel, fontsize=9)
-    axes.set_ylabel(ylabel, fontsize=9)
-    axes.tick_params(labelsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
+        style = {"ha": "right", "fontsize": 8, "color": "#555555"}
+        place = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points"}
+        axes.annotate(name, (1, level), (-2, 3), **place, **style)
+    tidy(axes, title, xlabel, ylabel)
     axes.grid(axis="y", alpha=0.25)
     if len(lines) > 1:
         plot.legend(fontsize=8, frameon=False, loc="outside right upper")
@@ -217,8 +204,7 @@ def histograms(images: Mapping[str, Any], *, alt: str) -> Plot:
     """How the values of a picture's three channels are spread, a panel for each picture.
 
     All panels have the same axes. What no screen can show, below 0 and above 1, is shaded. The
-    height of a bin is its share of the channel's values, on a logarithmic scale: a hundred pixels
-    far outside would not be seen on another.
+    height of a bin is its share of the channel's values, on a logarithmic scale.
 
     Args:
         images: raw pixels by title, tensors (3, h, w) or (n, 3, h, w) in any range.
@@ -248,10 +234,7 @@ def histograms(images: Mapping[str, Any], *, alt: str) -> Plot:
             axes.axvspan(*side, color=FAINT, alpha=0.18, lw=0)
         axes.set_xlim(low - margin, high + margin)
         axes.set_yscale("log")
-        axes.set_title(title, fontsize=10)
-        axes.set_xlabel("value", fontsize=9)
-        axes.tick_params(labelsize=8)
-        axes.spines[["top", "right"]].set_visible(False)
+        tidy(axes, title, xlabel="value")
     row[0].set_ylabel("share of the channel", fontsize=9)
     handles = row[0].get_legend_handles_labels()
     plot.legend(*handles, fontsize=8, frameon=False, loc="outside right upper")

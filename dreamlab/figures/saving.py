@@ -1,14 +1,10 @@
-"""Pictures that carry how they were made, and films of how they came to be.
-
-A PNG file carries its prompt, recipe, seed and the versions of what made it, as text beside the
-pixels (see `settings`): `load_dream` makes the same dream from it, `replay` also turns the knobs
-that were turned while it ran.
-"""
+"""Pictures that carry how they were made (see `settings`), and films of how they came to be."""
 
 import io
 import json
 import math
 from collections.abc import Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,9 +26,7 @@ KEY = "dreamlab"  # the name of our text in the file
 
 
 def save_png(dream: "Dream", path: str | Path, index: int | None = None) -> Path:
-    """Write the present picture with its settings as PNG; returns the path.
-
-    The file is whole or not there at any moment (`write_atomically`).
+    """Write the present picture with its settings as PNG (`write_atomically`); returns the path.
 
     Args:
         dream: finished or not.
@@ -56,7 +50,9 @@ def save_png(dream: "Dream", path: str | Path, index: int | None = None) -> Path
 def encode_png(dream: "Dream", index: int, notes: Mapping[str, str] | None = None) -> bytes:
     """What `save_png` writes into the file of this picture, and further `notes` by name."""
     text = PngInfo()
-    text.add_itxt("Title", _printable(joined([dream.prompts[index]])))
+    # No text in a file may hold control characters and halves of a character.
+    title = joined([dream.prompts[index]])
+    text.add_itxt("Title", "".join(c if c.isprintable() else " " for c in title))
     text.add_itxt("Software", f"dreamlab {__version__}")
     text.add_itxt(KEY, json.dumps(settings(dream, index)))
     for name, note in (notes or {}).items():
@@ -64,11 +60,6 @@ def encode_png(dream: "Dream", index: int, notes: Mapping[str, str] | None = Non
     buffer = io.BytesIO()
     dream.images[index].save(buffer, "png", pnginfo=text)
     return buffer.getvalue()
-
-
-def _printable(text: str) -> str:
-    """Without what no text in a file may hold: control characters, halves of a character."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def read_settings(path: str | Path) -> dict[str, Any]:
@@ -87,8 +78,9 @@ def checked_settings(file: str | Path | io.BytesIO) -> Settings:
 
 
 def _read(file: str | Path | io.BytesIO) -> tuple[dict[str, Any], Settings]:
-    name = "it" if isinstance(file, io.BytesIO) else repr(user_path(file).name)
-    with opened(file, "it" if name == "it" else "") as image:
+    own = isinstance(file, io.BytesIO)  # and has no name
+    name = "it" if own else repr(user_path(file).name)
+    with opened(file, "it" if own else "") as image:
         text = image.info.get(KEY)
         if text is None and image.format == "PNG":  # it may stand behind the pixels
             image.load()
@@ -127,11 +119,10 @@ def replay(path: str | Path, clip: "Clip | None" = None) -> "Dream":
     """
     made = checked_settings(path)
     dream = _made(made, path, clip)
-    turns: dict[int, list[tuple[str, Any]]] = {}
-    for step, knob, value in made.changes:
-        turns.setdefault(step, []).append((knob, value))
+    changes = sorted(made.changes, key=itemgetter(0))
     for step in range(made.steps_done):
-        for knob, value in turns.get(step, ()):
+        while changes and changes[0][0] <= step:
+            _, knob, value = changes.pop(0)
             setattr(dream.recipe, knob, value)
         if next(dream, None) is None:
             break
@@ -167,14 +158,7 @@ def _made(made: Settings, path: str | Path, clip: "Clip | None") -> "Dream":
 
 
 class Film:
-    """Frames of a run, for an animation; it holds at most ``limit`` of them, however long it runs.
-
-    ::
-
-        film = Film()
-        for step in dream:
-            film.add(step.step, dream.image)
-        film.save("dream.gif")
+    """Frames of a run, for an animation: `add` one after each step, then `save`.
 
     Args:
         every: keep the frames of steps that this number divides; doubled when the film is full.
@@ -228,13 +212,8 @@ class Film:
             size = tuple(max(1, round(length * side / max(size))) for length in size)
         first, *rest = (f.convert("RGB").resize(size, Image.Resampling.BICUBIC) for f in frames)
         each = max(20, round(1000 * seconds / len(frames)))  # ms; browsers slow down below 20
-        options = {
-            "save_all": True,
-            "append_images": rest,
-            "duration": [each] * len(rest) + [1500],
-            "loop": 0,
-            **({"quality": 85, "method": 3} if path.suffix.lower() == ".webp" else {}),
-        }
-        buffer = io.BytesIO()
-        first.save(buffer, path.suffix[1:], **options)
+        durations = [each] * len(rest) + [1500]
+        options = {"save_all": True, "append_images": rest, "duration": durations, "loop": 0}
+        buffer = io.BytesIO()  # quality and method are WebP's
+        first.save(buffer, path.suffix[1:], **options, quality=85, method=3)
         return write_atomically(path, buffer.getvalue())

@@ -1,8 +1,7 @@
 """Figures that stay: the picture of a dream with its loss curve and its settings.
 
-They are plain matplotlib figures on the Agg canvas, made without ``pyplot``: nothing global is
-touched, nothing is left open, and a cell that ends in one shows it as PNG (which is what GitHub,
-nbconvert and a reopened notebook show as well).
+They are matplotlib figures on the Agg canvas, made without ``pyplot``: nothing global is touched,
+nothing is left open, and a cell that ends in one stores it as PNG.
 """
 
 import io
@@ -21,9 +20,14 @@ from matplotlib.text import Text
 from dreamlab.figures import curve
 from dreamlab.support.picture import Picture, read_picture
 
-# Okabe and Ito's palette: told apart with any colour vision, and by line style in grey.
-CLIP, TV, JUDGE, TOTAL = "#0072B2", "#D55E00", "#009E73", "#777777"
 FAINT = "#777777"
+# Okabe and Ito's palette: told apart with any colour vision, and by line style in grey.
+LINES = {  # of the loss: label, what a step says of it, style
+    "total": (lambda step: step.loss, {"color": FAINT, "lw": 4, "alpha": 0.35}),
+    "CLIP": (lambda step: step.clip_loss, {"color": "#0072B2", "lw": 1.6}),
+    "λ·TV": (lambda step: tv_term(step), {"color": "#D55E00", "lw": 1.4, "ls": "--"}),
+}
+JUDGE = {"color": "#009E73", "marker": "o", "ms": 2.5, "lw": 1, "label": "judge"}
 
 IN_WORDS = "A figure. In words:"
 
@@ -31,8 +35,7 @@ IN_WORDS = "A figure. In words:"
 class StaticFigure(Figure):
     """A matplotlib figure that a notebook shows by itself, whatever pyplot is set to.
 
-    Its ``description``, in words, is the alternative text that is stored with the picture: what a
-    reader hears who cannot see it, in nbconvert's pages too.
+    Its ``description``, in words, is stored with the picture as its alternative text.
     """
 
     def __init__(self, *args: Any, description: str = "", **kwargs: Any) -> None:
@@ -131,40 +134,36 @@ def draw_losses(
 ) -> None:
     """Draw the terms of the loss, the octave boundaries and the judge's opinion into ``axes``."""
     steps = [step.step for step in history]
-    for values, colour, style, width, label in (
-        ([step.loss for step in history], TOTAL, "-", 4, "total"),
-        ([step.clip_loss for step in history], CLIP, "-", 1.6, "CLIP"),
-        ([tv_term(step) for step in history], TV, "--", 1.4, "λ·TV"),
-    ):
-        alpha = 0.35 if label == "total" else 1
-        axes.plot(steps, values, style, color=colour, lw=width, alpha=alpha, label=label)
+    for label, (value, style) in LINES.items():
+        axes.plot(steps, [value(step) for step in history], label=label, **style)
     if judged := list(judged):
-        axes.plot(*zip(*judged, strict=True), "o-", color=JUDGE, ms=2.5, lw=1, label="judge")
+        axes.plot(*zip(*judged, strict=True), **JUDGE)
     axes.set_ylim(*curve.limits((line.get_xdata(), line.get_ydata()) for line in axes.lines))
+    ground = axes.get_xaxis_transform()
     octave = -1
     for step in history:
         if step.octave != octave:
             octave = step.octave
             axes.axvline(step.step - 1, color=FAINT, ls=":", lw=1)
-            axes.annotate(
-                f" {size_text(step.size)}",
-                (step.step - 1, 0.99),
-                xycoords=axes.get_xaxis_transform(),
-                va="top",
-                fontsize=7,
-                color=FAINT,
-            )
+            style = {"va": "top", "fontsize": 7, "color": FAINT, "transform": ground}
+            axes.text(step.step - 1, 0.99, f" {size_text(step.size)}", **style)
     if turned := sorted({step for step, *_ in changes}):
-        ground = axes.get_xaxis_transform()
         axes.plot(turned, [0.02] * len(turned), "k^", ms=4, transform=ground, label="knob turned")
     axes.set_xlim(0, history[-1].steps if history else None)
-    axes.set_xlabel("step", fontsize=9)
-    axes.tick_params(labelsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
+    tidy(axes, xlabel="step")
     axes.grid(axis="y", alpha=0.25)
     if history:
         outside = {"loc": "lower right", "bbox_to_anchor": (1, 1), "ncols": 5}
         axes.legend(fontsize=8, frameon=False, columnspacing=1.2, handlelength=1.6, **outside)
+
+
+def tidy(axes: Axes, title: str = "", xlabel: str = "", ylabel: str = "") -> None:
+    """Axes as in all our figures: small letters, no frame at the top and the right."""
+    axes.set_title(title, fontsize=10)
+    axes.set_xlabel(xlabel, fontsize=9)
+    axes.set_ylabel(ylabel, fontsize=9)
+    axes.tick_params(labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def tile(images: Sequence[Any]) -> np.ndarray:
@@ -178,10 +177,7 @@ def tile(images: Sequence[Any]) -> np.ndarray:
 
 
 def tv_term(step: Any) -> float:
-    """What smoothness adds to the loss at this step, λ · TV (and the pull of a start that is kept).
-
-    That is the total less the CLIP term.
-    """
+    """The loss less its CLIP term: λ · TV (and the pull of a start that is kept)."""
     return step.loss - step.clip_loss
 
 

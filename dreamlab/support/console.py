@@ -1,8 +1,4 @@
-"""What every command line of the project has in common.
-
-A console may lack the letters that we print: Windows has one of 256 when output goes into a file,
-and `LANG=C` knows ASCII alone. And whoever mistypes an option deserves a sentence, not a traceback.
-"""
+"""What every command line of the project has in common: letters, numbers, errors."""
 
 # Imported by `dreamlab.course.machine`, so read by older Pythons too.
 from __future__ import annotations
@@ -12,17 +8,18 @@ import codecs
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 SIMILAR = {
     "→": "->", "−": "-", "–": "-", "×": "x", "·": "*", "…": "...", "≥": ">=", "≤": "<=", "±": "+-",
-    "λ": "lambda", "μ": "mu", "σ": "sigma", "²": "^2", "“": '"', "”": '"', "„": '"', "‘": "'",
-    "’": "'", "■": "#", "₀": "0", "✓": "ok", "✗": "NOT",
+    "λ": "lambda", "“": '"', "”": '"', "’": "'", "✓": "ok", "✗": "NOT",
 }  # fmt: skip
 
 
 def print_plainly() -> None:
-    """From now on, print what the console has no letter for as something similar, or as ``?``."""
+    """From now on, print what the console has no letter for as something similar, or as ``?``.
+
+    Windows has a console of 256 letters where output goes into a file, `LANG=C` knows ASCII alone.
+    """
     codecs.register_error("dreamlab.plain", _plain)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a notebook's has not, and has every letter
@@ -34,34 +31,22 @@ def _plain(error: UnicodeError) -> tuple[str, int]:
     return "".join(SIMILAR.get(letter, "?") for letter in lacking), error.end
 
 
-def whole(low: int, high: int | None = None) -> Callable[[str], int]:
+def whole(low: int, high: float = float("inf")) -> Callable[[str], int]:
     """The type of an option that is a whole number from `low` to `high`."""
-    allowed = f"from {low} to {high}" if high is not None else f"of at least {low}"
+    allowed = f"of at least {low}" if high == float("inf") else f"from {low} to {high}"
 
     def read(text: str) -> int:
         with contextlib.suppress(ValueError):
-            if low <= (number := int(text)) and (high is None or number <= high):
+            if low <= (number := int(text)) <= high:
                 return number
         raise argparse.ArgumentTypeError(f"a whole number {allowed} is wanted, got {text!r}")
 
     return read
 
 
-def file_named(*suffixes: str) -> Callable[[str], Path]:
-    """The type of an option that is a file whose name ends in one of these, in either case."""
-
-    def read(text: str) -> Path:
-        if Path(text).suffix.lower() in suffixes:
-            return Path(text)
-        wanted = " or ".join(suffixes)
-        raise argparse.ArgumentTypeError(f"the name of the file must end in {wanted}, got {text!r}")
-
-    return read
-
-
 @contextlib.contextmanager
 def exit_on_user_error(parser: argparse.ArgumentParser) -> Iterator[None]:
-    """End the program with the sentence that an error of the library is, and without a traceback.
+    """End the program with the sentence of an error of the library, without a traceback.
 
     Only what the library raises for people to read. A KeyError is a mistake in the program, and
     keeps its traceback.

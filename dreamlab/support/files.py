@@ -1,15 +1,14 @@
 """Files that are whole or not there, and names that are given once.
 
-Whatever writes a file of the project writes it here. An interrupt, a crash or a full disk in the
-middle leaves the file that was there before, and two programs that save into one folder never get
-the same name.
+Whatever writes a file of the project writes it here.
 """
 
 import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import count
 from os import PathLike
 from pathlib import Path
 from typing import IO
@@ -30,8 +29,8 @@ def write_atomically(
     """Write a file so that at every moment either the old one or the whole new one is there.
 
     The content goes into a hidden file of the same folder, is brought to the disk, and then takes
-    the name. A symbolic link of that name is replaced, never followed. After a kill the hidden
-    file ``.dreamlab-….tmp`` may be left; nothing reads it.
+    the name. A symbolic link of that name is replaced, never followed. A kill may leave the hidden
+    file ``.dreamlab-….tmp``; nothing reads it.
 
     Args:
         path: the file; its folder is made where it is missing, and ``~`` is the home folder.
@@ -42,8 +41,7 @@ def write_atomically(
         The path, with ``~`` replaced.
 
     Raises:
-        OSError: of the kind that the system reports (no room, no permission, …). The file that was
-            there is as it was.
+        OSError: of the kind that the system reports (no room, no permission, …).
     """
     path = user_path(path)
     if path.exists() and not path.is_file():
@@ -79,26 +77,16 @@ def write_atomically(
 def claim_name(folder: str | PathLike, suffix: str, stem: str = "dream") -> Iterator[Path]:
     """The first of ``dream-001.png``, ``dream-002.png``, … that nobody has, for this block.
 
-    ::
-
-        with claim_name("dreams", ".png") as path:
-            write_atomically(path, png)
-
-    The name is claimed by an empty file that is made only if there is none, so that no second
-    program gets it. Where the block fails, the name is given back.
-
-    (A prompt makes a poor name: it may hold slashes, be too long or be the same twice.)
+    It is claimed by an empty file that is made only if there is none, so that no second program
+    gets the same name. Where the block fails, the name is given back.
     """
     folder = user_path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    number = 1
-    while True:
+    for number in count(1):
         path = folder / f"{stem}-{number:03d}{suffix}"
-        try:
+        with suppress(FileExistsError):
             path.open("xb").close()
             break
-        except FileExistsError:
-            number += 1
     try:
         yield path
     except BaseException:

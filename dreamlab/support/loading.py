@@ -60,7 +60,12 @@ def find_model(name: str, pretrained: str | None) -> tuple[str, str | None]:
     if schema == "hf-hub":
         return name, None
     if schema == "local-dir":
-        return f"local-dir:{_check_folder(user_path(identifier), asked)}", None
+        folder = user_path(identifier)
+        if missing := _missing_in(folder):
+            if asked in EMBEDDED:
+                missing += "; it belongs to this package, which is incomplete: install it again"
+            raise FileNotFoundError(f"cannot load {asked!r}: {missing}")
+        return f"local-dir:{folder}", None
 
     name = name.replace("/", "-")  # OpenAI writes ViT-B/32
     models = {known.lower(): known for known in [*EMBEDDED, *open_clip.list_models()]}
@@ -91,21 +96,17 @@ def find_model(name: str, pretrained: str | None) -> tuple[str, str | None]:
     return name, pretrained
 
 
-def _check_folder(folder: Path, asked: str) -> Path:
-    """Return a model's folder, or say which of its two files is missing."""
+def _missing_in(folder: Path) -> str:
+    """Which of its two files a model's folder lacks, in words."""
     if not folder.is_dir():
-        missing = f"there is no folder {folder}"
-    elif not (folder / "open_clip_config.json").is_file():
-        missing = f"{folder} has no open_clip_config.json"
-    elif not any(file.suffix in (".safetensors", ".bin", ".pth") for file in folder.iterdir()):
-        missing = f"{folder} has no weights, such as open_clip_model.safetensors"
-    elif odd := [file.name for file in folder.iterdir() if not (file.is_file() or file.is_dir())]:
-        missing = f"{odd[0]!r} in {folder} is no ordinary file"
-    else:
-        return folder
-    if asked in EMBEDDED:
-        missing += "; it belongs to this package, which is incomplete: install it again"
-    raise FileNotFoundError(f"cannot load {asked!r}: {missing}")
+        return f"there is no folder {folder}"
+    if not (folder / "open_clip_config.json").is_file():
+        return f"{folder} has no open_clip_config.json"
+    files = list(folder.iterdir())
+    if not any(file.suffix in (".safetensors", ".bin", ".pth") for file in files):
+        return f"{folder} has no weights, such as open_clip_model.safetensors"
+    odd = [file.name for file in files if not (file.is_file() or file.is_dir())]
+    return f"{odd[0]!r} in {folder} is no ordinary file" if odd else ""
 
 
 def load_model(source: str, pretrained: str | None) -> tuple[torch.nn.Module, Callable]:
@@ -139,6 +140,18 @@ def _is_tag(model: str, pretrained: str | None) -> bool:
     return pretrained is not None and open_clip.is_pretrained_cfg(model, pretrained)
 
 
+FOREIGN = "its weights are of another architecture than its configuration"
+PROBLEMS = {  # a word in open_clip's error, and what it means
+    "trust_remote_code": "it brings program code of its own, which is never run here",
+    "tokenizer": "its tokenizer's files (tokenizer.json and its like) are missing or broken",
+    # Foreign weights fail in load_state_dict, or before it over SigLIP's bias or the width.
+    "loading state_dict": FOREIGN,
+    "no attribute 'ndim'": FOREIGN,
+    "width changed": FOREIGN,
+    "": "its weights or its configuration are corrupt, incomplete or not a CLIP's",
+}
+
+
 def _build(source: str, pretrained: str | None) -> tuple[torch.nn.Module, Callable]:
     """Let open_clip make the tokenizer and the model; its errors are translated."""
     try:
@@ -146,7 +159,11 @@ def _build(source: str, pretrained: str | None) -> tuple[torch.nn.Module, Callab
             _refuse_code(open_clip.get_model_config(source), source)
         with _nothing_run():
             tokenizer = open_clip.get_tokenizer(source)  # small, so it may fail before the download
-            _download(source, pretrained)
+            # In create_model, which would download as well, a failure would look like any other.
+            if source.startswith("hf-hub:"):
+                open_clip.pretrained.download_pretrained_from_hf(source.removeprefix("hf-hub:"))
+            elif _is_tag(source, pretrained):
+                open_clip.download_pretrained(open_clip.get_pretrained_cfg(source, pretrained))
             model = open_clip.create_model(source, pretrained, require_pretrained=True)
     except (OSError, _WithCode):
         raise
@@ -156,17 +173,8 @@ def _build(source: str, pretrained: str | None) -> tuple[torch.nn.Module, Callab
             "pip install transformers sentencepiece"
         ) from error
     except Exception as error:  # a broken file fails in a dozen ways, from KeyError to EOFError
+        problem = next(PROBLEMS[sign] for sign in PROBLEMS if sign in str(error))
         reason = f"{type(error).__name__}: {textwrap.shorten(str(error), 300)}"
-        # Foreign weights fail in load_state_dict, or before it over SigLIP's bias or the width.
-        signs = ("loading state_dict", "no attribute 'ndim'", "width changed")
-        if "trust_remote_code" in str(error):
-            problem = "it brings program code of its own, which is never run here"
-        elif "tokenizer" in str(error):
-            problem = "its tokenizer's files (tokenizer.json and its like) are missing or broken"
-        elif any(sign in str(error) for sign in signs):
-            problem = "its weights are of another architecture than its configuration"
-        else:
-            problem = "its weights or its configuration are corrupt, incomplete or not a CLIP's"
         weights = f" with {pretrained!r}" if pretrained else ""
         raise ValueError(f"cannot load {source!r}{weights}: {problem} ({reason})") from error
     if not all(values.isfinite().all() for values in model.state_dict().values()):
@@ -179,33 +187,27 @@ class _WithCode(ValueError):
 
 
 def _refuse_code(config: Any, source: str) -> None:
-    """Raise if a model's configuration asks for anything but an architecture that is known here."""
-
-    def refuse(what: str) -> None:
-        raise _WithCode(
-            f"cannot load {source!r}: its configuration asks for {what}, which could run program "
-            "code that came with it; ask its author for a plain open_clip model"
-        )
-
-    for key, value in _entries(config):
-        if key in CODE and value not in (False, None):
-            refuse(f"{key}={value!r}")
-        if key == "tokenizer_kwargs":
-            for name in value:
-                if name not in TOKENIZER_SETTINGS and value[name] not in (False, None):
-                    refuse(f"{name!r} of its tokenizer")
-        if key == "timm_model_name" and ":" in str(value):
-            refuse(f"{key}={value!r}")
-
-
-def _entries(config: Any) -> Iterator[tuple[str, Any]]:
-    """Every key of a configuration with its value, however deep."""
-    if isinstance(config, dict):
-        yield from config.items()
-        config = list(config.values())
+    """Raise if a configuration asks, at any depth, for anything but an architecture known here."""
     if isinstance(config, list):
         for value in config:
-            yield from _entries(value)
+            _refuse_code(value, source)
+    if not isinstance(config, dict):
+        return
+    tokenizer = config.get("tokenizer_kwargs") or {}
+    asked = {f"{key}={config[key]!r}" for key in CODE if config.get(key) not in (False, None)}
+    asked |= {
+        f"{name!r} of its tokenizer"
+        for name, value in tokenizer.items()
+        if name not in TOKENIZER_SETTINGS and value not in (False, None)
+    }
+    if ":" in str(config.get("timm_model_name")):
+        asked.add(f"timm_model_name={config['timm_model_name']!r}")
+    if asked:
+        raise _WithCode(
+            f"cannot load {source!r}: its configuration asks for {', '.join(sorted(asked))}, which "
+            "could run program code that came with it; ask its author for a plain open_clip model"
+        )
+    _refuse_code(list(config.values()), source)
 
 
 @contextmanager
@@ -250,41 +252,28 @@ def _hub(repository: str) -> Iterator[bool]:
         forget_sessions()
 
 
-def _download(source: str, pretrained: str | None) -> None:
-    """Fetch the weights into the cache, from where `open_clip.create_model` takes them.
-
-    That would fetch them too, but a failure would look like any other.
-    """
-    if source.startswith("hf-hub:"):
-        open_clip.pretrained.download_pretrained_from_hf(source.removeprefix("hf-hub:"))
-    elif _is_tag(source, pretrained):
-        open_clip.download_pretrained(open_clip.get_pretrained_cfg(source, pretrained))
-
-
 def _not_downloaded(
     source: str, pretrained: str | None, repository: str, online: bool, error: OSError
 ) -> OSError:
     constants = huggingface_hub.constants
     tried = f"could not get {constants.ENDPOINT}/{repository}"
-    call = f"load_clip({source!r}, {pretrained!r})" if pretrained else f"load_clip({source!r})"
-    elsewhere = (
-        "The embedded model needs no network: load_clip('picturebook'). To have this one without a "
-        f"network, call {call} once where there is one: its files stay in "
-        f"{constants.HF_HUB_CACHE}, which you may also copy from another computer"
+    if online and "timed out" not in str(error):
+        return FileNotFoundError(
+            f"{tried}: the hub answers, but does not give the files ({error}); check the name, "
+            "and whether the repository is open to all and holds an open_clip model"
+        )
+    why = (
+        f"the hub answers, but then sends nothing ({error}); your network may block the computers "
+        "that its large files come from"
+        if online
+        else "no answer from the hub (no network, or HF_HUB_OFFLINE is set)"
     )
-    if not online:
-        return ConnectionError(
-            f"{tried}, nor is it in the cache: no answer from the hub (no network, or "
-            f"HF_HUB_OFFLINE is set). {elsewhere}"
-        )
-    if "timed out" in str(error):
-        return ConnectionError(
-            f"{tried}: the hub answers, but then sends nothing ({error}). Its large files come "
-            f"from other computers, which your network may block. {elsewhere}"
-        )
-    return FileNotFoundError(
-        f"{tried}: the hub answers, but does not give the files ({error}); check the name, "
-        "and whether the repository is open to all and holds an open_clip model"
+    call = f"load_clip({source!r}, {pretrained!r})" if pretrained else f"load_clip({source!r})"
+    return ConnectionError(
+        f"{tried}, nor is it in the cache: {why}. The embedded model needs no network: "
+        f"load_clip('picturebook'). To have this one without a network, call {call} once where "
+        f"there is one: its files stay in {constants.HF_HUB_CACHE}, which you may also copy from "
+        "another computer"
     )
 
 

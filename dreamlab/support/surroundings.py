@@ -1,8 +1,5 @@
-"""What the program around us has set in PyTorch, kept away from a dream.
-
-PyTorch has settings that hold for a whole program: a default dtype, a default device, inference
-mode, autocast. Whoever set them had other work in mind. A dream is in float32, on the device of its
-CLIP and with gradients, or its seed would not give its picture.
+"""PyTorch's settings for a whole program (default dtype and device, inference mode, autocast),
+kept away from a dream: it is in float32, on the device of its CLIP and with gradients.
 """
 
 from collections.abc import Iterator

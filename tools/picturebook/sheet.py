@@ -18,7 +18,7 @@ from dreamlab.picturebook.draw import draw
 from dreamlab.picturebook.shapes import DESIGNS
 from dreamlab.picturebook.styles import BOOK, HELD_OUT, random_style
 from dreamlab.picturebook.world import COLOURS, caption, centred, scene_number
-from dreamlab.support.console import exit_on_user_error, file_named, print_plainly, whole
+from dreamlab.support.console import exit_on_user_error, print_plainly, whole
 from dreamlab.support.files import write_atomically
 
 KINDS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
@@ -42,7 +42,7 @@ def sheet(pictures: Sequence[Image.Image], texts: Sequence[str], columns: int) -
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     add = parser.add_argument
-    add("file", nargs="?", type=file_named(*KINDS), default=Path("picturebook.png"))
+    add("file", nargs="?", type=Path, default=Path("picturebook.png"))
     add("--scenes", type=whole(1), default=48)
     add("--columns", type=whole(1), help="8 scenes, or the designs of 3 objects, a row")
     add("--size", type=whole(8), help="side of a picture; 160 px, 96 with --designs")
@@ -52,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add("--designs", action="store_true", help="every design of every object instead of scenes")
     print_plainly()
     options = parser.parse_args(arguments)
+    if (suffix := options.file.suffix.lower()) not in KINDS:
+        parser.error(f"the name of the file must end in {' or '.join(KINDS)}, got {options.file}")
     rng = np.random.default_rng(options.seed)
     styles = {
         "book": lambda: BOOK,
@@ -75,8 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         texts, columns = [caption(scene) for scene in scenes], options.columns or 8
     with exit_on_user_error(parser):
         page = sheet(pictures, texts, columns)
-        kind = KINDS[options.file.suffix.lower()]
-        write_atomically(options.file, lambda file: page.save(file, kind))
+        write_atomically(options.file, lambda file: page.save(file, KINDS[suffix]))
     print(f"{len(pictures)} pictures drawn to {options.file}")
 
 
