@@ -39,7 +39,18 @@ def starting_picture(
     if isinstance(start, str) and start == "noise":
         noise = [torch.randn(3, *first, generator=g) for g in generators]
         return (0.5 + NOISE * torch.stack(noise)).clamp(0, 1)
-    photo = _eight_bits(_cover(_read(start, canvas), canvas))
+    try:
+        photo = read_picture(start, "start", cover=canvas).cpu()
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f'start={str(start)!r} is neither "grey" nor "noise" nor the path of a file'
+        ) from None
+    if not ((photo >= 0) & (photo <= 1)).all():
+        raise ValueError(
+            "start must hold floats from 0 to 1 (divide by 255, or give bytes), got values from "
+            f"{photo.min():.3g} to {photo.max():.3g}"
+        )
+    photo = _eight_bits(_cover(photo, canvas))
     if len(photo) not in (1, len(generators)):
         raise ValueError(
             f"start holds {len(photo)} images, but this dream makes {len(generators)}: "
@@ -55,22 +66,6 @@ def _cover(images: Tensor, canvas: tuple[int, int]) -> Tensor:
     top, left = (images.shape[-2] - height) // 2, (images.shape[-1] - width) // 2
     cut = images[..., top : top + height, left : left + width]
     return resize(cut, canvas).clamp(0, 1)
-
-
-def _read(start: Picture, canvas: tuple[int, int]) -> Tensor:
-    """Any picture as floats (b, 3, h, w) in [0, 1], on the CPU."""
-    try:
-        images = read_picture(start, "start", cover=canvas).cpu()
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f'start={str(start)!r} is neither "grey" nor "noise" nor the path of a file'
-        ) from None
-    if not ((images >= 0) & (images <= 1)).all():
-        raise ValueError(
-            "start must hold floats from 0 to 1 (divide by 255, or give bytes), got values from "
-            f"{images.min():.3g} to {images.max():.3g}"
-        )
-    return images
 
 
 def _eight_bits(images: Tensor) -> Tensor:

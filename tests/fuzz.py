@@ -17,10 +17,8 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
-from random import Random
 
 ROOT = Path(__file__).resolve().parent.parent
 SEEDS = Path(__file__).resolve().parent / "seeds"
@@ -83,41 +81,10 @@ def check_sentence(error: ValueError) -> None:
 READERS: dict[str, Callable[[bytes], bool]] = {"picture": read_picture, "settings": read_settings}
 
 
-ODD = [None, True, False, 0, 1, -1, 2, 1.5, 1e308, 2**32, 10**19, "", " ", "x", "grey", [], {}]
-
-
-def changed(content: bytes, random: Random) -> bytes | None:
-    """Settings with entries exchanged, dropped, doubled or made odd; None if they are no JSON."""
-    try:
-        made = [json.loads(content)]
-    except (ValueError, RecursionError):
-        return None
-    for _ in range(random.randint(1, 3)):
-        places = [(made, 0)]  # every entry: what it is in, and where
-        for inside, where in places:
-            value = inside[where]
-            if isinstance(value, dict | list):
-                keys = value if isinstance(value, dict) else range(len(value))
-                places += [(value, key) for key in keys]
-        inside, where = random.choice(places)
-        other, there = random.choice(places)
-        act = random.randrange(5)
-        if act == 0 and inside is not made:
-            del inside[where]
-        elif act == 1 and isinstance(inside, list):
-            inside.insert(where, deepcopy(inside[where]))
-        elif act == 2:
-            inside[where] = [inside[where]]
-        else:
-            inside[where] = deepcopy(other[there]) if act == 3 else random.choice(ODD)
-    return json.dumps(made[0]).encode()
-
-
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("reader", choices=READERS)
     parser.add_argument("--seconds", type=int, default=60)
-    parser.add_argument("--keep", type=Path, help="a folder for inputs that reach new lines")
     options = parser.parse_args(arguments)
     if importlib.util.find_spec("atheris") is None:
         parser.exit(1, 'Atheris is not installed: pip install -e ".[fuzz]"\n')
@@ -137,21 +104,12 @@ def main(arguments: list[str] | None = None) -> None:
     Image.MAX_IMAGE_PIXELS = PIXELS
     found = ROOT / "build" / "fuzz"
     found.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch:
-        new = options.keep or Path(scratch)
-        new.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as new:
         prefix = f"{found}/{options.reader}-"
         limits = LIMITS | {"max_total_time": options.seconds, "artifact_prefix": prefix}
         flags = [f"-{name}={value}" for name, value in limits.items()]
-        command = [sys.argv[0], *flags, str(new), str(SEEDS / options.reader)]
-
-        def mutate(content: bytes, most: int, seed: int) -> bytes:
-            random = Random(seed)
-            new = changed(content, random) if random.random() < 0.7 else None
-            return atheris.Mutate(content, most) if new is None or len(new) > most else new
-
-        custom = {"custom_mutator": mutate} if options.reader == "settings" else {}
-        atheris.Setup(command, lambda content: READERS[options.reader](content) and None, **custom)
+        command = [sys.argv[0], *flags, new, str(SEEDS / options.reader)]
+        atheris.Setup(command, lambda content: READERS[options.reader](content) and None)
         atheris.Fuzz()
 
 

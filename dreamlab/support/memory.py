@@ -1,8 +1,4 @@
-"""As many views at once as fit into memory.
-
-How many these are is not known before it is tried. So all are tried, half of them when memory runs
-out, and so on; what went is remembered for the next step.
-"""
+"""As many views at once as fit into memory: all are tried, half of them when it runs out, …"""
 
 import warnings
 from collections.abc import Callable
