@@ -7,6 +7,7 @@ gradients, seeds and messages needs. They load in well under a second.
 import gc
 import json
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,6 +25,10 @@ if WORKERS > 1:
     threads = max(1, usable_cores() // WORKERS)
     os.environ["OMP_NUM_THREADS"] = str(threads)
     torch.set_num_threads(threads)
+
+# A shell lets programs in the background ignore Ctrl-C, and tests of it would wait for ever.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Files that take more than half a minute of a core.
 SLOWEST_FIRST = (

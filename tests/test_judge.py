@@ -23,7 +23,6 @@ from dreamlab.measure.judge import (
 )
 from dreamlab.picturebook.draw import draw
 from dreamlab.picturebook.world import OBJECTS, caption, compose, variants
-from dreamlab.resample import resize
 
 
 class DreamOf:
@@ -109,8 +108,6 @@ def test_slope_of_a_photo(photo):
     steep, plain, faint, shallow = spectrum_slope([blurred, small, small / 2 + 0.2, noisy]).tolist()
     assert steep < plain - 0.3 < plain + 0.3 < shallow
     assert faint == pytest.approx(plain, abs=1e-3)
-    turned = spectrum_slope(small.transpose(2, 3)).item()
-    assert turned == pytest.approx(plain, abs=1e-4)
 
 
 def test_opposite_borders_that_differ_are_no_detail():
@@ -135,13 +132,6 @@ def test_slope_up_to_what_clip_sees_forgets_the_filter_that_made_the_picture_sma
         spectrum_slope(noise(1, 31, 90))
 
 
-def test_the_band_of_a_dream_ends_where_clips_own_resize_halves_the_power():
-    across = torch.arange(128) * (2 * math.pi * 0.4 / 2)  # .4 cycles per pixel once it is halved
-    waves = torch.stack([across.sin(), across.cos()])[:, None, None].expand(2, 1, 128, 128)
-    power = resize(waves, (64, 64))[..., 8:-8].square().sum(0).mean()
-    assert power == pytest.approx(0.5, abs=0.02)
-
-
 def test_out_of_range_counts_pixels_not_channels():
     images = torch.full((2, 3, 4, 4), 0.5)
     images[0, 0, 0, 0] = -0.1  # one pixel of 16 out of range …
@@ -152,11 +142,6 @@ def test_out_of_range_counts_pixels_not_channels():
 
 
 # --- opinions ---------------------------------------------------------------------------------
-
-
-def test_similarity_is_the_table_of_cosines():
-    table = Judge(ColourClip()).similarity([colour(1, 0, 0), colour(0, 0.3, 0.4)], ["red", "blue"])
-    assert torch.allclose(table, torch.tensor([[1.0, 0.0], [0.0, 0.8]]))
 
 
 def test_the_judge_sees_what_a_screen_shows():
@@ -172,7 +157,7 @@ def test_score_and_rank_take_the_prompts_of_dreams():
     assert torch.allclose(
         judge.score([both, seeds]), torch.tensor([1.0, 0.5, 1.118034, 0]) / 1.118034
     )
-    # green is preferred to blue in the last picture, and so is red
+    # Green is preferred to blue in the last picture, and so is red.
     assert judge.rank([both, seeds]).tolist() == [0, 1, 0, 2]
 
 
@@ -199,15 +184,6 @@ def test_an_opinion_does_not_depend_on_what_was_asked_before(tiny_clip):
     for _ in range(3):
         judge.rank(colour(1, 0, 0), "red", ["green", "blue"])
     assert clip.encoded == 3  # each caption once
-
-
-def test_results_are_ordinary_tensors_without_gradient(tiny_clip, monkeypatch):
-    images = noise(5, 40, 40).requires_grad_()
-    scores = Judge(tiny_clip).score(images, "a red heart")
-    assert not scores.requires_grad
-    assert not scores.is_inference()  # an inference tensor could not enter a later loss
-    monkeypatch.setattr("dreamlab.measure.judge.BATCH", 2)
-    assert torch.allclose(scores, Judge(tiny_clip).score(images, "a red heart"), atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -242,7 +218,7 @@ def test_measure_gives_a_row_of_numbers_for_each_picture(tiny_clip):
     assert rows[1]["rank"] in range(4)
     (plain,) = measure(raw[1:], "a star", clip=tiny_clip)
     assert set(rows[0]) - set(plain) == {"judge", "rank"}
-    (small,) = measure(raw[1:, :, :31], "a star", clip=tiny_clip)
+    (small,) = measure(raw[1:, :, :31].requires_grad_(), "a star", clip=tiny_clip)
     assert math.isnan(small["slope"])
 
 
@@ -292,9 +268,6 @@ def test_baselines_fall_from_whole_drawings_to_small_tiles(judge):
     whole, sixteen, eight, four = baselines
     assert whole.found.value > 0.8 and four.found.value < 0.3
     assert whole.cosine.value > sixteen.cosine.value > eight.cosine.value > four.cosine.value
-    assert whole.row("rung") == {
-        "rung": "drawings, whole", "count": 50, "judge": whole.cosine, "object": whole.found
-    }  # fmt: skip
     assert "whole: thing named " in str(whole)
 
 

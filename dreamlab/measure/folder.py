@@ -3,16 +3,16 @@
     sweep.json      the arguments: another sweep is refused
     dream-001.png   a finished dream, its settings (see `load_dream`) and its row
     rows.csv        all rows so far, for a spreadsheet
+    sweep.lock      locked by the one sweep that may write here
 
-A dream is in its one file, whole or not at all. The table is only a copy of what these say. One
-sweep at a time writes into a folder: it holds the lock of ``sweep.lock``, which ends with it.
+A dream is in its one file, whole or not at all. The table is only a copy of what these say.
 """
 
 import hashlib
+import io
 import json
-import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
@@ -37,20 +37,20 @@ ROW = "dreamlab row"
 TEXTS = ("recipe", "prompt", "said", "error")  # all else in a row is a number
 COLUMNS = {"file", "seed", *TEXTS, *MEASURES}
 
-Key = tuple[str, str, int]
-"""Recipe, prompt and seed of a dream."""
+
+class Key(NamedTuple):
+    """Which dream of a sweep."""
+
+    recipe: str
+    prompt: str
+    seed: int
 
 
 class Finished(NamedTuple):
-    """A dream of a sweep: its row, and its picture unless it failed, also as a file."""
+    """A dream of a sweep: its row, and its picture unless it failed."""
 
     row: dict[str, Any]
     image: Image.Image | None = None
-    png: bytes | None = None
-
-    @property
-    def key(self) -> Key:
-        return self.row["recipe"], self.row["prompt"], self.row["seed"]
 
 
 @contextmanager
@@ -59,23 +59,27 @@ def open_folder(
 ) -> Iterator["Folder"]:
     """A `Folder` for this block, in which no other sweep can open it.
 
+    Args:
+        path: made where it is missing.
+        arguments: what decides how the dreams come out, as plain values.
+        keys: all dreams, in the order of their files.
+
     Raises:
-        ValueError: another one has opened it; or see `Folder`.
+        ValueError: another sweep has opened it; it holds one with other arguments, which are
+            named, or pictures of something else.
+        OSError: it cannot be written.
     """
     path = user_path(path)
-    if path.exists() and not path.is_dir():
-        raise NotADirectoryError(f"folder: {path} is a file")
     path.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path / LOCK)  # the system frees it when a process ends, even by a kill
     try:
-        lock.acquire(timeout=0)
+        with suppress(NotImplementedError):  # a file system that knows no locks
+            lock.acquire(timeout=0)
     except Timeout:
         raise ValueError(
             f"folder: another sweep is writing into {path}: wait until it has ended, or choose "
             "another folder"
         ) from None
-    except NotImplementedError:
-        pass  # a file system that knows no locks
     try:
         yield Folder(path, arguments, keys)
     finally:
@@ -83,138 +87,98 @@ def open_folder(
 
 
 class Folder:
-    """The folder of one sweep.
-
-    Args:
-        path: an existing folder.
-        arguments: what decides how the dreams come out, as plain values.
-        keys: all dreams, in the order of their files.
-
-    Raises:
-        ValueError: the folder holds a sweep with other arguments, which are named, or pictures of
-            something else.
-        OSError: it cannot be written.
-    """
+    """The files of one sweep; see `open_folder`."""
 
     def __init__(self, path: Path, arguments: Mapping[str, Any], keys: Sequence[Key]) -> None:
-        self.path = path
         digits = max(3, len(str(len(keys))))
-        self._files = {
-            key: self.path / f"dream-{number:0{digits}d}.png" for number, key in enumerate(keys, 1)
-        }
-        self._rows: dict[Key, dict[str, Any]] = {}
-        self._table_due = 0.0
+        self._files = {key: path / f"dream-{n:0{digits}d}.png" for n, key in enumerate(keys, 1)}
         here = {"dreamlab": __version__, **arguments}
         here = json.loads(json.dumps(here, default=float))  # as it will be read
-        self._check_record(here)
         self._recipes = here["recipes"]
+        self._check_record(path / RECORD, here)
         self._table = path / TABLE
-        if foreign := sorted(_columns(self._table) - COLUMNS):
-            self._table = path / f"new-{TABLE}"
-            warnings.warn(
-                f"{TABLE} has columns that no sweep writes ({', '.join(foreign)[:100]}): it is "
-                f"left as it is, and the rows go into {self._table.name}",
-                stacklevel=4,
-            )
+        if self._table.is_file():
+            with self._table.open(encoding="utf-8-sig", errors="replace") as file:
+                there = set(file.readline(10_000).rstrip("\n").split(","))
+            if foreign := sorted(there - COLUMNS):
+                self._table = path / f"new-{TABLE}"
+                warnings.warn(
+                    f"{TABLE} has columns that no sweep writes ({', '.join(foreign)[:100]}): it is "
+                    f"left as it is, and the rows go into {self._table.name}",
+                    stacklevel=5,
+                )
 
-    def _check_record(self, here: dict[str, Any]) -> None:
+    def _check_record(self, record: Path, here: dict[str, Any]) -> None:
         """Write the arguments, or compare them with those that are there."""
-        record = self.path / RECORD
         if not record.exists():
-            if taken := [file.name for file in self._files.values() if file.exists()]:
+            if taken := [str(file) for file in self._files.values() if file.exists()]:
                 raise ValueError(
-                    f"folder: {self.path} holds {taken[0]}, which is of no sweep that is recorded "
-                    "there: choose another folder"
+                    f"folder: {taken[0]} is of no sweep that is recorded there: choose another"
                 )
             write_atomically(record, json.dumps(here, indent=1, ensure_ascii=False))
             return
-        try:
-            there = json.loads(record.read_text("utf-8"))
-        except (ValueError, RecursionError):
-            there = None
+        there = None
+        with suppress(ValueError, RecursionError):
+            if record.is_file():  # a pipe would be waited for
+                there = json.loads(record.read_text("utf-8"))
         if not isinstance(there, dict):
             raise ValueError(f"folder: {record} was damaged: choose another folder")
         if differences := list(_differences(there, here)):
-            more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
             raise ValueError(
-                f"folder: {self.path} holds a sweep with other arguments: "
-                f"{'; '.join(differences[:3])}{more}. Give it the same, or another folder"
+                f"folder: {record.parent} holds a sweep with other arguments: "
+                f"{'; '.join(differences)[:300]}. Give it the same, or another folder"
             )
 
     def finished(self) -> dict[Key, Finished]:
         """Every dream that is kept here; a damaged file counts as none."""
         found = {}
         for key, file in self._files.items():
-            if not file.exists():
-                continue
-            try:
-                found[key] = _read(file, key, self._recipes[key[0]])
-                self._rows[key] = found[key].row
-            except Exception as error:
-                warnings.warn(f"{file} is damaged ({error}): it is dreamt again", stacklevel=4)
+            if file.exists():
+                try:
+                    found[key] = _checked(file, key, self._recipes[key.recipe])
+                except Exception as error:
+                    warnings.warn(f"{file} is damaged ({error}): it is dreamt again", stacklevel=3)
         return found
 
-    def keep(self, dream: Finished) -> None:
-        """Write a finished dream: to the disk, not only to the system.
+    def keep(self, key: Key, png: bytes) -> None:
+        """Write a finished dream; an `OSError` leaves all that were before untouched."""
+        write_atomically(self._files[key], png)
 
-        Raises:
-            OSError: it could not be written; all that were before are untouched.
-        """
-        try:
-            write_atomically(self._files[dream.key], dream.png)
-        except OSError as error:
-            words = "what was finished before is kept, and the same call goes on from there"
-            raise OSError(error.errno, f"{error.strerror}; {words}") from error
-        self._rows[dream.key] = dream.row
-        begin = time.monotonic()
-        if begin >= self._table_due:
-            self.write_table(self._rows.values())
-            # However many rows: a twentieth of the time at most.
-            self._table_due = begin + 20 * (time.monotonic() - begin)
-
-    def write_table(self, rows: Iterable[dict[str, Any]]) -> None:
-        """Write the rows into `rows.csv`, each with its picture's file.
-
-        A spreadsheet that has it open may forbid that, which is no reason to stop dreaming.
-        """
-        named = [
-            {"file": "" if row["error"] else self._files[Finished(row).key].name} | row
-            for row in rows
+    def write_table(self, results: Mapping[Key, Finished]) -> None:
+        """Write the rows so far into `rows.csv`, each with its picture's file."""
+        rows = [
+            {"file": file.name if results[key].image else ""} | results[key].row
+            for key, file in self._files.items()
+            if key in results
         ]
         try:
-            write_rows(self._table, named)
-        except OSError as error:
-            warnings.warn(f"{error}; the rows are in the pictures as well", stacklevel=4)
+            write_rows(self._table, rows)
+        except OSError as error:  # a spreadsheet has it open: no reason to stop dreaming
+            warnings.warn(f"{error}; the rows are in the pictures as well", stacklevel=3)
 
 
-def _columns(table: Path) -> set[str]:
-    """The columns of a table that is there already; those of a sweep hold no comma."""
-    with suppress(OSError):
-        if table.is_file():
-            with table.open(encoding="utf-8-sig", errors="replace") as file:
-                return set(file.readline(10_000).rstrip("\n").split(","))
-    return set()
+def read(file: Path | io.BytesIO) -> tuple[Finished, Any]:
+    """A finished dream and its settings from a PNG file, unchecked."""
+    with opened(file) as image:
+        image.load()
+        row = json.loads(image.text[ROW])
+        return Finished(row, image.convert("RGB")), json.loads(image.text[KEY])
 
 
-def _read(file: Path, key: Key, recipe: Mapping[str, Any]) -> Finished:
+def _checked(file: Path, key: Key, recipe: Mapping[str, Any]) -> Finished:
     """A dream from its file, which may come from anybody.
 
     Raises:
         Exception: it is not what this sweep writes for the dream with this key.
     """
-    with opened(file) as image:
-        image.load()
-        if ROW not in image.text:
-            raise ValueError("it carries no row")
-        row = json.loads(image.text[ROW])
-        if not isinstance(row, dict) or not all(_is_cell(*cell) for cell in row.items()):
-            raise ValueError("its row is none")
-        found = Finished(row, image.convert("RGB"))
-        if found.key != key or row["error"]:
-            raise ValueError(f"its row is of {found.key}, not of {key}")
-        if json.loads(image.text[KEY])["recipe"] != recipe:
-            raise ValueError(f"its recipe has the name {key[0]!r} and other contents")
-        return found
+    found, settings = read(file)
+    if not all(_is_cell(*cell) for cell in found.row.items()):
+        raise ValueError("its row is none")
+    if found.row != found.row | key._asdict() | {"error": ""}:
+        raise ValueError(f"it is not the dream of {key}")
+    if settings["recipe"] != recipe:
+        raise ValueError(f"its recipe has the name {key.recipe!r} and other contents")
+    return found
 
 
 def _is_cell(name: str, value: Any) -> bool:
@@ -232,13 +196,12 @@ def _differences(there: Any, here: Any, name: str = "") -> Iterator[str]:
         for key in there | here:
             inner = f"{name} {key!r}" if name else key
             yield from _differences(there.get(key), here.get(key), inner)
+    elif isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
+        for number, pair in enumerate(zip(there, here, strict=True)):
+            yield from _differences(*pair, f"{name}[{number}]")
     elif there != here:
-        yield f"{name} was {_short(there)}, is {_short(here)}"
-
-
-def _short(value: Any) -> str:
-    text = "missing" if value is None else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:60]}…"
+        was, now = ("missing" if v is None else repr(v)[:60] for v in (there, here))
+        yield f"{name} was {was}, is {now}"
 
 
 def fingerprint(start: Start) -> Any:

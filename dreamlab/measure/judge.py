@@ -2,9 +2,7 @@
 
 Descending a CLIP's gradient raises its score whether or not anything can be seen, so a CLIP that
 took no part is asked whether it finds the right caption among many wrong ones (R-precision). Of the
-pixels: is the spectrum that of a picture or of noise, and can a screen show them?
-
-Nothing here computes gradients.
+pixels: is the spectrum that of a picture or of noise, and can a screen show them? No gradients.
 """
 
 import math
@@ -41,10 +39,7 @@ SMALLEST = 32  # px; less leaves too few rings
 def as_tensors(images: Images) -> list[torch.Tensor]:
     """Any pictures as float tensors (k, 3, h, w), one for each picture or batch that was given.
 
-    A `Dream` gives its raw pixels, which may lie outside [0, 1]. A list may hold several sizes.
-
-    Raises:
-        FileNotFoundError, TypeError, ValueError: no picture; see `read_picture`.
+    A `Dream` gives its raw pixels, which may lie outside [0, 1]. Errors as by `read_picture`.
     """
     if isinstance(images, (list, tuple)):
         tensors = [tensor for image in images for tensor in as_tensors(image)]
@@ -97,16 +92,12 @@ def spectrum_slope(images: Images, finest: float | None = None) -> torch.Tensor:
     Args:
         images: pictures with a short side of at least 32 px.
         finest: cycles per short side at which the fit ends; None fits all of `BAND`. For a dream,
-            0.4 · `clip.image_size` is the same band in CLIP's own pixels. There the bicubic filter
-            that halves the picture for CLIP lets half of the power through (amplitude .71; its −3
-            dB point). Beyond, the steep fall is the filter's work, and says nothing of what CLIP
-            asked for.
+            0.4 · `clip.image_size` is the same band in CLIP's own pixels, where the bicubic filter
+            that halves the picture for CLIP lets half of the power through. Beyond, the steep fall
+            is the filter's work, and says nothing of what CLIP asked for.
 
     Returns:
         (n,); NaN for a picture of one flat colour, which has no spectrum.
-
-    Raises:
-        ValueError: a picture is too small, `finest` leaves no band, or see `as_tensors`.
     """
     if finest is not None and not finest >= 2 * BAND[0]:
         raise ValueError(
@@ -129,7 +120,8 @@ def _slope(images: torch.Tensor, finest: float | None) -> torch.Tensor:
     # Double precision: the power spans many orders of magnitude.
     images = images.clamp(0, 1).cpu().double()
     luminance = torch.einsum("c,nchw->nhw", torch.tensor(LUMINANCE).double(), images)
-    window = _hann(height)[:, None] * _hann(width)
+    down, across = (torch.hann_window(n, False, dtype=torch.float64) for n in (height, width))
+    window = down[:, None] * across
     luminance = luminance - (luminance * window).sum((1, 2), keepdim=True) / window.sum()
     power = torch.fft.fft2(luminance * window).abs().square().flatten(1)
     frequency, rings = _rings(height, width, finest)
@@ -138,10 +130,6 @@ def _slope(images: torch.Tensor, finest: float | None) -> torch.Tensor:
     slope = (rings_power.log() @ x) / x.square().sum()
     flat = rings_power.amin(1) < 1e-16  # what rounding leaves of a flat picture
     return slope.masked_fill(flat, math.nan).float()
-
-
-def _hann(length: int) -> torch.Tensor:
-    return torch.hann_window(length, periodic=False, dtype=torch.float64)
 
 
 @lru_cache(maxsize=16)
@@ -182,30 +170,19 @@ def image_features(clip: Clip, images: Images) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Answer:
-    """A judge's answer to "which thing is it?".
+    """A judge's answer to "which thing is it?"."""
 
-    Attributes:
-        rank: how many of the 25 things it prefers to the right one: 0 is right.
-        said: the thing that it names, one of `dreamlab.picturebook.world.OBJECTS`.
-    """
-
-    rank: int
-    said: str
+    rank: int  # how many of the 25 things it prefers to the right one: 0 is right
+    said: str  # the thing that it names, one of `dreamlab.picturebook.world.OBJECTS`
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """A judge's scores of drawings that are shown in a certain way, to compare dreams with.
+    """A judge's scores of drawings that are shown in a certain way, to compare dreams with."""
 
-    Attributes:
-        what: how they are shown: "whole", "16-px tiles" and so on.
-        cosine: with their captions, the mean.
-        found: share of things that it names right among 25.
-    """
-
-    what: str
-    cosine: "Estimate"
-    found: "Estimate"
+    what: str  # how they are shown: "whole", "16-px tiles" and so on
+    cosine: "Estimate"  # with their captions, the mean
+    found: "Estimate"  # share of things that it names right among 25
 
     def row(self, by: str = "recipe") -> dict[str, object]:
         """As a row of a summary, named in the column `by`."""
@@ -227,9 +204,6 @@ class Judge:
     order, which have the colours and textures of the drawing and no shape. A score that tiles reach
     as well says nothing about shape; nor does a rank among captions that differ in colour or
     background. `things` asks for the thing alone.
-
-    Attributes:
-        clip: the CLIP that judges.
     """
 
     def __init__(self, clip: Clip | None = None) -> None:
@@ -239,9 +213,6 @@ class Judge:
             raise TypeError(f"a judge needs a Clip, got {clip!r}; load_clip(name) makes one")
         self.clip = clip
         self._rows: dict[tuple[str, ...], torch.Tensor] = {}
-
-    def __repr__(self) -> str:
-        return f"Judge({self.clip!r})"
 
     def similarity(self, images: Images, prompts: str | Sequence[str]) -> torch.Tensor:
         """Return the cosine of each of n pictures with each of m prompts, (n, m) in [−1, 1]."""
@@ -271,9 +242,6 @@ class Judge:
         Returns:
             (n,) whole numbers: 0 is right, c − 1 is last among c captions. An equal cosine counts
             as preferred, so that a judge who cannot tell pictures apart earns nothing.
-
-        Raises:
-            ValueError: there is no wrong caption to compare with.
         """
         tensors, prompts = _with_prompts(images, prompts)
         captions = list(dict.fromkeys([*prompts, *_checked_texts(distractors)]))
@@ -323,10 +291,9 @@ class Judge:
     def baselines(self) -> tuple[Baseline, ...]:
         """Its scores of 50 drawings that no training saw, each thing twice, at 64 px.
 
-        Whole, and cut into tiles of 16, 8 and 4 px in random order. A dream's score below that of
-        tiles is worth no more than a drawing cut to pieces. The named thing is to be trusted as far
-        as whole drawings are named, and tiles are not. Measured when first asked for, in about a
-        second; () for a judge of another world.
+        Whole, and cut into tiles of 16, 8 and 4 px in random order. The named thing is to be
+        trusted as far as whole drawings are named, and tiles are not. Measured when first asked
+        for, in about a second; () for a judge of another world.
         """
         if not self.knows_things:
             return ()
@@ -367,17 +334,13 @@ def measure(
 ) -> list[dict[str, float | str]]:
     """All that this module measures of n pictures, a dictionary of numbers for each.
 
-    - `dreamer`: cosine with its prompt by `clip`, of the pixels as they are, in range or not
-    - `judge`, `rank`: cosine and rank by the judge, of the picture as a screen shows it
+    - `dreamer`: cosine with its prompt by `clip`, which made them, of the pixels as they are
+    - `judge`, `rank`: cosine and rank by the judge, of the picture as a screen shows it; left out
+      without a judge, the rank also without a wrong caption
     - `slope`: see `spectrum_slope`, of what `clip` sees of the whole picture; NaN if the picture is
       too small for a spectrum
     - `out_of_range`: see `out_of_range_share`
     - `object_rank`, `said`: see `Judge.things`; left out where there is no answer
-
-    Args:
-        images, prompts, distractors: as for `Judge.rank`.
-        clip: the CLIP that made the pictures.
-        judge: None leaves out its numbers. `rank` also needs a wrong caption.
     """
     tensors, prompts = _with_prompts(images, prompts)
     with torch.no_grad():
@@ -427,10 +390,8 @@ class Estimate:
 
 
 def share(hits: Iterable[bool]) -> Estimate:
-    """The share of hits with Wilson's score interval (Wilson 1927).
-
-    It stays inside [0, 1] and, unlike the textbook ± 1.96 standard errors, still has a width where
-    every try hit or none did.
+    """The share of hits with Wilson's score interval (Wilson 1927), which stays inside [0, 1] and
+    has a width even where every try hit or none did.
     """
     hits = [bool(hit) for hit in hits]
     n = len(hits)
@@ -446,8 +407,7 @@ def share(hits: Iterable[bool]) -> Estimate:
 def mean(values: Iterable[float], *, resamples: int = 4000) -> Estimate:
     """The mean with a bootstrap interval (Efron 1979): the middle 95 % of resampled means.
 
-    Needs no bell curve: ranks have none. Seeded, so the same values give the same interval. Of a
-    single value the interval is NaN, unknown.
+    Seeded, so the same values give the same interval. Of a single value it is NaN, unknown.
     """
     values = np.array([float(value) for value in values])
     if not len(values):

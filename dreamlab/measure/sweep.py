@@ -2,21 +2,21 @@
 
 The workers are so many processes of this computer (`executor=2`), or those of any
 `concurrent.futures.Executor`: Dask's (`client.get_executor()`) or ipyparallel's
-(`client.executor()`). A job is a plain description that pickles; the worker loads the CLIPs by
-name, once, and sends back finished pictures and numbers.
+(`client.executor()`). A job is a few names and numbers; the worker loads the CLIPs by name, once,
+and sends back finished pictures, each a PNG file that carries its settings and its numbers.
 
     result = sweep(["a red heart in the sky"], {"plain": Recipe(tv_weight=0), "full": Recipe()})
-    result.sheet()      # a PIL image: a row for each recipe, a column for each prompt
     print(result.markdown())
 """
 
+import io
 import json
 import multiprocessing
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from numbers import Integral
 from os import PathLike
@@ -29,10 +29,9 @@ from tqdm import tqdm
 from dreamlab.clip import Clip, load_clip
 from dreamlab.dream import Dream
 from dreamlab.figures.saving import encode_png
-from dreamlab.figures.sheet import contact_sheet
-from dreamlab.measure.folder import ROW, Finished, Folder, Key, fingerprint, open_folder
+from dreamlab.measure.folder import ROW, Finished, Folder, Key, fingerprint, open_folder, read
 from dreamlab.measure.judge import Baseline, Judge, measure
-from dreamlab.measure.tables import MEASURES, markdown, summarize, write_rows
+from dreamlab.measure.tables import MEASURES, markdown, summarize
 from dreamlab.measure.workers import Processes, run_jobs
 from dreamlab.prompts import checked_seeds
 from dreamlab.recipe import Recipe
@@ -40,42 +39,6 @@ from dreamlab.start import Start
 
 Loadable = str | tuple[str, str]
 """A CLIP by name, as `load_clip` takes it: a name, or a name and a tag."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a worker needs to know: prompts, each with a seed, dreamt together by one recipe."""
-
-    name: str  # of the recipe
-    recipe: Recipe
-    prompts: tuple[str, ...]
-    seeds: tuple[int, ...]
-    clip: Loadable | Clip
-    judge: Loadable | Clip | Judge | None
-    device: str | None
-    captions: tuple[str, ...]  # all that the judge chooses from
-    options: Mapping[str, Any]  # further arguments of Dream
-    threads: int | None = None  # that a worker computes with; None leaves it to the worker
-    encoded: bool = False  # whether the pictures are wanted as files as well
-
-    @property
-    def cost(self) -> int:
-        """How many views CLIP encodes: what a run takes is nearly proportional to it."""
-        return self.recipe.steps * self.recipe.views * len(self.prompts)
-
-    @property
-    def keys(self) -> list[Key]:
-        """(recipe, prompt, seed) of each picture."""
-        return [(self.name, p, s) for p, s in zip(self.prompts, self.seeds, strict=True)]
-
-    def of(self, keys: Iterable[Key]) -> "Job":
-        """Only some of its pictures."""
-        _, prompts, seeds = zip(*keys, strict=True)
-        return replace(self, prompts=prompts, seeds=seeds)
-
-    def split(self) -> list["Job"]:
-        """The same, one picture at a time."""
-        return [self.of([key]) for key in self.keys]
 
 
 @dataclass(frozen=True)
@@ -99,54 +62,71 @@ class Sweep:
         return [row for row in self.rows if row["error"]]
 
     def image(self, **wanted: Any) -> Image.Image:
-        """The picture of one row: `result.image(recipe="full", prompt="a star")`.
-
-        Raises:
-            KeyError: no row or several rows are so; or its dream failed.
-        """
-        found = [
-            image
-            for row, image in zip(self.rows, self.images, strict=True)
-            if all(row[key] == value for key, value in wanted.items())
-        ]
+        """The picture of one row: `result.image(recipe="full", prompt="a star")`."""
+        pairs = zip(self.rows, self.images, strict=True)
+        found = [image for row, image in pairs if row.items() >= wanted.items()]
         if len(found) != 1 or found[0] is None:
             raise KeyError(f"{len(found)} dreams with {wanted}, and one that succeeded is needed")
         return found[0]
 
     def summary(self, by: str = "recipe") -> list[dict[str, Any]]:
-        """The mean of each number over the rows with the same recipe (or `by="prompt"`, "seed").
-
-        See `tables.summarize`.
-        """
+        """The mean of each number by recipe, "prompt" or "seed"; see `tables.summarize`."""
         return summarize(self.rows, by)
 
-    def sheet(self, *, size: int = 128) -> Image.Image:
-        """All pictures: a row for each recipe, a column for each prompt (and seed).
-
-        Args:
-            size: of a picture's longer side, pixels.
-        """
-        recipes = list(dict.fromkeys(row["recipe"] for row in self.rows))
-        pairs = list(dict.fromkeys((row["prompt"], row["seed"]) for row in self.rows))
-        several = len(pairs) > len({prompt for prompt, _ in pairs})
-        found = {Finished(r).key: image for r, image in zip(self.rows, self.images, strict=True)}
-        return contact_sheet(
-            [[found.get((recipe, *pair)) for pair in pairs] for recipe in recipes],
-            recipes,
-            [f"{prompt} (seed {seed})" if several else prompt for prompt, seed in pairs],
-            size=size,
-        )
-
-    def save(self, path: str | PathLike) -> None:
-        """Write the rows as ``.csv``."""
-        write_rows(path, self.rows)
-
-    def markdown(self, by: str | None = "recipe") -> str:
-        """The summary in Markdown, the judge's baselines below; `by=None` is every row."""
-        if by is None:
-            return markdown(self.rows, ["recipe", "prompt", "seed", *MEASURES, "said", "error"])
+    def markdown(self, by: str = "recipe") -> str:
+        """The summary in Markdown, the judge's baselines below."""
         baselines = [baseline.row(by) for baseline in self.baselines]
         return markdown([*self.summary(by), *baselines], [by, *MEASURES])
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker does with a job: dream the pictures with these keys, all of one recipe."""
+
+    recipes: Mapping[str, Recipe]  # by name
+    clip: Loadable | Clip
+    judge: Loadable | Clip | Judge | None
+    device: str | None
+    captions: Sequence[str]  # all that the judge chooses from
+    options: Mapping[str, Any]  # further arguments of Dream
+    threads: int | None  # that a worker computes with; None leaves it to the worker
+
+    def views(self, job: Sequence[Key]) -> int:
+        """How many views CLIP encodes: what a run takes is nearly proportional to it."""
+        return sum(self.recipes[key.recipe].steps * self.recipes[key.recipe].views for key in job)
+
+    def __call__(
+        self, job: Sequence[Key], tick: Callable[[int], Any] = lambda views: None
+    ) -> list[bytes | str]:
+        """A PNG file for each picture, or the error; only interrupts are raised.
+
+        `tick` is called after each step with the number of views that it encoded.
+        """
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)
+        try:
+            clip, judge = cached_clip(self.clip, self.device), cached_judge(self.judge, self.device)
+        except Exception as error:
+            return [_text(error)] * len(job)
+        try:
+            return self._dream(job, clip, judge, tick)
+        except Exception as error:
+            if len(job) == 1:
+                return [_text(error)]
+        # One of several is to blame. Alone, the others succeed.
+        return [outcome for key in job for outcome in self([key])]
+
+    def _dream(self, job: Sequence[Key], clip: Clip, judge: Judge | None, tick) -> list[bytes]:
+        names, prompts, seeds = map(list, zip(*job, strict=True))
+        recipe = self.recipes[names[0]]
+        dream = Dream(clip, prompts, seed=seeds, recipe=recipe, **self.options)
+        for _ in dream:
+            tick(recipe.views * len(job))
+        rows = measure(dream, prompts, clip=clip, judge=judge, distractors=self.captions)
+        return [
+            encode_png(dream, index, {ROW: json.dumps(_row(key) | row)})
+            for index, (key, row) in enumerate(zip(job, rows, strict=True))
+        ]
 
 
 def sweep(
@@ -194,51 +174,41 @@ def sweep(
         TypeError, ValueError: an argument is unusable, or the folder holds another sweep or is
             written by one; before anything is dreamt.
         RuntimeError: every dream failed; says how the first did.
-        OSError: the folder cannot be written, or no longer. What was finished before is kept there.
+        OSError: the folder cannot be written, or no longer; what it has is kept.
     """
-    prompts = _sentences("prompts", prompts)
+    prompts, distractors = _sentences("prompts", prompts), _sentences("distractors", distractors)
     if not prompts:
         raise ValueError("prompts: give at least one")
-    distractors = _sentences("distractors", distractors)
     seeds = list(seeds) if isinstance(seeds, Iterable) else [seeds]
     seeds = list(dict.fromkeys(checked_seeds(seeds, len(seeds))))
     named = name_recipes(recipes)
     if isinstance(batch, bool) or not isinstance(batch, Integral) or batch < 1:
         raise ValueError(f"batch is a number of pictures, at least 1, got {batch!r}")
     _check_executor(executor)
-    pairs = [(prompt, seed) for prompt in prompts for seed in seeds]
-    keys = [(name, *pair) for name in named for pair in pairs]
-    names = {"clip": _name(clip), "judge": _name(judge)}
+    arguments = {
+        "prompts": prompts,
+        "recipes": {name: asdict(recipe) for name, recipe in named.items()},
+        "seeds": seeds,
+        "clip": _name(clip),
+        "judge": _name(judge),
+        "distractors": distractors,
+        "negative_prompt": negative_prompt,
+        "start": fingerprint(start),
+    }
     if executor is None:
         # What cannot be loaded is known before anything is dreamt.
         clip, judge = cached_clip(clip, device), cached_judge(judge, device)
     elif not isinstance(clip, str | tuple) or not isinstance(judge, str | tuple | None):
         raise TypeError("workers load the CLIPs themselves: give clip and judge by name")
-    captions = tuple(dict.fromkeys([*prompts, *distractors]))
+    captions = list(dict.fromkeys([*prompts, *distractors]))
     options = {"negative_prompt": negative_prompt, "start": start}
     # Processes of one computer share its cores.
     threads = max(1, torch.get_num_threads() // executor) if isinstance(executor, int) else None
-    shared = (clip, judge, device, captions, options, threads, folder is not None)
-    jobs = [
-        Job(name, recipe, *zip(*pairs[i : i + batch], strict=True), *shared)
-        for name, recipe in named.items()
-        for i in range(0, len(pairs), batch)
-    ]
-    if folder is None:
-        results = _dream_all(jobs, executor, None, progress)
-    else:
-        arguments = {
-            "prompts": prompts,
-            "recipes": {name: asdict(recipe) for name, recipe in named.items()},
-            "seeds": seeds,
-            **names,
-            "distractors": distractors,
-            "negative_prompt": negative_prompt,
-            "start": fingerprint(start),
-        }
-        with open_folder(folder, arguments, keys) as kept:
-            results = _dream_all(jobs, executor, kept, progress)
-            kept.write_table([results[key].row for key in keys])
+    task = Task(named, clip, judge, device, captions, options, threads)
+    keys = [Key(name, prompt, seed) for name in named for prompt in prompts for seed in seeds]
+    opening = nullcontext() if folder is None else open_folder(folder, arguments, keys)
+    with opening as kept:
+        results = _dream_all(task, keys, batch, executor, kept, progress)
     rows = [results[key].row for key in keys]
     asked = any("object_rank" in row for row in rows)
     # Asked here, where the device of distant workers may not exist.
@@ -257,101 +227,82 @@ def _check_executor(executor: Any) -> None:
     if executor < 1:
         raise ValueError(f"executor as a number of processes is at least 1, got {executor}")
     if multiprocessing.current_process().daemon:
-        raise ValueError(
-            "executor: this process is itself a worker that may start no processes: leave it out "
-            "here, or give the sweep an executor of its own outside"
-        )
+        raise ValueError("executor: this process is a worker itself and may start no processes")
 
 
 def _dream_all(
-    jobs: Sequence[Job], executor: Executor | int | None, folder: Folder | None, progress: bool
+    task: Task,
+    keys: Sequence[Key],
+    batch: int,
+    executor: Executor | int | None,
+    folder: Folder | None,
+    progress: bool,
 ) -> dict[Key, Finished]:
-    """Run the jobs, in any order, except for what the folder has already."""
+    """Dream what the folder does not have, in any order."""
     results = {} if folder is None else folder.finished()
-    missing = [(job, [key for key in job.keys if key not in results]) for job in jobs]
-    left = [job.of(keys) for job, keys in missing if keys]
-    total = sum(job.cost for job in jobs)
-    bar = tqdm(
+    jobs = []
+    for name in task.recipes:
+        missing = [key for key in keys if key.recipe == name and key not in results]
+        jobs += [missing[i : i + batch] for i in range(0, len(missing), batch)]
+
+    def on_result(job: Sequence[Key], outcomes: Sequence[bytes | str]) -> None:
+        for key, outcome in zip(job, outcomes, strict=True):
+            if isinstance(outcome, str):
+                results[key] = Finished(_row(key, outcome))
+            else:
+                if folder is not None:
+                    folder.keep(key, outcome)
+                results[key], _ = read(io.BytesIO(outcome))
+        if folder is not None:
+            folder.write_table(results)
+        if executor is not None:
+            bar.update(task.views(job))
+
+    lost: list[tuple[Sequence[Key], BaseException]] = []
+    reason = "interrupted"
+    with tqdm(
         desc="dreaming",
-        total=total,
-        initial=total - sum(job.cost for job in left),
+        total=task.views(keys),
+        initial=task.views(results),
         unit="view",
         unit_scale=True,
         smoothing=0,  # by the whole run so far: the jobs of many workers end in bursts
         disable=not progress,
-    )
-
-    def on_result(job: Job, finished: Sequence[Finished]) -> None:
-        for dream in finished:
-            if folder is not None and dream.png is not None:
-                folder.keep(dream)
-            results[dream.key] = dream._replace(png=None)
-        if executor is not None:
-            bar.update(job.cost)
-
-    lost: list[tuple[Job, BaseException]] = []
-    reason = "interrupted"
-    with bar:
+    ) as bar:
         try:
             if executor is None:
-                for job in left:
-                    on_result(job, run_job(job, tick=bar.update))
+                for job in jobs:
+                    on_result(job, task(job, bar.update))
             else:
                 own = isinstance(executor, int)
                 with Processes(executor) if own else nullcontext(executor) as workers:
-                    lost = run_jobs(run_job, left, workers, on_result, Job.split)
+                    lost = run_jobs(task, jobs, workers, on_result)
         except KeyboardInterrupt:
             pass  # what is finished is returned
         for job, error in lost:
             if isinstance(error, BrokenExecutor):
                 reason = f"the workers are gone ({_text(error)})"
             else:
-                on_result(job, _failed(job, error))
-    failed = [dream.row for dream in results.values() if dream.row["error"]]
+                on_result(job, [_text(error)] * len(job))
+    failed = [
+        f"{row['prompt']!r} by recipe {row['recipe']!r} with seed {row['seed']}: {row['error']}"
+        for row, _ in results.values()
+        if row["error"]
+    ]
     if failed and len(failed) == len(results):
-        raise RuntimeError(f"no dream succeeded; the first, {_describe(failed[0])}")
-    for row in failed:
-        warnings.warn(f"a dream failed: {_describe(row)}", stacklevel=3)
-    undone = [key for job in left for key in job.keys if key not in results]
+        raise RuntimeError(f"no dream succeeded; the first, {failed[0]}")
+    for words in failed:
+        warnings.warn(f"a dream failed: {words}", stacklevel=3)
+    undone = [key for key in keys if key not in results]
     if undone:
         go_on = "the same call goes on" if folder else 'with folder="…" the same call would go on'
         warnings.warn(
             f"{reason}: {len(undone)} dreams were not dreamt; {go_on} from here", stacklevel=3
         )
-    return results | {key: Finished(_row(key, reason)) for key in undone}
-
-
-def run_job(job: Job, tick: Callable[[int], Any] = lambda views: None) -> list[Finished]:
-    """Dream one job and measure it. Errors become rows; only interrupts come through.
-
-    `tick` is called after each step with the number of views that it encoded.
-    """
-    if job.threads is not None:
-        torch.set_num_threads(job.threads)
-    try:
-        clip, judge = cached_clip(job.clip, job.device), cached_judge(job.judge, job.device)
-    except Exception as error:
-        return _failed(job, error)
-    try:
-        return _dream(job, clip, judge, tick)
-    except Exception as error:
-        if len(job.prompts) == 1:
-            return _failed(job, error)
-    # One of several is to blame. Alone, the others succeed.
-    return [finished for part in job.split() for finished in run_job(part)]
-
-
-def _dream(job: Job, clip: Clip, judge: Judge | None, tick: Callable[[int], Any]) -> list[Finished]:
-    dream = Dream(clip, list(job.prompts), seed=list(job.seeds), recipe=job.recipe, **job.options)
-    for _ in dream:
-        tick(job.recipe.views * len(job.prompts))
-    numbers = measure(dream, job.prompts, clip=clip, judge=judge, distractors=job.captions)
-    rows = [_row(key) | row for key, row in zip(job.keys, numbers, strict=True)]
-    files = [
-        encode_png(dream, index, {ROW: json.dumps(row)}) if job.encoded else None
-        for index, row in enumerate(rows)
-    ]
-    return list(map(Finished, rows, dream.images, files))
+    results |= {key: Finished(_row(key, reason)) for key in undone}
+    if folder is not None:
+        folder.write_table(results)
+    return results
 
 
 def cached_clip(clip: Loadable | Clip, device: str | None = None) -> Clip:
@@ -383,32 +334,19 @@ def _name(clip: Loadable | Clip | Judge | None) -> str | None:
 
 
 def _row(key: Key, error: str = "") -> dict[str, Any]:
-    return dict(zip(("recipe", "prompt", "seed"), key, strict=True)) | {"error": error}
-
-
-def _failed(job: Job, error: BaseException) -> list[Finished]:
-    return [Finished(_row(key, _text(error))) for key in job.keys]
+    return key._asdict() | {"error": error}
 
 
 def _text(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _describe(row: Mapping[str, Any]) -> str:
-    return f"{row['prompt']!r} by recipe {row['recipe']!r} with seed {row['seed']}: {row['error']}"
-
-
 def _sentences(name: str, values: Any) -> list[str]:
-    if isinstance(values, Mapping):
-        raise TypeError(f"{name} are sentences without weights, got {values!r}")
-    values = [values] if isinstance(values, str) or not isinstance(values, Iterable) else values
-    values = list(dict.fromkeys(values))
-    for value in values:
-        if not isinstance(value, str):
-            raise TypeError(f"{name} are sentences, got {value!r}")
-        if not value.strip():
-            raise ValueError(f"{name}: one is empty; describe what you want to see")
-    return values
+    several = isinstance(values, Iterable) and not isinstance(values, str | Mapping)
+    values = list(values) if several else [values]
+    if not all(isinstance(value, str) and value.strip() for value in values):
+        raise ValueError(f"{name} are sentences, none empty and without weights; got {values!r}")
+    return list(dict.fromkeys(values))
 
 
 def name_recipes(
@@ -419,17 +357,12 @@ def name_recipes(
         recipes = [recipes or Recipe()]
     if not isinstance(recipes, Mapping):
         listed = list(recipes)
-        recipes = {
-            recipe.differences() if isinstance(recipe, Recipe) else repr(recipe): recipe
-            for recipe in listed
-        }
+        recipes = {r.differences() if isinstance(r, Recipe) else repr(r): r for r in listed}
         if len(recipes) < len(listed):
             raise ValueError("recipes: two are the same")
     if not recipes:
         raise ValueError("recipes: give at least one")
     for name, recipe in recipes.items():
-        if not isinstance(name, str) or not name.strip():
-            raise TypeError(f"recipes: a name is text, got {name!r}")
-        if not isinstance(recipe, Recipe):
-            raise TypeError(f"recipes: {name!r} is a {type(recipe).__name__}, not a Recipe")
+        if not isinstance(name, str) or not isinstance(recipe, Recipe):
+            raise TypeError(f"recipes: {name!r}: {recipe!r} is no name and Recipe")
     return dict(recipes)

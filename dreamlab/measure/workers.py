@@ -9,43 +9,41 @@ import os
 import secrets
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable
 from concurrent.futures import (
+    FIRST_COMPLETED,
     BrokenExecutor,
     Executor,
     Future,
     ProcessPoolExecutor,
     ThreadPoolExecutor,
-    TimeoutError,  # before Python 3.11 not the built-in one
-    as_completed,
+    wait,
 )
-from contextlib import suppress
+from multiprocessing import connection
 from multiprocessing.connection import Connection
-from typing import Any, TypeVar
+from typing import Any
 
-J = TypeVar("J")
 TRIES = 3
+PATIENCE = 5  # seconds without a result after which a cluster is asked whether it has workers
 
-CANNOT_START = (
-    "the processes died before they could begin; what they said is above. They start by importing "
-    "the program that asked for them: it must be a file, or a cell of a notebook, and in a file "
-    'the call belongs below `if __name__ == "__main__":`'
-)
+
+class CannotStart(RuntimeError):
+    """No process ever started."""
 
 
 def run_jobs(
-    function: Callable[[J], Any],
-    jobs: Sequence[J],
+    function: Callable[[list], Any],
+    jobs: Iterable[list],
     executor: Executor,
-    on_result: Callable[[J, Any], None],
-    split: Callable[[J], Sequence[J]] = lambda job: [job],
-) -> list[tuple[J, BaseException]]:
+    on_result: Callable[[list, Any], None],
+) -> list[tuple[list, BaseException]]:
     """Send the jobs through an executor, each up to three times, and wait.
 
     Args:
         function: what a worker does with a job; it and the jobs must pickle.
+        jobs: lists; one that failed is sent again in parts, each a list of one.
         on_result: called here, in this thread, with each job that succeeded and its result.
-        split: divides a job that failed into smaller ones for the next try.
 
     Returns:
         The jobs without a result, each with its error: a `BrokenExecutor` if the executor is gone,
@@ -55,69 +53,51 @@ def run_jobs(
         KeyboardInterrupt: here or in a worker. `on_result` has got all that had ended by then.
         CannotStart: no process of `Processes` ever started.
     """
-    lost: list[tuple[J, BaseException]] = []
-    for left in reversed(range(TRIES)):
-        failed = _send(function, jobs, executor, on_result)
-        jobs = []
-        for job, error in failed:
-            if left and not isinstance(error, BrokenExecutor):
-                jobs += split(job)
-            else:
-                lost.append((job, error))
-    return lost
+    pending: dict[Future, tuple[list, int]] = {}
+    lost: list[tuple[list, BaseException]] = []
 
+    def submit(job: list, tries: int) -> None:
+        try:
+            # Dask takes calls with equal arguments for one, so no two have the same token.
+            pending[executor.submit(_call, function, job, secrets.token_hex(8))] = job, tries
+        except Exception as error:  # it was shut down, broke, or lost its connection
+            lost.append((job, BrokenExecutor(f"{type(error).__name__}: {error}")))
 
-def _send(
-    function: Callable[[J], Any],
-    jobs: Sequence[J],
-    executor: Executor,
-    on_result: Callable[[J, Any], None],
-) -> list[tuple[J, BaseException]]:
-    """Send each job once; returns those that failed, with their errors."""
-    pending: dict[Future, J] = {}
-    failed: list[tuple[J, BaseException]] = []
-    attempt = secrets.token_hex(8)
     try:
-        for number, job in enumerate(jobs):
-            try:
-                pending[executor.submit(_call, function, job, attempt)] = job
-            except Exception as error:  # it was shut down, broke, or lost its connection
-                gone = BrokenExecutor(f"{type(error).__name__}: {error}")
-                failed = [(job, gone) for job in jobs[number:]]
-                break
-        for future in _as_completed(pending):
-            error = _error(future)
-            if isinstance(error, (KeyboardInterrupt, CannotStart)):
-                raise error
-            if error is None:
-                on_result(pending[future], future.result())
-            else:
-                failed.append((pending[future], error))
-            del pending[future]  # not before: an interrupted `on_result` is called again below
+        for job in jobs:
+            submit(job, TRIES)
+        quiet = 0
+        while pending:
+            # A second at a time: on Windows, Ctrl-C does not interrupt a wait.
+            done, _ = wait(pending, timeout=1, return_when=FIRST_COMPLETED)
+            for future in done:
+                (job, tries), error = pending[future], _error(future)
+                if isinstance(error, (KeyboardInterrupt, CannotStart)):
+                    raise error
+                if error is None:
+                    on_result(job, future.result())
+                elif tries == 1 or isinstance(error, BrokenExecutor):
+                    lost.append((job, error))
+                else:
+                    for part in job:
+                        submit([part], tries - 1)
+                del pending[future]  # not before: an interrupted `on_result` is called again below
+            quiet = 0 if done else quiet + 1
+            if quiet == PATIENCE and _has_no_workers(executor):
+                warnings.warn("the cluster has no workers: waiting until one joins", stacklevel=5)
     except BaseException as stopped:
         for future in pending:
             future.cancel()
         if isinstance(stopped, KeyboardInterrupt):
-            for future, job in pending.items():
+            for future, (job, _) in pending.items():
                 if future.done() and _error(future) is None:
                     on_result(job, future.result())
         raise
-    return failed
+    return lost
 
 
-def _call(function: Callable[[J], Any], job: J, attempt: str) -> Any:
-    """What a worker does. Dask takes calls with equal arguments for one; `attempt` differs."""
+def _call(function: Callable[[list], Any], job: list, token: str) -> Any:
     return function(job)
-
-
-def _as_completed(futures: Iterable[Future]) -> Iterator[Future]:
-    """`as_completed` in waits of a second: on Windows, Ctrl-C does not interrupt a wait."""
-    waiting = set(futures)
-    while waiting:
-        with suppress(TimeoutError):
-            for future in as_completed(waiting, timeout=1):
-                waiting.discard(future)
-                yield future
 
 
 def _error(future: Future) -> BaseException | None:
@@ -127,8 +107,13 @@ def _error(future: Future) -> BaseException | None:
     return future.exception()
 
 
-class CannotStart(RuntimeError):
-    """No process ever started."""
+def _has_no_workers(executor: Executor) -> bool:
+    """Whether this is an executor of Dask, whose jobs nobody takes."""
+    client = getattr(executor, "_client", None)
+    try:
+        return client is not None and not client.nthreads()
+    except Exception:  # the connection is lost; the futures will say so
+        return False
 
 
 class Processes(ThreadPoolExecutor):
@@ -156,21 +141,22 @@ class Processes(ThreadPoolExecutor):
     def _in_process(self, function: Callable, *args: Any) -> Any:
         """Call the function in this thread's process."""
         if not hasattr(self._local, "pool"):
-            pool = ProcessPoolExecutor(1, self._context, _begin, (self._theirs,))
-            self._local.pool = pool
-            self._pools.append(pool)
+            self._local.pool = ProcessPoolExecutor(1, self._context, _begin, (self._theirs,))
+            self._pools.append(self._local.pool)
         try:
             if not self._started:
                 self._local.pool.submit(os.getpid).result()
                 self._started = True
             return self._local.pool.submit(function, *args).result()
-        except Exception as error:
-            if not self._started:
-                raise CannotStart(CANNOT_START) from error
-            if isinstance(error, BrokenExecutor):
-                del self._local.pool
+        except BrokenExecutor as error:
+            del self._local.pool
+            if self._started:
                 raise RuntimeError(f"its process died: {error}") from error
-            raise
+            raise CannotStart(
+                "the processes died before they could begin; what they said is above. They start "
+                "by importing the program that asked for them: it must be a file, or a cell of a "
+                'notebook, and in a file the call belongs below `if __name__ == "__main__":`'
+            ) from error
 
     def __exit__(self, *exception: Any) -> None:
         if any(exception):
@@ -185,10 +171,5 @@ class Processes(ThreadPoolExecutor):
 def _begin(parent: Connection) -> None:
     """Make a process leave Ctrl-C to its parent, and end as soon as that is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def wait() -> None:
-        with suppress(EOFError, OSError):
-            parent.recv_bytes()  # nothing is ever sent: this returns when the other end is closed
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
+    # Nothing is ever sent: the wait ends when the other end is closed.
+    threading.Thread(target=lambda: (connection.wait([parent]), os._exit(1)), daemon=True).start()
