@@ -70,10 +70,7 @@ def _with_prompts(
 def _checked_texts(prompts: Sequence[str]) -> list[str]:
     for prompt in prompts:
         if not isinstance(prompt, str):
-            raise TypeError(
-                f"a caption must be text, got {prompt!r}; of a dream with weighted prompts, say in "
-                "one sentence what it should show"
-            )
+            raise TypeError(f"a caption must be text without weights, one sentence; got {prompt!r}")
     return list(prompts)
 
 
@@ -149,11 +146,7 @@ def _rings(height: int, width: int, finest: float | None) -> tuple[torch.Tensor,
 
 @torch.no_grad()
 def out_of_range_share(images: Images) -> torch.Tensor:
-    """The share of each picture's pixels that no screen can show: a channel below 0 or above 1.
-
-    Returns:
-        (n,) in [0, 1]. A PIL image is always in range; a tensor or a `Dream` need not be.
-    """
+    """The share of each picture's pixels that no screen shows, (n,): a channel outside [0, 1]."""
     return torch.cat([((x < 0) | (x > 1)).any(1).float().mean((1, 2)) for x in as_tensors(images)])
 
 
@@ -186,8 +179,8 @@ class Baseline:
 
     def row(self, by: str = "recipe") -> dict[str, object]:
         """As a row of a summary, named in the column `by`."""
-        name = f"drawings, {self.what}"
-        return {by: name, "count": self.cosine.count, "judge": self.cosine, "object": self.found}
+        counted = {by: f"drawings, {self.what}", "count": self.cosine.count}
+        return counted | {"judge": self.cosine, "object": self.found}
 
     def __str__(self) -> str:
         return f"{self.what}: thing named {self.found:.0%}, cosine {self.cosine:.2f}"
@@ -239,9 +232,8 @@ class Judge:
         (Xu et al. 2018, "AttnGAN"; with CLIP: Park et al. 2021) is the share of rank 0; chance is
         1 / captions, so their number belongs to every result.
 
-        Returns:
-            (n,) whole numbers: 0 is right, c − 1 is last among c captions. An equal cosine counts
-            as preferred, so that a judge who cannot tell pictures apart earns nothing.
+        Of c captions, 0 is right and c − 1 is last. An equal cosine counts as preferred, so that a
+        judge who cannot tell pictures apart earns nothing.
         """
         tensors, prompts = _with_prompts(images, prompts)
         captions = list(dict.fromkeys([*prompts, *_checked_texts(distractors)]))
@@ -259,31 +251,25 @@ class Judge:
         For "a red heart in the sky" the captions are "a red apple in the sky", "a red ball in the
         sky", … Of a prompt with several things the first is asked for. Chance is 4 %.
 
-        Returns:
-            n answers; None where the prompt names no thing of the picture-book world, and for all
-            if the judge was not trained on that world (`knows_things`).
+        The answer is None where the prompt names no thing of the picture-book world, and for all
+        if the judge was not trained on that world (`knows_things`).
         """
         tensors, prompts = _with_prompts(images, prompts)
         asked = [variants(prompt) if self.knows_things else {} for prompt in prompts]
         answers: list[Answer | None] = [None] * len(prompts)
-        if not any(asked):
-            return answers
-        features = image_features(self.clip, [tensor.clamp(0, 1) for tensor in tensors])
-        for i, (prompt, choices) in enumerate(zip(prompts, asked, strict=True)):
+        if any(asked):
+            features = image_features(self.clip, [tensor.clamp(0, 1) for tensor in tensors])
+        for i, choices in enumerate(asked):
             if choices:
                 names = list(choices)
                 cosines = self._encode_together(tuple(choices.values())) @ features[i]
-                right = cosines[names.index(thing_in(prompt))]
-                rank = int((cosines >= right).sum()) - 1
-                answers[i] = Answer(rank, names[int(cosines.argmax())])
+                right = cosines[names.index(thing_in(prompts[i]))]
+                answers[i] = Answer(int((cosines >= right).sum()) - 1, names[int(cosines.argmax())])
         return answers
 
     @cached_property
     def knows_things(self) -> bool:
-        """Whether it was trained on the picture-book world: it knows all its things, and no more.
-
-        Of others, the question of `things` is not known to measure shape.
-        """
+        """Whether it was trained on the picture-book world: knows all its things, and no more."""
         unknown_words = getattr(self.clip, "unknown_words", lambda prompt: [])
         return unknown_words(" ".join([*OBJECTS, "photograph"])) == ["photograph"]
 
@@ -309,9 +295,7 @@ class Judge:
         )
 
     def _encode(self, prompts: Sequence[str]) -> torch.Tensor:
-        """Unit rows (m, d), each prompt encoded alone: in a batch its row may differ in the last
-        bit, and an opinion would depend on what else the judge was asked before.
-        """
+        """Unit rows (m, d), each prompt encoded alone: in a batch its last bit may differ."""
         if not prompts:
             self.clip.encode_text([])  # raises the error for it
         return torch.cat([self._encode_together((prompt,)) for prompt in prompts])
@@ -353,13 +337,12 @@ def measure(
     finest = BAND[1] * clip.image_size
     columns["slope"] = torch.cat([_slope(x, finest) for x in tensors])
     columns["out_of_range"] = out_of_range_share(tensors)
-    lists = [column.tolist() for column in columns.values()]
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
-    answers = [None] * len(rows) if judge is None else judge.things(tensors, prompts)
-    for row, answer in zip(rows, answers, strict=True):
-        if answer is not None:
-            row |= {"object_rank": answer.rank, "said": answer.said}
-    return rows
+    answers = [None] * len(prompts) if judge is None else judge.things(tensors, prompts)
+    return [
+        {name: column[i].item() for name, column in columns.items()}
+        | ({"object_rank": answer.rank, "said": answer.said} if answer else {})
+        for i, answer in enumerate(answers)
+    ]
 
 
 # --- numbers with their uncertainty ---------------------------------------------------------------

@@ -148,15 +148,18 @@ class Processes(ThreadPoolExecutor):
                 self._local.pool.submit(os.getpid).result()
                 self._started = True
             return self._local.pool.submit(function, *args).result()
-        except BrokenExecutor as error:
-            del self._local.pool
-            if self._started:
+        except Exception as error:
+            if not self._started:
+                raise CannotStart(
+                    "the processes died before they could begin; what they said is above. They "
+                    "start by importing the program that asked for them: it must be a file, or a "
+                    "cell of a notebook, and in a file the call belongs below `if __name__ == "
+                    '"__main__":`'
+                ) from error
+            if isinstance(error, BrokenExecutor):
+                del self._local.pool
                 raise RuntimeError(f"its process died: {error}") from error
-            raise CannotStart(
-                "the processes died before they could begin; what they said is above. They start "
-                "by importing the program that asked for them: it must be a file, or a cell of a "
-                'notebook, and in a file the call belongs below `if __name__ == "__main__":`'
-            ) from error
+            raise
 
     def __exit__(self, *exception: Any) -> None:
         if any(exception):
