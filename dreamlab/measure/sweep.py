@@ -364,5 +364,5 @@ def name_recipes(
         raise ValueError("recipes: give at least one")
     for name, recipe in recipes.items():
         if not isinstance(name, str) or not isinstance(recipe, Recipe):
-            raise TypeError(f"recipes: {name!r}: {recipe!r} is no name and Recipe")
+            raise TypeError(f"recipes: {name!r}: {recipe!r} is not a Recipe with a name")
     return dict(recipes)
