@@ -80,17 +80,35 @@ def collect(folder: str | Path) -> tuple[list[Entry], list[str]]:
     folder = user_path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is no folder; give the one with the saved pictures")
-    entries, names, (files, problems) = [], set(), _files(folder)
-    for path in files:
+    entries, names, problems = [], set(), []
+    for path, why in _files(folder):
         name = path.relative_to(folder).as_posix()
         short = re.sub(r"(?i)\.png$", "", name)
         try:  # anna.PNG may lie beside anna.png
+            if why:
+                raise ValueError(why)
             if entry := _in_time(path, name if short in names else short):
                 entries.append(entry)
                 names.add(short)
         except Exception as error:  # whatever a file brings about, the others shall be seen
             problems.append(f"{shown(name)}: {shown(str(error) or type(error).__name__)}")
     return entries, problems
+
+
+def _files(folder: Path) -> list[tuple[Path, str]]:
+    """Every entry below a folder that is neither hidden nor a folder, in order, with "", and each
+    folder that cannot be looked into, with the reason.
+    """
+    found = []
+
+    def unreadable(error: OSError) -> None:
+        found.append((Path(error.filename), f"this folder cannot be read ({error.strerror})"))
+
+    for place, folders, files in os.walk(folder, onerror=unreadable):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        links = [name for name in folders if (Path(place) / name).is_symlink()]
+        found += [(Path(place) / name, "") for name in files + links if not name.startswith(".")]
+    return sorted(found)
 
 
 def _in_time(path: Path, name: str) -> Entry | None:
@@ -109,23 +127,6 @@ def _in_time(path: Path, name: str) -> Entry | None:
     if not wait([result], LONGEST_WAIT).done:
         raise ValueError(f"it was not read within {LONGEST_WAIT:g} seconds")
     return result.result()
-
-
-def _files(folder: Path) -> tuple[list[Path], list[str]]:
-    """Every entry below a folder that is neither hidden nor a folder, in order, and for each folder
-    that cannot be looked into "FOLDER: why".
-    """
-    found, problems = [], []
-
-    def unreadable(error: OSError) -> None:
-        name = os.path.relpath(error.filename, folder)
-        problems.append(f"{shown(name)}: this folder cannot be read ({error.strerror})")
-
-    for place, folders, files in os.walk(folder, onerror=unreadable):
-        links = [name for name in folders if (Path(place) / name).is_symlink()]
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(place) / name for name in files + links if not name.startswith(".")]
-    return sorted(found), problems
 
 
 def _read(path: Path, name: str) -> Entry | None:
@@ -165,9 +166,7 @@ def shown(text: str) -> str:
     """A text with what would act on a terminal or break a file written out as an escape."""
     joiners = "\u200c\u200d"  # parts of words and of emoji
     return "".join(
-        letter
-        if letter.isprintable() or letter in joiners
-        else letter.encode("unicode_escape").decode()
+        letter if letter.isprintable() or letter in joiners else ascii(letter)[1:-1]
         for letter in text
     )
 
@@ -191,27 +190,26 @@ def table(entries: Sequence[Entry], judge: Judge) -> list[dict[str, Any]]:
     the other pictures' prompts it prefers to the right one (empty if all have the same prompt).
     Scores of different dreamers can be compared, since the judge is the same for all.
     """
-    images = [entry.image for entry in entries]
-    prompts = [entry.sentence for entry in entries]
-    scores = judge.score(images, prompts).tolist()
-    several = len(set(prompts)) > 1
-    ranks = judge.rank(images, prompts).tolist() if several else [""] * len(entries)
+    images, prompts = [entry.image for entry in entries], [entry.sentence for entry in entries]
+    scores, ranks = judge.score(images, prompts).tolist(), [""] * len(entries)
+    if len(set(prompts)) > 1:
+        ranks = judge.rank(images, prompts).tolist()
     rows = []
     for entry, score, rank in zip(entries, scores, ranks, strict=True):
         made = entry.settings
-        values = (
-            entry.name,
-            shown(entry.prompt),
-            shown(joined([made.negative_prompts[made.index]])),
-            made.seeds[made.index],
-            made.steps_done,
-            made.recipe.differences(),
-            len(made.changes),
-            shown(Path(made.clip).name),
-            round(score, 3),
-            rank,
-        )
-        rows.append(dict(zip(COLUMNS, values, strict=True)))
+        words = {
+            "name": entry.name,
+            "prompt": entry.prompt,
+            "not": joined([made.negative_prompts[made.index]]),
+            "seed": made.seeds[made.index],
+            "steps": made.steps_done,
+            "recipe": made.recipe.differences(),
+            "turned": len(made.changes),
+            "clip": Path(made.clip).name,
+            "judge": round(score, 3),
+            "rank": rank,
+        }
+        rows.append({key: shown(x) if isinstance(x, str) else x for key, x in words.items()})
     return rows
 
 
@@ -223,13 +221,9 @@ def sheet(entries: Sequence[Entry], rows: Sequence[dict[str, Any]]) -> Plot:
         f"{shorten(row['name'], 60)}: {shorten(row['prompt'], 160)} ({row['judge']:.2f})"
         for row in rows
     ]
-    return pictures(
-        [entry.image for entry in entries],
-        titles,
-        columns=max(5, math.isqrt(len(entries))),
-        size=2,
-        alt="Dreams with the names of their files and their prompts: " + "; ".join(titles),
-    )
+    alt = "Dreams with the names of their files and their prompts: " + "; ".join(titles)
+    columns, images = max(5, math.isqrt(len(entries))), [entry.image for entry in entries]
+    return pictures(images, titles, columns=columns, size=2, alt=alt)
 
 
 def _sheet_bytes(plot: Plot, table: bytes) -> bytes:
@@ -247,22 +241,16 @@ def _free_stem(out: Path) -> Path:
     gallery wrote them. What somebody added to the table is theirs, and stays.
     """
 
-    def content(path: Path) -> bytes | None:
-        """What may be written over; None if nothing of ours lies there."""
-        if path.is_symlink() or not path.is_file():
-            return None
-        content = path.read_bytes()
-        return content if _is_ours(path, content) else None
+    def content(path: Path) -> bytes:
+        """What may be written over; b"" if nothing of ours lies there."""
+        found = b"" if path.is_symlink() or not path.is_file() else path.read_bytes()
+        return found if _is_ours(path, found) else b""
 
     for number in count(1):
         stem = out / ("gallery" if number == 1 else f"gallery-{number}")
-        paths = stem.with_suffix(".png"), stem.with_suffix(".csv")
-        sheet, table = map(content, paths)
-        there = [os.path.lexists(path) for path in paths]
-        if not any(there):
-            return stem
-        digest = hashlib.sha256(table or b"").hexdigest().encode()
-        if sheet and (not there[1] or (table and digest in sheet[:1000])):
+        png, csv = stem.with_suffix(".png"), stem.with_suffix(".csv")
+        sheet, digest = content(png)[:1000], hashlib.sha256(content(csv)).hexdigest().encode()
+        if (not os.path.lexists(csv) and (sheet or not os.path.lexists(png))) or digest in sheet:
             return stem
 
 
@@ -284,8 +272,7 @@ def main(arguments: list[str] | None = None) -> int:
         if not entries:
             parser.error(f"no picture in {options.folder} was saved by dreamlab")
         rows = table(entries, judge)
-        out = user_path(options.out or options.folder)
-        stem = _free_stem(out)
+        stem = _free_stem(user_path(options.out or options.folder))
         words = csv_bytes(rows, COLUMNS)
         drawn = _sheet_bytes(sheet(entries, rows), words)
         written = write_atomically(stem.with_suffix(".png"), drawn)

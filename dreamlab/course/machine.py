@@ -41,6 +41,7 @@ LIVE = (7, 4)  # the ipykernel from which on a slider acts while a cell awaits
 MEMORY = 1.2  # GB that a chapter may take
 SLOW = 90.0  # seconds that a dream may take before there is something to do about it
 STEPS = 10  # that are timed
+MISSING = "not installed"
 GUIDE = "https://pytorch.org/get-started/locally/"
 
 
@@ -74,10 +75,8 @@ class Report:
         return self.ok
 
     def __str__(self) -> str:
-        return "\n".join(
-            textwrap.fill(str(item), 100, subsequent_indent="     ", break_on_hyphens=False)
-            for item in self.items
-        )
+        style = {"width": 100, "subsequent_indent": "     ", "break_on_hyphens": False}
+        return "\n".join(textwrap.fill(str(item), **style) for item in self.items)
 
     __repr__ = __str__
 
@@ -116,65 +115,50 @@ def look_at(name: str, look: Callable[[], str]) -> Item:
         return Item(name, False, str(trouble))
     except Exception as error:
         said = textwrap.shorten(str(error), 200) or "no further word"
-        cure = _room(error) or (
-            "first do what the lines before this one say, if any, then install the course again: "
-            "pip install -e ."
-        )
-        text = f"could not be looked at ({type(error).__name__}: {said}); {cure}"
-        return Item(name, False, text)
+        cure = _advice(error, INSTALL)
+        return Item(name, False, f"could not be looked at ({type(error).__name__}: {said}); {cure}")
 
 
-NO_MATCH = (
-    "torchvision::nms",
-    "custom C++ ops",
-    "undefined symbol",
-    "DLL load failed",
-    "torchvision'",
+INSTALL = "do what the lines above say, if any, then install the course again: pip install -e ."
+BOTH = (
+    "uninstall both (pip uninstall torch torchvision), install both in one command with the line "
+    f"that {GUIDE} gives, then restart the kernel"
 )
+ROOM = "make room on the disk, or set TMPDIR to a folder that can be written, then try again"
+# What an error says of a torchvision that was compiled for another torch.
+NO_MATCH = r"torchvision::nms|custom C\+\+ ops|undefined symbol|DLL load failed|torchvision'"
 
 
-def _room(error: BaseException) -> str:
-    """What to do if an error is of a disk that is full or read-only; "" if it is another one."""
+def _advice(error: BaseException, otherwise: str) -> str:
+    """What to do about an error: make room, if it is of a disk that is full or read-only."""
     full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EROFS)
-    if full or "usable temporary directory" in str(error):
-        return (
-            "make room on the disk, or set TMPDIR to a folder that can be written, then try again"
-        )
-    return ""
+    return ROOM if full or "usable temporary directory" in str(error) else otherwise
 
 
 def check_python(version: Sequence[int] = sys.version_info) -> str:
     """Python is new enough."""
     have = ".".join(map(str, version[:3]))
     if tuple(version[:2]) < PYTHON:
-        wanted = ".".join(map(str, PYTHON))
-        raise Trouble(
-            f"this is {have}, and the course needs {wanted} or newer: install one from python.org "
-            "or conda, make the environment again with it"
-        )
+        needs = f"this is {have}, and the course needs {PYTHON[0]}.{PYTHON[1]} or newer"
+        raise Trouble(f"{needs}: make the environment again with one from python.org or conda")
     return f"{have} on {platform.system()} ({platform.machine()})"
 
 
 def check_pytorch() -> str:
     """PyTorch is here, torchvision fits it, and a tensor can be worked with on its device.
 
-    The two are compiled against each other. A torchvision from another index (pip's, CUDA's, the
-    CPU's, conda's) installs without complaint, and says when it is imported "operator
-    torchvision::nms does not exist" or "Couldn't load custom C++ ops".
+    The two are compiled against each other: a torchvision from another index (pip's, CUDA's, the
+    CPU's, conda's) installs without complaint, and fails when it is imported.
     """
     versions = f"torch {_version('torch')} and torchvision {_version('torchvision')}"
-    both = (
-        "uninstall both (pip uninstall torch torchvision), install both in one command with the "
-        f"line that {GUIDE} gives, then restart the kernel"
-    )
-    torch = _import("torch", both)
+    torch = _import("torch", BOTH)
     try:
         ops = importlib.import_module("torchvision").ops
         ops.nms(torch.tensor([[0.0, 0, 1, 1]]), torch.ones(1), 0.5)
     except Exception as error:
-        if any(sign in str(error) for sign in NO_MATCH):
-            raise Trouble(f"{versions} do not fit each other ({_brief(error)}): {both}") from error
-        cure = _room(error) or "what that means is not known here; ask with this line"
+        if re.search(NO_MATCH, str(error)):
+            raise Trouble(f"{versions} do not fit each other ({_brief(error)}): {BOTH}") from error
+        cure = _advice(error, "what that means is not known here; ask with this line")
         raise Trouble(f"{versions} cannot be used ({_brief(error)}): {cure}") from error
     return f"{versions} fit each other; dreams run on {_device(torch)}"
 
@@ -188,13 +172,10 @@ def _device(torch: ModuleType) -> str:
     else:
         return "the CPU, and the course needs no more"
     try:
-        ones = torch.ones(8, 8, device=kind)
-        float((ones @ ones).sum())
+        float((torch.ones(8, 8, device=kind) @ torch.ones(8, 8, device=kind)).sum())
     except Exception as error:
-        raise Trouble(
-            f'the device "{kind}" is there but does not work ({_brief(error)}): use the CPU, '
-            'load_clip(device="cpu"), or bring the driver up to date'
-        ) from error
+        cure = 'use the CPU, load_clip(device="cpu"), or bring the driver up to date'
+        raise Trouble(f'"{kind}" is there but does not work ({_brief(error)}): {cure}') from error
     return words
 
 
@@ -210,38 +191,30 @@ def check_open_clip() -> str:
 def check_live_panel() -> str:
     """Which of the two ways to run a panel this kernel allows."""
     kernel, widgets = _version("ipykernel"), _version("ipywidgets")
-    colab = "google.colab" in sys.modules
-    if kernel == MISSING or widgets == MISSING:
-        raise Trouble(
-            f"ipykernel is {kernel}, ipywidgets is {widgets}; everything but the panels works. In "
-            'the course\'s folder: pip install -e ".[lab]"'
-        )
+    if MISSING in (kernel, widgets):
+        cure = 'everything but the panels works. In the course\'s folder: pip install -e ".[lab]"'
+        raise Trouble(f"ipykernel is {kernel}, ipywidgets is {widgets}; {cure}")
     if _numbers(widgets) < WIDGETS:
-        raise Trouble(
-            f"ipywidgets {widgets} is too old for the panel: pip install -U ipywidgets, then "
-            "restart Jupyter"
-        )
-    have = f"ipykernel {kernel}, ipywidgets {widgets}"
+        cure = "pip install -U ipywidgets, then restart Jupyter"
+        raise Trouble(f"ipywidgets {widgets} is too old for the panel: {cure}")
+    have = f"ipykernel {kernel}, ipywidgets {widgets}: controls act at once"
     if _numbers(kernel) >= LIVE:
-        return f"{have}: controls act at once, with Start and with `await panel.run()`"
+        return f"{have}, with Start and with `await panel.run()`"
+    colab = "google.colab" in sys.modules
     wish = "" if colab else ' (pip install -U "ipykernel>=7.4" would change that)'
-    return (
-        f"{have}: controls act at once with the Start button; while `await panel.run()` runs, "
-        f"only the kernel's stop button is heard{wish}"
-    )
+    alone = "while `await panel.run()` runs, only the kernel's stop button is heard"
+    return f"{have} with the Start button; {alone}{wish}"
 
 
 def check_memory() -> str:
     """There is room for a chapter."""
-    free = free_memory()
+    free, needed = free_memory(), f"a chapter takes up to {MEMORY} GB"
     if free is None:
-        return f"could not be read on this system; a chapter takes up to {MEMORY} GB"
+        return f"could not be read on this system; {needed}"
     if free < MEMORY:
-        raise Trouble(
-            f"{free:.1f} GB are free, and a chapter takes up to {MEMORY} GB: shut down other "
-            "notebooks (Kernel → Shut Down All Kernels) and close other programs"
-        )
-    return f"{free:.1f} GB are free; a chapter takes up to {MEMORY} GB"
+        cure = "close other programs and notebooks (Kernel → Shut Down All Kernels)"
+        raise Trouble(f"{free:.1f} GB are free, and {needed}: {cure}")
+    return f"{free:.1f} GB are free; {needed}"
 
 
 def free_memory(cgroup: Path = Path("/sys/fs/cgroup")) -> float | None:
@@ -253,49 +226,45 @@ def free_memory(cgroup: Path = Path("/sys/fs/cgroup")) -> float | None:
         ("memory.max", "memory.current"),
         ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
     ):
-        with contextlib.suppress(OSError, ValueError):  # no such file, or it says "max"
-            most = int((cgroup / limit).read_text())
-            if most < 2**60:  # more is the older way to say "no limit"
-                found.append(most - int((cgroup / usage).read_text()))
-    return min(found) / 1e9 if found else None
+        # There may be no such file, or it says "max"; the older one says a very large number.
+        with contextlib.suppress(OSError, ValueError):
+            found.append(int((cgroup / limit).read_text()) - int((cgroup / usage).read_text()))
+    return min(found) / 1e9 if found and min(found) < 2**60 else None
 
 
 def check_processors() -> str:
     """PyTorch computes on as many threads as there are cores for it, not on more."""
-    torch = importlib.import_module("torch")
-    cores, threads = usable_cores(), torch.get_num_threads()
+    cores, threads = usable_cores(), importlib.import_module("torch").get_num_threads()
     of = f"{threads} thread{'s' * (threads > 1)} on {cores} core{'s' * (cores > 1)}"
     if threads > cores:
-        raise Trouble(
-            f"PyTorch computes on {of}, and threads that share a core wait for each other: put "
-            f"import torch; torch.set_num_threads({cores}) into a chapter's first cell"
-        )
+        cure = f"import torch; torch.set_num_threads({cores}) in a chapter's first cell"
+        raise Trouble(f"PyTorch computes on {of}, which wait for each other: {cure}")
     return f"PyTorch computes on {of}"
 
 
 def check_models() -> str:
     """Both embedded CLIPs load, and find the right sentence for each of four drawings."""
-    torch = importlib.import_module("torch")
     from dreamlab.clip import load_clip
     from dreamlab.measure.judge import Judge
     from dreamlab.picturebook.draw import draw
     from dreamlab.picturebook.world import caption, compose
     from dreamlab.support.loading import EMBEDDED
 
+    pages = {
+        "night": "star yellow",
+        "meadow": "tree green",
+        "sea": "boat white",
+        "sky": "heart red",
+    }
     scenes = [
-        compose("night", [("star", "yellow", "plain", 2)], seed=5),
-        compose("meadow", [("tree", "green", "plain", 1)], seed=5),
-        compose("sea", [("boat", "white", "plain", 1)], seed=5),
-        compose("sky", [("heart", "red", "striped", 1)], seed=5),
+        compose(place, [(*thing.split(), "plain", 1)], seed=5) for place, thing in pages.items()
     ]
     drawings, captions = [draw(scene, size=64) for scene in scenes], list(map(caption, scenes))
     for name in EMBEDDED:
-        reader = Judge(load_clip(name, device="cpu"))
-        if not (reader.similarity(drawings, captions).argmax(1) == torch.arange(4)).all():
-            raise Trouble(
-                f"{name} loads, but does not know its own pictures: its file is damaged. Get the "
-                "course again (git checkout dreamlab/picturebook/models, or clone it anew)"
-            )
+        found = Judge(load_clip(name, device="cpu")).similarity(drawings, captions).argmax(1)
+        if found.tolist() != [0, 1, 2, 3]:
+            cure = "get it again (git checkout dreamlab/picturebook/models, or clone the course)"
+            raise Trouble(f"{name} does not know its own pictures, so its file is damaged: {cure}")
     return f"{' and '.join(EMBEDDED)} load, and each names four drawings of four rightly"
 
 
@@ -304,14 +273,14 @@ def check_saving(folder: str | Path = ".") -> str:
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
-    here = Path(folder).expanduser().absolute()
-    while not here.is_dir():  # Save makes the folders that are missing
-        if here == here.parent:
-            raise Trouble(
-                f"there is no {here} on this computer (a drive that was taken out, a network that "
-                "is away): give a folder that is there"
-            )
-        here = here.parent
+    wanted = Path(folder).expanduser().absolute()
+    # Save makes the folders that are missing.
+    here = next((place for place in (wanted, *wanted.parents) if place.is_dir()), None)
+    if here is None:
+        away = "a drive that was taken out, a network that is away"
+        raise Trouble(
+            f"there is no {wanted.anchor} on this computer ({away}): give a folder that is"
+        )
     try:
         with tempfile.TemporaryDirectory(prefix=".dreamlab-", dir=here) as inside:
             path, words = Path(inside) / "test.png", PngInfo()
@@ -322,15 +291,8 @@ def check_saving(folder: str | Path = ".") -> str:
                 assert image.getpixel((7, 7)) == (255, 0, 0) and image.text["dreamlab"] == "λ"
         free = shutil.disk_usage(here).free / 1e9
     except OSError as error:
-        full = error.errno == errno.ENOSPC
-        cure = (
-            "make room on this disk"
-            if full
-            else (
-                "copy the notebooks into a folder of your own, or give each panel one, "
-                "Panel(dream, folder=…)"
-            )
-        )
+        own = "copy the notebooks into a folder of your own, or give it to Panel(dream, folder=…)"
+        cure = "make room on this disk" if error.errno == errno.ENOSPC else own
         raise Trouble(f"nothing can be written here ({_brief(error)}): {cure}") from error
     if free < 0.1:
         raise Trouble(f"only {1000 * free:.0f} MB are left on this disk: make room")
@@ -344,23 +306,18 @@ def check_speed() -> str:
     from dreamlab.recipe import Recipe
 
     whole, views = Recipe().steps, Recipe().views
-    recipe = Recipe(steps=STEPS + 2)
-    dream = Dream(load_clip(), "a red heart in the sky", recipe=recipe)
+    dream = Dream(load_clip(), "a red heart in the sky", recipe=Recipe(steps=STEPS + 2))
     for _ in range(2):  # caches fill
         next(dream)
     begin = time.perf_counter()
     dream.run()
     dream.pixels.sum().item()  # a GPU may still be at it
     each = (time.perf_counter() - begin) / STEPS
-    text = (
-        f"{STEPS} steps took {seconds(STEPS * each)}, so a whole dream of {whole} steps takes "
-        f"about {seconds(whole * each)}"
-    )
+    took, takes = seconds(STEPS * each), seconds(whole * each)
+    text = f"{STEPS} steps took {took}, so a whole dream of {whole} steps takes about {takes}"
     if whole * each > SLOW:
-        raise Trouble(
-            f"{text}: stop what else is running, other notebooks first. If it stays slow, "
-            f"Recipe(steps={whole // 3}, views={views // 2}) takes a sixth of the time"
-        )
+        short = f"Recipe(steps={whole // 3}, views={views // 2}) takes a sixth of the time"
+        raise Trouble(f"{text}: stop what else is running, other notebooks first; or {short}")
     return text
 
 
@@ -375,11 +332,8 @@ def _import(package: str, cure: str) -> ModuleType:
     try:
         return importlib.import_module(package)
     except Exception as error:
-        cure = _room(error) or cure
+        cure = _advice(error, cure)
         raise Trouble(f"{package} cannot be imported ({_brief(error)}): {cure}") from error
-
-
-MISSING = "not installed"
 
 
 def _version(package: str) -> str:
@@ -395,8 +349,9 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _brief(error: BaseException) -> str:
+    """The line of an error that says what happened: the last, as in a long traceback."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return textwrap.shorten(lines[-1] if "\n" in str(error) else lines[0], 160)
+    return textwrap.shorten(lines[-1], 160)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,10 +9,8 @@ from .verdict import ask_list, ask_number, compare, shown, verdict
 
 @verdict
 def break_even(answer: Callable) -> str:
-    """Check `answer(start, each, workers)`: from how many dreams on the workers pay.
-
-    One process takes `each` seconds for a dream. So many workers first take `start` seconds
-    together, and then share the dreams.
+    """Check `answer(start, each, workers)`: from how many dreams on the workers pay, who first take
+    `start` seconds together, and then share the dreams of `each` seconds.
     """
     for start, each, workers in ((6.0, 0.75, 2), (10.0, 0.5, 4), (3.0, 1.5, 3), (8.0, 0.2, 16)):
         found, alone, saved = (
@@ -54,9 +52,7 @@ def last_finish(seconds: Iterable[float], workers: int) -> float:
 
 @verdict
 def finish(answer: Callable) -> str:
-    """Check `answer(seconds, workers)`: how long a list of jobs takes, each job with its seconds,
-    if a worker that is free takes the next one in the list.
-    """
+    """Check `answer(seconds, workers)`: how long jobs take if a free worker takes the next one."""
     for seconds, workers in JOBS:
         found, total = ask_number(answer, list(seconds), workers), sum(seconds)
         jobs = ", ".join(f"{job:g}" for job in seconds)
@@ -85,10 +81,7 @@ def _row(recipe: str, seed: int, error: str = "") -> dict:
 
 @verdict
 def left_to_do(answer: Callable) -> str:
-    """Check `answer(wanted, rows)`: which of the wanted (recipe, seed) pairs have no finished row.
-
-    A row whose `error` is not empty is of a dream that failed, and is to be done again.
-    """
+    """Check `answer(wanted, rows)`: the wanted (recipe, seed) pairs without a finished row."""
     done = [_row("full", 2), _row("plain", 1), _row("plain", 3)]
     failed = [_row("full", 1, "interrupted"), _row("plain", 2, "its process died")]
     for rows in ([], done, done + failed, [_row(*key) for key in WANTED]):

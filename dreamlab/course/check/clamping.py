@@ -64,9 +64,7 @@ def to_bytes(answer: Callable) -> str:
 
 @verdict
 def range_penalty(answer: Callable) -> str:
-    """Check `answer(image)`: a loss that is 0 for an image in [0, 1] and whose gradient leads
-    every value outside back, and leaves those inside alone.
-    """
+    """Check `answer(image)`: 0 in [0, 1], and its gradient leads back only what is outside."""
     generator = torch.Generator().manual_seed(3)
     for _ in range(3):
         x = 0.5 + torch.randn(1, 3, 6, 5, generator=generator)
@@ -90,9 +88,7 @@ def range_penalty(answer: Callable) -> str:
 
 @verdict
 def forget_momentum(answer: Callable) -> str:
-    """Check `answer(image, mean)`: Adam's mean gradient, set to 0 where a value sits at 0 or 1 and
-    the mean would push it further out. Descent moves *against* the mean.
-    """
+    """Check `answer(image, mean)`: Adam's mean gradient, 0 where it pushes 0 or 1 further out."""
     generator = torch.Generator().manual_seed(4)
     for _ in range(3):
         x = (0.5 + torch.randn(2, 3, 5, 4, generator=generator)).clamp(0, 1)

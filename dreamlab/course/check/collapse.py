@@ -11,9 +11,7 @@ from .verdict import alike, ask_number, ask_tensor, compare, near, verdict
 
 @verdict
 def overflow(answer: Callable) -> str:
-    """Check `answer(image)`: of an image (3, h, w), the share of pixels that no screen can show,
-    those with at least one of their three values below 0 or above 1.
-    """
+    """Check `answer(image)`: of (3, h, w) the share of pixels with a value below 0 or above 1."""
     generator = torch.Generator().manual_seed(1)
     for height, width, spread in ((7, 9, 0.5), (9, 5, 0.35), (4, 4, 0.1)):
         # Some values lie on the very ends of the range, where a screen is at its limit but right.
@@ -46,10 +44,8 @@ def _share(hits: Tensor) -> float:
 
 @verdict
 def worst_change(answer: Callable) -> str:
-    """Check `answer(weights, step)`: the change of the pixels, of the shape of `weights` and no
-    value larger than `step`, that raises the sum of weights · pixels the most.
-
-    Where a weight is 0, anything within the step is right.
+    """Check `answer(weights, step)`: the change of the pixels, none above `step`, that raises the
+    sum of weights · pixels the most; where a weight is 0, anything within the step is right.
     """
     generator = torch.Generator().manual_seed(2)
     for shape, step in (((4,), 0.01), ((3, 5, 6), 0.5), ((3, 4, 4), 2.0)):
@@ -59,7 +55,7 @@ def worst_change(answer: Callable) -> str:
         largest, felt = float(change.abs().max()), weights != 0
         too_far, moved, best = largest > step * 1.001, change[felt], step * weights.sign()[felt]
         one_way = alike(change, change.flatten()[0].expand_as(change), rtol=1e-5, atol=1e-8)
-        along = F.cosine_similarity(change.flatten(), weights.double().flatten(), dim=0)
+        along = F.cosine_similarity(change.flatten(), weights.double().flatten(), dim=0).abs()
         gain, most = float((weights * change).sum()), step * float(weights.abs().sum())
         mistakes = {
             "that moves no pixel at all": largest == 0,
@@ -68,7 +64,7 @@ def worst_change(answer: Callable) -> str:
             "that lowers the sum as fast as can be; the other way round": alike(moved, -best),
             "that moves all pixels the same way; a negative weight wants less": one_way,
             "that moves each in proportion to its weight; let each go the full step": near(
-                abs(along), 1
+                along, 1
             ),
             f"that raises the sum by {gain:.4g}, and {most:.4g} can be had: each pixel may go all "
             "of the step, in the direction that its own weight likes": True,
@@ -82,9 +78,7 @@ DOWN = 10  # after how many pixels the wallpapers repeat themselves downwards
 
 @verdict
 def period(answer: Callable) -> str:
-    """Check `answer(image)`: after how many pixels to the right, from 2 to 12, an image (3, h, w)
-    repeats itself best.
-    """
+    """Check `answer(image)`: after how many pixels to the right, 2 to 12, (3, h, w) recurs."""
     for image, wanted in _wallpapers():
         value = ask_number(answer, image)
         says = f"for wallpaper of {wanted} pixels it says {value:g}"
@@ -115,9 +109,7 @@ def _wallpapers() -> Iterator[tuple[Tensor, int]]:
 
 @verdict
 def step_back(answer: Callable) -> str:
-    """Check `answer(image, size)`: an image (3, h, w) in which each block of size × size pixels has
-    become one pixel, their mean, (3, h / size, w / size).
-    """
+    """Check `answer(image, size)`: (3, h, w) with each block of size × size pixels as its mean."""
     generator = torch.Generator().manual_seed(4)
     for height, width, size in ((8, 12, 4), (6, 4, 2), (9, 6, 3), (4, 6, 1)):
         image = torch.rand(3, height, width, generator=generator)

@@ -23,9 +23,7 @@ MADE = (("two yellow stars at night", 7), ("a white boat on the sea", 2024))
 
 @verdict
 def sentence_and_seed(answer: Callable) -> str:
-    """Check `answer(path)`: the sentence and the seed of the dream in a PNG file that `save_png`
-    wrote, as a pair.
-    """
+    """Check `answer(path)`: sentence and seed of the dream in a PNG of `save_png`, as a pair."""
     for sentence, seed in MADE:
         # On Windows a file that the answer left open cannot be removed yet.
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
@@ -61,7 +59,7 @@ NUMBERS = ((0.91, 0.41, 2), (0.79, 0.58, 0), None, (0.75, 0.22, 5), (0.72, 0.53,
 
 @verdict
 def favourite(answer: Callable) -> str:
-    """Check `answer(rows)`: of the rows of a sweep, dictionaries, the one the judge likes most.
+    """Check `answer(rows)`: of a sweep's rows, dictionaries, the one the judge likes most.
 
     A row of a dream that failed has no numbers, and its `error` is not empty.
     """
@@ -107,11 +105,9 @@ LIKENESS, GAIN = 0.9, 0.12
 
 @verdict
 def kept_photo(answer: Callable) -> str:
-    """Check `answer(photo)`: a `Recipe` by which a photo (3, h, w) stays recognisable and comes
-    nearer to "a red striped heart in the sky".
-
-    The correlation of picture and photo is at least .9, the dreamer's agreement rises by .12 or
-    more, and there are at most 300 views in all (steps · views), on 64 to 256 pixels.
+    """Check `answer(photo)`: a `Recipe` that keeps a photo (3, h, w) recognisable, the correlation
+    being .9 or more, and raises the agreement with "a red striped heart in the sky" by .12, with at
+    most 300 views in all (steps · views), on 64 to 256 pixels.
     """
     recipe = ask(answer, _portrait())
     if not isinstance(recipe, Recipe):

@@ -5,7 +5,6 @@ appendix B: κ.
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
 
 from dreamlab.mask import detail_mask
 
@@ -65,9 +64,7 @@ def equal_weight(answer: Callable) -> str:
             "now the greatest weight is 1; it is the mean that should be": by_greatest,
             "now the sum is 1; it is the mean that should be": by_sum,
             "multiplied instead of divided by the mean": masks * means,
-            "the mean is 1 by adding, so edges are no longer spared as much; multiply": masks
-            + 1
-            - means,
+            "the mean is 1 by adding; multiply, or an edge is spared less": masks + 1 - means,
             "the masks are as they were": masks,
             "the means are 1, but the masks are no longer what they were, times a factor": even,
             f"the means should be 1 each, and are {listed}": True,
@@ -79,21 +76,17 @@ def equal_weight(answer: Callable) -> str:
 EDGE = 20  # the first bright column
 
 
-def _cards() -> tuple[Tensor, Tensor, Tensor]:
-    """A flat card, one of noise and one with an edge, each (1, 40, 40)."""
-    flat = torch.full((1, 40, 40), 0.5)
-    noise = 0.25 * torch.randn(1, 40, 40, generator=torch.Generator().manual_seed(3))
-    return flat, flat + noise, flat + 0.25 - 0.5 * (torch.arange(40) < EDGE)
-
-
 @verdict
 def calm_mask(answer: Callable) -> str:
-    """Check `answer(image, kappa)`: 1 / (1 + |∇|² / κ²), the ∇ being that of the *blurred*
-    image (1, h, w). Any blur and any way to take ∇ are right that tell noise from an edge.
+    """Check `answer(image, kappa)`: 1 / (1 + |∇|² / κ²), the ∇ being that of the *blurred* image
+    (1, h, w), with any blur and any ∇ that tell noise from an edge.
     """
-    kappa = 0.04
-    *_, edge = cards = _cards()
-    found = torch.stack([ask_tensor(answer, card, kappa, shape=card.shape) for card in cards])
+    kappa, flat = 0.04, torch.full((1, 40, 40), 0.5)
+    noise = flat + 0.25 * torch.randn(1, 40, 40, generator=torch.Generator().manual_seed(3))
+    edge = flat + 0.25 - 0.5 * (torch.arange(40) < EDGE)
+    found = torch.stack(
+        [ask_tensor(answer, card, kappa, shape=card.shape) for card in (flat, noise, edge)]
+    )
     on_flat, on_noise, on_edge = found[..., 10:-10, 8:-8]
     noisy, at_edge = on_noise.mean(), on_edge[..., EDGE - 9 : EDGE - 7].mean()
     trust, even = (alike(on_flat, torch.full_like(on_flat, value)) for value in (0.0, 1.0))
@@ -102,8 +95,7 @@ def calm_mask(answer: Callable) -> str:
         "flat regions get 0: that is the trust; the smoothing weight is 1 there": trust,
         f"a flat card gets {on_flat.mean():.2f} on average; nothing changes there: 1": not even,
         "a weight is between 0 and 1; some of yours are not": strange,
-        f"noise gets {noisy:.2f}, so it is still spared; blur before you take differences": noisy
-        < 0.4,
+        f"noise gets {noisy:.2f}, still spared; blur before you take differences": noisy < 0.4,
         f"the edge gets {at_edge:.2f}; it should be spared. Is the blur too wide, or |∇| not "
         "squared, or not divided by κ²?": at_edge > 0.5,
     }

@@ -16,8 +16,7 @@ from .verdict import alike, ask_tensor, compare, raise_first, verdict
 def octave_of(answer: Callable) -> str:
     """Check `answer(steps, octaves)`: for step numbers 0, 1, … (n,), the octave of each, from 0.
 
-    Octaves come in order and share the steps equally; where that leaves a remainder, which of them
-    get one more is the answer's choice.
+    Which octaves get one more step, where a remainder is left, is the answer's choice.
     """
     remainders = [(count, octaves) for octaves in (3, 4, 5) for count in range(5, 13)]
     for count, octaves in ((150, 3), (60, 4), (10, 3), (7, 1), *remainders):
@@ -44,10 +43,8 @@ def octave_of(answer: Callable) -> str:
 
 @verdict
 def octave_delta(answer: Callable) -> str:
-    """Check `answer(start, deltas, pixels)`: what the present octave added, Δ_k.
-
-    That is `pixels` (b, 3, h, w) minus the start (b, 3, ·, ·) and the earlier `deltas` (a list of
-    them), each resized once to (h, w) from its own size.
+    """Check `answer(start, deltas, pixels)`: what the present octave added: `pixels` (b, 3, h, w)
+    minus the start and the earlier deltas, each resized once to (h, w) from its own size.
     """
     generator, size = torch.Generator().manual_seed(6), (24, 20)
     for sides in ([(6, 5), (12, 10)], [], [(12, 10)]):
@@ -77,10 +74,8 @@ def octave_delta(answer: Callable) -> str:
 
 @verdict
 def fine_part(answer: Callable) -> str:
-    """Check `answer(images, side)`: what of images (n, 3, h, w) a side × side canvas cannot hold.
-
-    That is the images minus themselves made small and large again. Any antialiased way to resize
-    is right; in [0, 1] or not.
+    """Check `answer(images, side)`: images (n, 3, h, w) minus themselves made side × side and large
+    again, in [0, 1] or not, by any antialiased way to resize.
     """
     at = torch.arange(64)
     # Another strength for each image and colour, and no symmetry: nothing can be mixed or turned.
@@ -111,14 +106,14 @@ def fine_part(answer: Callable) -> str:
                 f"{words} fits on 32 × 32; does your answer use its side?": whole,
                 f"through {side} × {side}, {words} became another, coarse pattern: making it "
                 "small skipped pixels. With antialias=True every pixel counts": other,
-                f"{words} is too fine for {side} × {side}, so it should stay; is `side` used?": lost
-                >= 0.05,
+                f"{words} is too fine for {side} × {side}, and so should be left as it is; does "
+                "your answer use its side?": lost >= 0.05,
             }
             raise_first(problems)
         left = _size(ask_tensor(answer, slow, side, shape=slow.shape))
         problems = {
             f"a slow wave fits on {side} × {side}: hardly any of it should be left; does the visit "
-            "move it, as align_corners=True does?": left > 0.35 * _size(slow),
+            "move it, as align_corners=True does?": left > 0.35 * _size(slow)
         }
         raise_first(problems)
     return "what a small canvas can hold is gone, and what it cannot is left."

@@ -11,9 +11,7 @@ from .verdict import alike, ask_number, ask_tensor, compare, near, raise_first, 
 
 @verdict
 def unit_rms(answer: Callable) -> str:
-    """Check `answer(gradients)`: each of b gradients (b, 3, h, w) scaled so that the root of the
-    mean of its squares is 1, whatever the others are; one that is all zeros stays so.
-    """
+    """Check `answer(gradients)`: each of (b, 3, h, w) scaled to root mean square 1; 0 stays 0."""
     generator = torch.Generator().manual_seed(2)
     for strength in (1.0, 1e-3, 40.0):
         gradients = 0.3 + torch.randn(3, 3, 6, 5, generator=generator)
@@ -58,8 +56,7 @@ def _ones(sizes: Tensor) -> bool:
 
 @verdict
 def gain(answer: Callable) -> str:
-    """Check `answer(below, above)`: the mean of what each of n captions gained from one rung to the
-    next, and the standard error of that mean: two numbers. Both arguments are (n,).
+    """Check `answer(below, above)`: mean and standard error of what n captions gained, both (n,).
 
     Whether the deviation divides by n or by n − 1 is free.
     """
@@ -96,10 +93,8 @@ def gain(answer: Callable) -> str:
 
 @verdict
 def restarts(answer: Callable) -> str:
-    """Check `answer(step, steps, octaves)`: a factor for the learning rate that falls by half a
-    cosine from 1 to 0 in every octave anew. `step` counts from 0; all octaves are equally long.
-
-    Whether the last step of an octave reaches 0, or the step after it would, is free.
+    """Check `answer(step, steps, octaves)`: a factor that falls by half a cosine from 1 to 0 in
+    each octave; whether its last step reaches 0, or the one after it would, is free.
     """
     for steps, octaves in ((60, 3), (60, 1), (40, 2)):
         rates = [ask_number(answer, step, steps, octaves) for step in range(steps)]

@@ -34,8 +34,8 @@ def cosine(answer: Callable) -> str:
 
 @verdict
 def promise(answer: Callable) -> str:
-    """Check `answer(gradient, step)`: how much the loss should fall, to first order, if every value
-    of the image moves by `step` in its own better direction: step · Σ |gradient|, positive.
+    """Check `answer(gradient, step)`: how much the loss falls, to first order, if each value moves
+    by `step` in its own better direction: step · Σ |gradient|, positive.
     """
     generator = torch.Generator().manual_seed(2)
     for step in (0.01, 0.5, 0.002):
@@ -59,11 +59,8 @@ def promise(answer: Callable) -> str:
 
 @verdict
 def pull_and_push(answer: Callable) -> str:
-    """Check `answer(image, wanted, unwanted, weight)`: a loss that falls when the image's vector
-    turns to `wanted` and away from `unwanted`, the latter `weight` times as strongly.
-
-    All three are unit rows (1, d). What counts is where the loss pushes the image, so a constant
-    that is added, or a positive factor, makes no difference.
+    """Check `answer(image, wanted, unwanted, weight)`: a loss that turns the image to `wanted`, and
+    from `unwanted` `weight` times as strongly, all unit rows (1, d); a constant or factor is free.
     """
     tried = []
     for image, wanted, unwanted, weight in _triples():
@@ -97,9 +94,7 @@ def pull_and_push(answer: Callable) -> str:
 
 
 def _triples() -> Iterator[tuple[Tensor, Tensor, Tensor, float]]:
-    """A picture and two sentences, unit rows (1, 8), with a weight; the picture agrees with the
-    unwanted sentence, and disagrees, at every weight.
-    """
+    """A picture and two sentences, unit rows (1, 8), and a weight; of both signs of agreement."""
     generator = torch.Generator().manual_seed(3)
     for weight in (0.5, 0.0, 2.0):
         for sign in (1, -1):
@@ -108,8 +103,8 @@ def _triples() -> Iterator[tuple[Tensor, Tensor, Tensor, float]]:
 
 
 def _parts(image: Tensor, wanted: Tensor, unwanted: Tensor, gradient: Tensor) -> list[float]:
-    """How strongly a descent along the gradient pulls to `wanted` and pushes from `unwanted`, the
-    greater of the two being 1, and what part of it, of 1, does neither. All 0 if it does nothing.
+    """How strongly a descent pulls to `wanted` and pushes from `unwanted`, the greater being 1, and
+    what part of it, of 1, does neither. All 0 if it does nothing.
     """
     rows = torch.cat([gradient, -wanted, unwanted]).double()
     # A unit vector can only turn: what points along it has no effect.
@@ -124,10 +119,7 @@ def _parts(image: Tensor, wanted: Tensor, unwanted: Tensor, gradient: Tensor) ->
 
 @verdict
 def shift(answer: Callable) -> str:
-    """Check `answer(images, right, down)`: images (n, 3, h, w) moved by whole pixels.
-
-    What comes in at the border is free: wrapped round, repeated or black.
-    """
+    """Check `answer(images, right, down)`: (n, 3, h, w) moved by whole pixels, whatever enters."""
     images = torch.rand(2, 3, 12, 10, generator=torch.Generator().manual_seed(4))
     for right, down in ((3, 2), (1, 0), (0, 1), (0, 0)):
         moved = ask_tensor(answer, images, right, down, shape=images.shape)

@@ -9,10 +9,8 @@ from .verdict import ask_tensor, raise_first, verdict
 
 @verdict
 def halved(answer: Callable) -> str:
-    """Check `answer(images)`: images (n, 3, h, w) at half their height and width.
-
-    Any filter is right that skips no pixel and moves nothing: a checker of single pixels becomes
-    grey away from the border, a flat colour stays, and a slow ramp stays where it is.
+    """Check `answer(images)`: (n, 3, h, w) at half their height and width, by any filter that skips
+    no pixel, moves nothing and keeps a flat colour.
     """
     for height, width in ((12, 16), (16, 10)):
         rows, columns = torch.arange(height)[:, None], torch.arange(width)

@@ -27,8 +27,8 @@ def embedded_clip() -> Clip:
 
 @verdict
 def readable(answer: Callable) -> str:
-    """Check `answer(thing)`: a sentence of at least four words about a thing of the picture book,
-    a word such as "castle", that holds the thing and no word that the embedded CLIP does not know.
+    """Check `answer(thing)`: at least four words about a thing, such as "castle", of the picture
+    book, the thing among them, that the embedded CLIP knows.
     """
     clip = embedded_clip()
     for thing in THINGS:
@@ -82,8 +82,8 @@ def difference(answer: Callable) -> str:
 
 @verdict
 def scene(answer: Callable) -> str:
-    """Check `answer(seed)`: a `Scene` with the caption "three yellow stars and a white moon at
-    night", placed by a whole number.
+    """Check `answer(seed)`: a `Scene`, placed by a whole number, with the caption "three yellow
+    stars and a white moon at night".
     """
     wanted, seen = world.caption(PAGE), []
     for seed in (1, 2):

@@ -44,8 +44,8 @@ def squared_variation(answer: Callable) -> str:
 
 @verdict
 def variation_gradient(answer: Callable) -> str:
-    """Check `answer(image)`: for every pixel of (h, w), how many neighbours are lower less how many
-    are higher, which is the gradient of the summed total variation; a positive factor is free.
+    """Check `answer(image)`: for each pixel of (h, w), how many neighbours are lower less how many
+    are higher, the gradient of the summed total variation; a positive factor is free.
     """
     speck = torch.zeros(5, 5)
     speck[2, 2] = 1.0
@@ -81,9 +81,7 @@ def _along(found: Tensor, wanted: Tensor) -> bool:
 
 @verdict
 def isotropic_variation(answer: Callable) -> str:
-    """Check `answer(image)`: the mean over (h, w) of √(right² + down²), 0 beyond the border, with a
-    gradient that is finite on a flat image.
-    """
+    """Check `answer(image)`: the mean over (h, w) of √(right² + down²), with a finite gradient."""
     for image in (_image(5, 6, 6), _image(6, 5, 8)):
         value, gradient = ask_loss(answer, image)
         given = image.double().requires_grad_()
@@ -109,7 +107,7 @@ def isotropic_variation(answer: Callable) -> str:
         gradient = ask_loss(answer, image, finite=False)[1]
         problems = {
             f"the value is right, but on {what} the gradient is NaN: the derivative of a root at 0 "
-            "is infinite; add a very small number under it": not gradient.isfinite().all(),
+            "is infinite; add a very small number under it": not gradient.isfinite().all()
         }
         raise_first(problems)
     return "every direction costs the same, and a flat image does not break the gradient."
@@ -117,16 +115,15 @@ def isotropic_variation(answer: Callable) -> str:
 
 @verdict
 def contrast_left(answer: Callable) -> str:
-    """Check `answer(width, weight)`: the height that a bar, 1 high and `width` pixels wide on a
-    wide ground, keeps where (image − bar)² + weight · total variation is least: 1 − weight / width.
+    """Check `answer(width, weight)`: the height that a bar, 1 high and `width` wide, keeps where
+    (image − bar)² + weight · total variation is least: 1 − weight / width.
     """
     for width, weight in ((10, 2.0), (4, 1.0), (20, 5.0), (8, 0.0), (16, 3.0)):
         value, lost = ask_number(answer, width, weight), weight / width
         wider = [1 - weight * width, 1 - width * weight / 2]
         mistakes = {
             "that is what the bar loses; what it keeps is asked for": lost,
-            "twice too much is lost: the derivative of w·d² is 2·w·d, equal to 2·weight": 1
-            - 2 * lost,
+            "twice too much is lost: (w·d²)′ is 2·w·d, which must equal 2·weight": 1 - 2 * lost,
             "half too little is lost: a bar has two edges, and both become cheaper": 1 - lost / 2,
             "the width plays a part: a wide bar has more pixels to move": 1 - weight,
             "a wider bar loses less, not more": wider,

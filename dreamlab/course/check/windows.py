@@ -16,9 +16,7 @@ WAVES = ((5.5, 3), (64, 8), (8, 4), (8, 12), (2, 3), (16, 8), (3, 1), (8, 8), (4
 
 @verdict
 def strata(answer: Callable) -> str:
-    """Check `answer(numbers)`: n independent numbers in [0, 1), (n,), become n that are spread
-    evenly: one in each n-th of the interval, at a random place there. Any order is fine.
-    """
+    """Check `answer(numbers)`: n numbers in [0, 1), (n,), become one somewhere in each n-th."""
     generator = torch.Generator().manual_seed(1)
     places = []
     for count in (8, 5, 1, 8) * 25:
@@ -70,9 +68,8 @@ def _shows(view: Tensor, wanted: Tensor) -> bool:
 
 @verdict
 def cutout(answer: Callable) -> str:
-    """Check `answer(image, top, left, side, size)`: the square window of `image` (1, 3, h, w) that
-    begins at row `top` and column `left` and is `side` pixels wide, shrunk without aliasing to
-    (1, 3, size, size). All numbers are whole pixels.
+    """Check `answer(image, top, left, side, size)`: the window of (1, 3, h, w) that is `side`
+    pixels wide, shrunk without aliasing to (1, 3, size, size); all numbers are whole pixels.
     """
     places, around = _view(0, 0, WIDTH, WIDTH)[:, :, :HEIGHT], (-1, 0, 1)
     for top, left, side, size in ((6, 11, 48, 16), (10, 3, 36, 12), (12, 20, 16, 16)):
@@ -110,15 +107,15 @@ def _skips_no_pixel(answer: Callable) -> None:
     skips = (view - 0.5).abs().max() > 0.25
     problems = {
         "the window is the right one, but it skips pixels: a fine chequerboard should be grey, and "
-        f"has {view.min():.2f} to {view.max():.2f}. Antialiasing lets every pixel count": skips,
+        f"has {view.min():.2f} to {view.max():.2f}. Antialiasing lets every pixel count": skips
     }
     raise_first(problems)
 
 
 @verdict
 def wave_left(answer: Callable) -> str:
-    """Check `answer(period, reach)`: how high the mean of `reach` copies of a wave is, moved by 0,
-    1, … reach − 1 pixels, as a share of the wave itself: a number in [0, 1].
+    """Check `answer(period, reach)`: how high the mean of copies of a wave is, moved by 0, 1, …
+    reach − 1 pixels, as a share of the wave itself: a number in [0, 1].
     """
     for period, reach in WAVES:
         found, hand = ask_number(answer, period, reach), _mean_hand(period, reach)
