@@ -114,22 +114,6 @@ def test_shapes_of_a_batch(tiny_clip):
     assert len(Dream(tiny_clip, [PROMPT], recipe=quick).run()) == 1
 
 
-# Starts -------------------------------------------------------------------------------------------
-
-
-def test_keep_start_keeps_the_photo(tiny_clip):
-    photo = Image.fromarray(np.random.default_rng(0).integers(0, 255, (50, 80, 3), "uint8"))
-    recipe = Recipe(size=40, steps=15, views=2, tv_weight=0.0)
-
-    def distance(keep):
-        dream = Dream(tiny_clip, PROMPT, start=photo, recipe=replace(recipe, keep_start=keep))
-        dream.run()
-        return (dream.pixels - dream.start).square().mean().sqrt().item()
-
-    far, near, nearest = (distance(keep) for keep in (0, 10, 100))
-    assert nearest < 0.5 * near < 0.5 * far
-
-
 # Knobs between steps ------------------------------------------------------------------------------
 
 

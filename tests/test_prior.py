@@ -8,7 +8,6 @@ import dreamlab.prior
 import dreamlab.resample
 import dreamlab.views
 from dreamlab import Dream, Recipe, detail_mask, masked_total_variation, total_variation
-from dreamlab.mask import REACH
 from dreamlab.prior import prior
 
 KINDS = ("masked", "l1", "isotropic", "squared")
@@ -30,7 +29,7 @@ def picture(*shape, seed=0):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("rows", [7, 1000])
 def test_it_is_the_sum_of_the_public_losses(monkeypatch, kind, rows):
-    """A canvas of 61 rows, in stripes of so many. REACH keeps its meaning."""
+    """A canvas of 61 rows, in stripes of so many.."""
     monkeypatch.setattr(dreamlab.prior, "_stripes", lambda pixels: cut(61, rows))
     images, start = picture(2, 3, 61, 50), picture(1, 3, 30, 25, seed=1).expand(2, -1, -1, -1)
     recipe = Recipe(tv_weight=0.7, tv_kind=kind, keep_start=2.0)
@@ -49,14 +48,6 @@ def test_it_is_the_sum_of_the_public_losses(monkeypatch, kind, rows):
 
 def cut(height, rows):
     return [slice(first, min(first + rows, height)) for first in range(0, height, rows)]
-
-
-def test_nothing_beyond_its_reach_matters_to_a_mask():
-    images = picture(1, 3, 120, 40)
-    other = images.clone()
-    other[..., 60 + REACH :, :] = torch.rand(1, 3, 60 - REACH, 40)
-    difference = (detail_mask(images) - detail_mask(other)).abs()
-    assert difference[..., :60, :].max() < 1e-5 < 0.1 < difference[..., 60 + REACH :, :].max()
 
 
 class Largest(TorchDispatchMode):

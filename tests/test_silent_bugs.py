@@ -32,14 +32,6 @@ def test_a_pixel_at_or_beyond_the_bounds_still_feels_its_gradient(tiny_clip):
         assert 0.2 < moved < 0.8  # about half of the pixels want to go further out
 
 
-def test_variation_smooths_and_does_not_roughen(tiny_clip):
-    recipe = Recipe(size=36, steps=10, octaves=(1.0,), views=1, tv_weight=100.0)
-    dream = Dream(tiny_clip, PROMPT, start="noise", recipe=recipe)
-    before = total_variation(dream.pixels)
-    dream.run()
-    assert total_variation(dream.pixels) < 0.7 * before
-
-
 def test_the_schedule_is_stepped(tiny_clip):
     """Not only in the record: the picture moves by the first rate at first, by none at last."""
     rates = {"optimizer": "adam", "learning_rate": 0.02, "final_learning_rate": 0.0}
