@@ -131,7 +131,7 @@ def test_an_exception_ends_the_processes_at_once():
 GUARDLESS = """
 from dreamlab.measure.workers import Processes, run_jobs
 with Processes(1) as executor:
-    print(run_jobs(len, ["abc"], executor, print))
+    print(run_jobs(len, [["abc"]], executor, print))
 """
 
 ORPHANS = """

@@ -84,7 +84,8 @@ def spectrum_slope(images: Images, finest: float | None = None) -> torch.Tensor:
     Power falls with the frequency f like f^slope. White noise has 0, photographs −1.6 to −3.0
     (Field 1987; Torralba and Oliva 2003); steeper means blurred. Of the luminance, less its mean,
     under a Hann window (without one, opposite borders that differ would pass for detail): mean
-    power in rings of equal ratio, a straight line through its logarithm over `BAND`.
+    power in rings of equal ratio, a straight line through its logarithm over `BAND`. One number
+    for each picture, NaN for one of a single flat colour.
 
     Args:
         images: pictures with a short side of at least 32 px.
@@ -92,9 +93,6 @@ def spectrum_slope(images: Images, finest: float | None = None) -> torch.Tensor:
             0.4 · `clip.image_size` is the same band in CLIP's own pixels, where the bicubic filter
             that halves the picture for CLIP lets half of the power through. Beyond, the steep fall
             is the filter's work, and says nothing of what CLIP asked for.
-
-    Returns:
-        (n,); NaN for a picture of one flat colour, which has no spectrum.
     """
     if finest is not None and not finest >= 2 * BAND[0]:
         raise ValueError(
