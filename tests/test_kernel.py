@@ -110,6 +110,8 @@ class Frontend:
     def value(self, expression: str) -> Any:
         """What an expression is in the kernel."""
         reply = self.run(f"print(repr(({expression})))")
+        if reply["status"] == "aborted":  # a kernel drops what comes right after a cell's error
+            reply = self.run(f"print(repr(({expression})))")
         assert reply["status"] == "ok", reply
         return literal_eval(reply["text"])
 
@@ -370,7 +372,7 @@ def test_the_interrupt_button_keeps_the_picture(page, kernel):
     page.wait(lambda: "running" in page.texts(), what="the run")
     page.pump(0.5)
     kernel[0].interrupt_kernel()
-    page.wait(lambda: sent in page.replies, what="the end of the cell")
+    page.wait(lambda: sent in page.replies and sent in page.idle, what="the end of the cell")
     assert page.replies[sent]["ename"] in ("CancelledError", "KeyboardInterrupt")
     assert page.value("panel.state") == "stopped" and rests(page) > 0
     assert page.figures() == figures + 1
