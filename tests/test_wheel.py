@@ -11,6 +11,7 @@ import pytest
 from versions import build_wheel
 
 import dreamlab
+from dreamlab.support.loading import EMBEDDED
 
 
 def run_python(code: str, **options) -> str:
@@ -76,7 +77,7 @@ def test_wheel_holds_the_whole_package(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {name for name in names if ".dist-info/" not in name} == expected
     models = "dreamlab/picturebook/models/{}/open_clip_model.safetensors"
-    wanted = {models.format(model) for model in ("picturebook", "picturebook-judge")}
+    wanted = {models.format(model) for model in EMBEDDED}
     assert wanted | {"dreamlab/py.typed"} <= expected
 
 
@@ -98,6 +99,7 @@ import sys
 sys.path.insert(0, {str(tmp_path)!r})
 from dataclasses import replace
 import dreamlab
+from dreamlab.support.loading import EMBEDDED
 recipe = replace(dreamlab.Recipe.raw(), size=64, steps=2)
 dream = dreamlab.Dream(dreamlab.load_clip(), "a red heart", recipe=recipe)
 dream.run()

@@ -41,7 +41,7 @@ import dreamlab
 
 names = ["torch", "torchvision", "open_clip_torch", "numpy", "matplotlib", "pillow", "ipywidgets"]
 print("Python", sys.version.split()[0], *(f"{name} {version(name)}" for name in names))
-for name in ("picturebook", "picturebook-judge"):
+for name in ("picturebook", "picturebook-plain", "picturebook-judge"):
     dream = Dream(load_clip(name, device="cpu"), "a red heart in the sky", recipe=Recipe(steps=10))
     dream.run()
     first, last = dream.history[0].clip_loss, dream.history[-1].clip_loss

@@ -243,7 +243,7 @@ def check_processors() -> str:
 
 
 def check_models() -> str:
-    """Both embedded CLIPs load, and find the right sentence for each of four drawings."""
+    """The embedded CLIPs load, and find the right sentence for each of four drawings."""
     from dreamlab.clip import load_clip
     from dreamlab.measure.judge import Judge
     from dreamlab.picturebook.draw import draw
@@ -265,7 +265,7 @@ def check_models() -> str:
         if found.tolist() != [0, 1, 2, 3]:
             cure = "get it again (git checkout dreamlab/picturebook/models, or clone the course)"
             raise Trouble(f"{name} does not know its own pictures, so its file is damaged: {cure}")
-    return f"{' and '.join(EMBEDDED)} load, and each names four drawings of four rightly"
+    return f"{', '.join(EMBEDDED)} load, and each names four drawings of four rightly"
 
 
 def check_saving(folder: str | Path = ".") -> str:

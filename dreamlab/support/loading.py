@@ -24,7 +24,7 @@ import torch
 
 from dreamlab.support.files import user_path
 
-EMBEDDED = ("picturebook", "picturebook-judge")
+EMBEDDED = ("picturebook", "picturebook-plain", "picturebook-judge")
 EMBEDDED_FOLDER = Path(__file__).parents[1] / "picturebook" / "models"
 
 # What a configuration may not ask for, at any depth, and what it may tell its tokenizer.
