@@ -6,9 +6,9 @@
 Each stack is a virtual environment with its own ipykernel, IPython and ipywidgets, in front of the
 packages of the Python that runs this: PyTorch and all else is shared, so a stack costs 100 MB and
 half a minute. On Colab's, which has another ipywidgets, so are the tests of the widgets' logic, and
-three chapters that use all that a kernel can break: the panel, `compare`, a sweep's processes
-(`--every-chapter`: all). And pip is asked whether installing dreamlab there would touch what
-Colab itself runs on. The newest of all are in every fresh environment. Exits 0 only if all passed.
+two chapters that use what a kernel can break, the panel and a sweep (`--every-chapter`: all). And
+pip is asked whether installing dreamlab there would touch what Colab itself runs on. The newest of
+all are in every fresh environment. Exits 0 only if all passed.
 """
 
 import argparse
@@ -43,7 +43,7 @@ STACKS = {
     # The first with subshells: a button's callback comes in another thread.
     "ipykernel-7.0": ["ipykernel==7.0.1", "ipywidgets>=8"],
 }
-SHOWN = ("00_start_here", "03_windows", "09_dream_lab")
+SHOWN = ("00_start_here", "09_dream_lab")
 TESTS = Path(__file__).resolve().parent
 QUIET = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}  # a remark of the debugger that nobody asked
 
@@ -157,7 +157,7 @@ def check(name: str, chapters: list[Path]) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("stacks", nargs="*", metavar="stack", help=", ".join(STACKS))
-    parser.add_argument("--every-chapter", action="store_true", help="not only three of them")
+    parser.add_argument("--every-chapter", action="store_true", help="not only two of them")
     options = parser.parse_args()
     if unknown := sorted(set(options.stacks) - set(STACKS)):
         parser.error(f"no such stack: {', '.join(unknown)}; there are {', '.join(STACKS)}")

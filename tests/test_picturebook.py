@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import ImageFilter
+from PIL import features
 
 from dreamlab.picturebook.draw import draw, draw_with_labels
 from dreamlab.picturebook.paint import PAINT
@@ -124,11 +124,31 @@ def test_the_books_own_style_draws_what_it_always_drew():
     seen = set()
     for index, known in DRAWN.items():
         scene = scene_number(41, index)
-        picture, labels = draw_with_labels(scene, 40, BOOK)
-        digest = hashlib.sha256(picture.tobytes() + labels.tobytes()).hexdigest()[:12]
-        assert digest in known.split(), index
+        assert digest(draw_with_labels(scene, 40, BOOK)) in known.split(), index
         seen |= {scene.background} | {item.object for item in scene.items}
     assert seen == {*BACKGROUNDS, *OBJECTS}
+
+
+def digest(images):
+    return hashlib.sha256(b"".join(image.tobytes() for image in images)).hexdigest()[:12]
+
+
+OTHERS = {
+    "held out": (HELD_OUT, "47d3450c71f9"),
+    "design 1": (replace(BOOK, designs=(1,)), "5ed959209d96"),
+    "design 2": (replace(BOOK, designs=(2,)), "0b08519fdeea"),
+    "design 3": (replace(BOOK, designs=(3,)), "5ab318c5e9b2"),
+}
+
+
+@pytest.mark.skipif(features.version("pil") < "11.3", reason="it rasterises edges another way")
+@pytest.mark.parametrize(("style", "known"), OTHERS.values(), ids=OTHERS)
+def test_other_designs_and_the_held_out_style_draw_every_object_as_always(style, known):
+    images = []
+    for i, name in enumerate(OBJECTS):
+        thing = (name, COLOURS[i % 11], TEXTURES[i % 4], 1)
+        images += draw_with_labels(compose([*BACKGROUNDS][i % 12], [thing], seed=i), 32, style)
+    assert digest(images) == known
 
 
 @pytest.mark.parametrize("name", OBJECTS)
@@ -171,7 +191,7 @@ def test_scene_and_style_are_the_picture():
 
 
 def test_training_sees_everything_but_what_is_held_out():
-    styles = random_styles(1500)
+    styles = random_styles(500)
     kinds = {"fill": FILLS, "line": LINES, "ground": GROUNDS}
     for kind, names in kinds.items():
         seen = {getattr(style, kind) for style in styles}
@@ -231,33 +251,6 @@ def test_textures_stay_true_in_every_style(body_only):
             for texture in TEXTURES
         }
         assert min(spread[t] for t in TEXTURES if t != "plain") > 1.8 * spread["plain"], style
-
-
-def test_a_many_coloured_rainbow_has_its_bands_in_every_design():
-    tilted = Style(fill="flat", tilt=0.3, shear=0.3, perspective=0.3)
-    for style, design in itertools.product((BOOK, tilted, HELD_OUT), range(4)):
-        style = replace(style, designs=(design,))
-        picture, labels = draw_with_labels(centred("rainbow", ""), 64, style)
-        hue = np.asarray(picture.convert("HSV"))[np.asarray(labels) == 1]
-        vivid = hue[hue[:, 1] > 90, 0]
-        shares = np.histogram(vivid, bins=6, range=(0, 256))[0] / len(vivid)
-        assert (shares > 0.02).sum() >= 4, style
-
-
-def test_without_outlines_an_object_still_parts_from_its_background():
-    scene = compose("snow", [("heart", "white", "plain", 1)], seed=2)
-    picture, labels = draw_with_labels(scene, 64, Style(outline=0, fill="flat"))
-    owned = np.asarray(labels) == 1
-    edge = owned ^ np.asarray(labels.filter(ImageFilter.MaxFilter(3))).astype(bool)
-    grey = np.asarray(picture.convert("L"), dtype=float)
-    assert grey[edge].mean() < grey[owned].mean() - 25
-
-
-def test_large_pixels_are_large():
-    scene = compose("sky", [("star", "red", "plain", 1)], seed=5)
-    smooth, coarse = (np.asarray(draw(scene, 64, Style(pixels=n))) for n in (0, 16))
-    steps = [(np.diff(p.astype(int), axis=1) != 0).any(-1).mean() for p in (smooth, coarse)]
-    assert steps[1] < steps[0] and len(np.unique(coarse.reshape(-1, 3), axis=0)) <= 24
 
 
 def test_bad_styles_are_refused():
