@@ -10,7 +10,7 @@ says how well image and sentence agree. The shortest one::
 The method: each module here is one idea, and a chapter of the course derives it. What surrounds it
 stands in folders, and each says in its own docstring what it is for. Who may import whom::
 
-    support ← method ← figures, picturebook ← measure ← lab, course
+    support ← method ← picturebook ← figures, judge ← measure, lab, course
 
 What stands further right may import what stands further left, never the other way round; two that
 share a place do not import each other. The method imports neither ipywidgets nor matplotlib.
@@ -22,44 +22,14 @@ needs no PyTorch.
 from __future__ import annotations  # `dreamlab.course.machine` speaks to older Pythons, too
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .support.version import __version__ as __version__
-
-if TYPE_CHECKING:
-    from dreamlab.clip import Clip, load_clip
-    from dreamlab.dream import Dream
-    from dreamlab.figures.saving import load_dream, save_png
-    from dreamlab.lab.panel import Panel, compare
-    from dreamlab.losses import clip_loss, masked_total_variation, total_variation
-    from dreamlab.mask import detail_mask
-    from dreamlab.measure.judge import Judge
-    from dreamlab.measure.sweep import sweep
-    from dreamlab.recipe import Recipe
-    from dreamlab.state import Step
-
-__all__ = [
-    "Clip",
-    "Dream",
-    "Judge",
-    "Panel",
-    "Recipe",
-    "Step",
-    "clip_loss",
-    "compare",
-    "detail_mask",
-    "load_clip",
-    "load_dream",
-    "masked_total_variation",
-    "save_png",
-    "sweep",
-    "total_variation",
-]
 
 _HOME = {
     "Clip": "clip",
     "Dream": "dream",
-    "Judge": "measure.judge",
+    "Judge": "judge",
     "Panel": "lab.panel",
     "Recipe": "recipe",
     "Step": "state",
@@ -73,6 +43,8 @@ _HOME = {
     "sweep": "measure.sweep",
     "total_variation": "losses",
 }
+
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:

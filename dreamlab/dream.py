@@ -13,28 +13,33 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from dreamlab.losses import clip_loss
+from dreamlab.losses import clip_loss, prior
 from dreamlab.octaves import canvas_size, compose, octave_at
-from dreamlab.prior import prior
-from dreamlab.prompts import Prompt, checked_prompts, checked_seeds, embed, is_list, picture_count
+from dreamlab.prompts import (
+    Encoder,
+    Prompt,
+    checked_prompts,
+    checked_seeds,
+    embed,
+    is_list,
+    picture_count,
+)
 from dreamlab.recipe import Recipe
 from dreamlab.resample import resize
 from dreamlab.start import Start, starting_picture
-from dreamlab.state import State, Step, entry, require, tensor_entry
+from dreamlab.state import State, Step
 from dreamlab.support.device import wait
+from dreamlab.support.entries import entry, require, tensor_entry
 from dreamlab.support.memory import Groups
 from dreamlab.support.progress import with_bar
 from dreamlab.support.surroundings import undisturbed
 from dreamlab.views import add_noise, draw_deviations, draw_windows, look
-
-if TYPE_CHECKING:
-    from dreamlab.clip import Clip
 
 # On a CPU a look at the numbers costs nothing. On a GPU it would wait for all work in the queue.
 CHECK_EVERY = {"cpu": 1}
@@ -78,7 +83,7 @@ class Dream:
     @undisturbed()
     def __init__(
         self,
-        clip: "Clip",
+        clip: Encoder,
         prompt: Prompt | Sequence[Prompt],
         *,
         negative_prompt: Prompt | Sequence[Prompt] = "",
@@ -136,7 +141,13 @@ class Dream:
             gradient = unit_rms(gradient)
 
         # How: smoothness of the picture itself, not of its noisy views.
-        variation, loss, slope = prior(pixels, state.base, recipe)
+        variation, loss, slope = prior(
+            pixels,
+            tv_kind=recipe.tv_kind,
+            tv_weight=recipe.tv_weight,
+            start=resize(state.base, tuple(pixels.shape[-2:])) if recipe.keep_start else None,
+            keep_start=recipe.keep_start,
+        )
         adam = state.adam.update(gradient.add_(slope))
         # Adam moves every pixel about equally far, also where CLIP hardly cares. One length for the
         # whole picture paints where it cares (Santurkar et al. 2019).

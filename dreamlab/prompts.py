@@ -7,13 +7,25 @@ import math
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from operator import index
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from dreamlab.clip import Clip
+
+class Encoder(Protocol):
+    """What a dream needs of a CLIP: any object with these three, `Clip` among them."""
+
+    image_size: int  # pixels of the square pictures that it looks at
+
+    def encode_image(self, images: Tensor) -> Tensor:
+        """Unit rows (b, d) of images (b, 3, h, w), made for the range [0, 1], with a gradient."""
+        ...
+
+    def encode_text(self, prompts: str | Sequence[str]) -> Tensor:
+        """Unit rows (p, d) of the sentences, on the device of the image rows."""
+        ...
+
 
 Prompt = str | Mapping[str, float]
 
@@ -50,7 +62,7 @@ def checked_seeds(seed: Any, count: int) -> list[int]:
     return [_checked_seed(s) for s in _one_for_each("seed", seed, count)]
 
 
-def embed(clip: "Clip", prompts: Sequence[Prompt]) -> Tensor:
+def embed(clip: Encoder, prompts: Sequence[Prompt]) -> Tensor:
     """One row for each image, (b, d): the weighted mean of its prompts' rows; "" is a row of zeros.
 
     The mean of the cosines with several prompts is the product with the mean of their rows.

@@ -5,10 +5,8 @@ any moment, stored, and taken back to the last step whose numbers were all finit
 from a file is checked as a whole, and refused with the entry that is wrong.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -16,6 +14,7 @@ from torch import Tensor
 
 from dreamlab.adam import Adam
 from dreamlab.recipe import Recipe
+from dreamlab.support.entries import entry, require, tensor_entry, whole_entry
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,53 +174,6 @@ class State:
             adam=Adam(here(mean), here(square), step),
             finite_steps=torch.tensor(step, device=device),
         )
-
-
-def turned_knobs(history: Sequence[Step]) -> list[tuple[int, str, Any]]:
-    """(step, knob, value) of every knob that was turned between two steps, after which step."""
-    return [
-        (before.step, name, value)
-        for before, after in pairwise(history)
-        if after.recipe is not before.recipe
-        for name, value in asdict(after.recipe).items()
-        if value != getattr(before.recipe, name)
-    ]
-
-
-# --- what comes from a file -----------------------------------------------------------------------
-
-
-def require(condition: bool, name: str, words: str = "is not what a dream stores there") -> None:
-    if not condition:
-        raise ValueError(f"this is not what a dream stores, or it is damaged: {name!r} {words}")
-
-
-def entry(saved: Any, name: str, kind: type) -> Any:
-    """The entry of this name, if it is of this very kind (True is no number here)."""
-    require(isinstance(saved, Mapping), name, "is looked for in something that has no entries")
-    require(name in saved, name, "is missing")
-    require(type(saved[name]) is kind, name, f"is a {type(saved[name]).__name__}")
-    return saved[name]
-
-
-def tensor_entry(saved: Any, name: str, shape: tuple[int | None, ...]) -> Tensor:
-    """A tensor of finite numbers in float32 and of this shape; None fits any length above 0."""
-    tensor = entry(saved, name, Tensor)
-    fits = len(tensor.shape) == len(shape) and all(
-        side == wanted or (wanted is None and side > 0)
-        for side, wanted in zip(tensor.shape, shape, strict=True)
-    )
-    require(fits, name, f"has the shape {tuple(tensor.shape)}")
-    plain = tensor.dtype == torch.float32 and tensor.layout == torch.strided
-    require(plain and not tensor.is_meta, name, f"is a tensor of {tensor.dtype}, {tensor.layout}")
-    require(bool(tensor.isfinite().all()), name, "has numbers that are NaN or infinite")
-    return tensor.detach()
-
-
-def whole_entry(saved: Any, name: str, most: int = 2**63 - 1) -> int:
-    number = entry(saved, name, int)
-    require(0 <= number <= most, name, f"is {number}, and not from 0 to {most}")
-    return number
 
 
 def _mean(numbers: list[float]) -> float:

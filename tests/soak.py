@@ -30,9 +30,9 @@ from dreamlab.clip import Clip, load_clip
 from dreamlab.dream import Dream
 from dreamlab.figures import static
 from dreamlab.figures.saving import load_dream, save_png
+from dreamlab.judge import Judge
 from dreamlab.lab.controls import CONTROLS
 from dreamlab.lab.panel import Panel, _active, compare
-from dreamlab.measure.judge import Judge
 from dreamlab.recipe import Recipe
 
 DREAMS, FRAMES, PRESSES = 200, 20_000, 2_000

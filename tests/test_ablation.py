@@ -11,8 +11,8 @@ from PIL import Image
 
 from dreamlab.clip import load_clip
 from dreamlab.dream import Dream
+from dreamlab.judge import Estimate
 from dreamlab.measure.ablation import DRAWN, PROMPTS, Ablation, is_true, scenes
-from dreamlab.measure.judge import Estimate
 from dreamlab.measure.ladder import CLIP_GRADIENT, FULL, ORDERS, build_ladder
 from dreamlab.measure.sweep import Sweep
 from dreamlab.picturebook.world import BACKGROUNDS, caption, compose

@@ -17,8 +17,8 @@ from PIL.PngImagePlugin import PngInfo
 from dreamlab import Dream, Recipe, save_png
 from dreamlab.course import gallery
 from dreamlab.figures.saving import read_settings
-from dreamlab.measure.judge import Judge
-from dreamlab.measure.tables import csv_bytes
+from dreamlab.judge import Judge
+from dreamlab.support.files import csv_bytes
 
 QUICK = Recipe(size=32, views=2, steps=2, octaves=(1.0,))
 posix = pytest.mark.skipif(os.name != "posix", reason="pipes and links of POSIX")

@@ -11,7 +11,7 @@ from matplotlib import cbook
 from PIL import Image
 
 from dreamlab.clip import load_clip
-from dreamlab.measure.judge import (
+from dreamlab.judge import (
     Estimate,
     Judge,
     as_tensors,

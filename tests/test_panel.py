@@ -19,10 +19,10 @@ from dreamlab.dream import Dream
 from dreamlab.figures import static
 from dreamlab.figures.curve import POINTS, LossCurve, limits, ticks
 from dreamlab.figures.saving import read_settings
+from dreamlab.judge import Judge
 from dreamlab.lab import kernel
 from dreamlab.lab.controls import CONTROLS, NUMBERS
 from dreamlab.lab.panel import SHARE, Panel, compare
-from dreamlab.measure.judge import Judge
 from dreamlab.picturebook import world
 from dreamlab.picturebook.draw import draw
 from dreamlab.recipe import Recipe

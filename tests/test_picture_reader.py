@@ -16,7 +16,7 @@ import torch
 from PIL import Image, ImageCms
 
 from dreamlab.figures.static import to_array
-from dreamlab.measure.judge import as_tensors
+from dreamlab.judge import as_tensors
 from dreamlab.start import starting_picture
 from dreamlab.support.picture import BACKGROUND, open_picture, read_picture
 

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-import dreamlab.prior
+import dreamlab.losses
 import dreamlab.resample
 import dreamlab.views
 from dreamlab import Dream, Recipe, detail_mask, masked_total_variation, total_variation
-from dreamlab.prior import prior
+from dreamlab.losses import prior
 
 KINDS = ("masked", "l1", "isotropic", "squared")
 
@@ -30,14 +30,13 @@ def picture(*shape, seed=0):
 @pytest.mark.parametrize("rows", [7, 1000])
 def test_it_is_the_sum_of_the_public_losses(monkeypatch, kind, rows):
     """A canvas of 61 rows, in stripes of so many.."""
-    monkeypatch.setattr(dreamlab.prior, "_stripes", lambda pixels: cut(61, rows))
-    images, start = picture(2, 3, 61, 50), picture(1, 3, 30, 25, seed=1).expand(2, -1, -1, -1)
-    recipe = Recipe(tv_weight=0.7, tv_kind=kind, keep_start=2.0)
-    found = prior(images, start, recipe)
+    monkeypatch.setattr(dreamlab.losses, "_stripes", lambda pixels: cut(61, rows))
+    images, start = picture(2, 3, 61, 50), picture(1, 3, 61, 50, seed=1).expand(2, -1, -1, -1)
+    found = prior(images, tv_kind=kind, tv_weight=0.7, start=start, keep_start=2.0)
 
     images.requires_grad_()
     variation = variation_of(images, kind)
-    distance = images - dreamlab.prior.resize(start, (61, 50))
+    distance = images - start
     loss = 0.7 * variation + 2.0 / 2 * distance.square().mean((1, 2, 3))
     (slope,) = torch.autograd.grad(loss.sum() * images[0].numel(), images)
     assert torch.allclose(found.variation, variation, rtol=1e-4)
@@ -83,7 +82,7 @@ def test_a_dream_on_a_large_canvas_is_that_on_a_small_one(tiny_clip, monkeypatch
     dreamlab.resample._same_bands.cache_clear()
     monkeypatch.setattr(dreamlab.resample, "DENSE", {"cpu": 0})
     monkeypatch.setattr(dreamlab.views, "LARGE", {"cpu": 0})
-    monkeypatch.setattr(dreamlab.prior, "_stripes", lambda pixels: cut(pixels.shape[-2], 9))
+    monkeypatch.setattr(dreamlab.losses, "_stripes", lambda pixels: cut(pixels.shape[-2], 9))
     large = dreamt()
     dreamlab.resample._same_bands.cache_clear()
     assert (large.pixels - small.pixels).abs().mean() < 1e-3

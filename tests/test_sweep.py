@@ -12,7 +12,7 @@ import pytest
 
 import dreamlab.dream
 from dreamlab.clip import load_clip
-from dreamlab.measure.judge import Judge
+from dreamlab.judge import Judge
 from dreamlab.measure.sweep import Sweep, name_recipes, sweep
 from dreamlab.recipe import Recipe
 

@@ -41,8 +41,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from dreamlab.clip import Clip, load_clip, tokens_first
 from dreamlab.dream import Dream
 from dreamlab.figures.plots import STYLES, Plot
+from dreamlab.judge import Estimate, Judge, mean, share
 from dreamlab.measure.ablation import DISTRACTORS, scenes
-from dreamlab.measure.judge import Estimate, Judge, mean, share
 from dreamlab.octaves import canvas_size, octave_at
 from dreamlab.picturebook.world import caption
 from dreamlab.recipe import Recipe

@@ -27,8 +27,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from dreamlab.clip import load_clip
+from dreamlab.judge import Judge, mean, share
 from dreamlab.measure.blind import choose, dream_all
-from dreamlab.measure.judge import Judge, mean, share
 from dreamlab.picturebook.draw import draw
 from dreamlab.picturebook.world import OBJECTS, caption, thing_in
 from dreamlab.recipe import Recipe

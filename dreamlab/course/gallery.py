@@ -36,10 +36,9 @@ from dreamlab.figures.plots import Plot, pictures
 from dreamlab.figures.saving import checked_settings
 from dreamlab.figures.settings import LARGEST, Settings
 from dreamlab.figures.static import joined, shorten
-from dreamlab.measure.judge import Judge
-from dreamlab.measure.tables import csv_bytes
+from dreamlab.judge import Judge
 from dreamlab.support.console import print_plainly
-from dreamlab.support.files import user_path, write_atomically
+from dreamlab.support.files import csv_bytes, user_path, write_atomically
 from dreamlab.support.picture import open_picture, opened
 
 MARK = ("Software", "dreamlab gallery")  # in a sheet, so that it is known again

@@ -245,7 +245,7 @@ def check_processors() -> str:
 def check_models() -> str:
     """The embedded CLIPs load, and find the right sentence for each of four drawings."""
     from dreamlab.clip import load_clip
-    from dreamlab.measure.judge import Judge
+    from dreamlab.judge import Judge
     from dreamlab.picturebook.draw import draw
     from dreamlab.picturebook.world import caption, compose
     from dreamlab.support.loading import EMBEDDED

@@ -13,6 +13,7 @@ import platform
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from dreamlab.octaves import canvas_size
 from dreamlab.prompts import Prompt, checked_prompts, checked_seeds
 from dreamlab.recipe import Recipe
 from dreamlab.start import starting_picture
-from dreamlab.state import entry, require, turned_knobs, whole_entry
+from dreamlab.support.entries import entry, require, whole_entry
 from dreamlab.support.picture import opened
 from dreamlab.support.version import __version__
 
@@ -68,7 +69,7 @@ def settings(dream: "Dream", index: int = 0) -> dict[str, Any]:
         "index": index if shared else 0,
         "start": _encoded(starts[index]),
         "recipe": made,
-        "changes": [list(change) for change in early + turned_knobs(history)],
+        "changes": [list(change) for change in early + _turned_knobs(dream)],
         "steps_done": len(history),
         "clip": dream.clip.name,
         "versions": {
@@ -87,6 +88,17 @@ def start_of(dream: "Dream") -> str | Tensor:
         for start in (_start_of_one(dream, i) for i in range(len(dream.seeds)))
     }
     return dream.start if "picture" in starts or len(starts) > 1 else starts.pop()
+
+
+def _turned_knobs(dream: "Dream") -> list[tuple[int, str, Any]]:
+    """(step, knob, value) of every knob that was turned between two steps, after which step."""
+    return [
+        (before.step, name, value)
+        for before, after in pairwise(dream.history)
+        if after.recipe is not before.recipe
+        for name, value in asdict(after.recipe).items()
+        if value != getattr(before.recipe, name)
+    ]
 
 
 def _canvas_of_start(dream: "Dream", recipe: Recipe, start: str | Tensor) -> dict[str, Any]:

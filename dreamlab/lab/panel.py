@@ -404,7 +404,7 @@ class Panel:
     def _ask_judge(self) -> None:
         try:
             if self._judge is None:
-                from dreamlab.measure.judge import Judge
+                from dreamlab.judge import Judge
 
                 self._judge = Judge()
             for track in self.tracks:

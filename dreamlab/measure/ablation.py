@@ -21,7 +21,7 @@ from PIL import Image
 
 from dreamlab.dream import to_pil
 from dreamlab.figures.sheet import contact_sheet
-from dreamlab.measure.judge import as_tensors, mean, measure
+from dreamlab.judge import as_tensors, mean, measure
 from dreamlab.measure.ladder import build_ladder
 from dreamlab.measure.sweep import Sweep, cached_clip, cached_judge, sweep
 from dreamlab.measure.tables import MEASURES, markdown, summarize

@@ -25,9 +25,8 @@ from PIL import Image
 from dreamlab.figures.saving import KEY
 from dreamlab.measure.tables import MEASURES, write_rows
 from dreamlab.picturebook.world import OBJECTS
-from dreamlab.start import Start
 from dreamlab.support.files import user_path, write_atomically
-from dreamlab.support.picture import opened, read_picture
+from dreamlab.support.picture import Picture, opened, read_picture
 from dreamlab.support.version import __version__
 
 RECORD, TABLE, LOCK = "sweep.json", "rows.csv", "sweep.lock"
@@ -204,7 +203,7 @@ def _differences(there: Any, here: Any, name: str = "") -> Iterator[str]:
         yield f"{name} was {was}, is {now}"
 
 
-def fingerprint(start: Start) -> Any:
+def fingerprint(start: Picture | None) -> Any:
     """The start of dreams for the record: its name, or shape and hash of its pixels."""
     if start is None or (isinstance(start, str) and start in ("grey", "noise")):
         return start

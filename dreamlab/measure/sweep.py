@@ -29,13 +29,13 @@ from tqdm import tqdm
 from dreamlab.clip import Clip, load_clip
 from dreamlab.dream import Dream
 from dreamlab.figures.saving import encode_png
+from dreamlab.judge import Baseline, Judge, measure
 from dreamlab.measure.folder import ROW, Finished, Folder, Key, fingerprint, open_folder, read
-from dreamlab.measure.judge import Baseline, Judge, measure
 from dreamlab.measure.tables import MEASURES, markdown, summarize
 from dreamlab.measure.workers import Processes, run_jobs
 from dreamlab.prompts import checked_seeds
 from dreamlab.recipe import Recipe
-from dreamlab.start import Start
+from dreamlab.support.picture import Picture
 
 Loadable = str | tuple[str, str]
 """A CLIP by name, as `load_clip` takes it: a name, or a name and a tag."""
@@ -138,7 +138,7 @@ def sweep(
     judge: Loadable | Clip | Judge | None = "picturebook-judge",
     distractors: Sequence[str] = (),
     negative_prompt: str = "",
-    start: Start = None,
+    start: Picture | None = None,
     device: str | None = None,
     batch: int = 8,
     executor: Executor | int | None = None,

@@ -1,16 +1,13 @@
 """Rows of numbers as tables: means with their intervals, Markdown, files."""
 
-import csv
-import io
 import math
-import re
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from dreamlab.measure.judge import Estimate, mean, share
-from dreamlab.support.files import user_path, write_atomically
+from dreamlab.judge import Estimate, mean, share
+from dreamlab.support.files import csv_bytes, user_path, write_atomically
 
 MEASURES: dict[str, tuple[str, str]] = {
     "dreamer": ("dreamer score", ".2f"),
@@ -93,19 +90,3 @@ def write_rows(path: str | PathLike, rows: Sequence[Mapping[str, Any]]) -> Path:
     if path.suffix.lower() != ".csv":
         raise ValueError(f"rows are written as .csv, not as {path.name!r}")
     return write_atomically(path, csv_bytes(rows))
-
-
-def csv_bytes(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> bytes:
-    """Rows as CSV for spreadsheets, none of whose cells they take for a formula."""
-    file = io.StringIO(newline="")
-    writer = csv.DictWriter(
-        file, columns or list(dict.fromkeys(key for row in rows for key in row))
-    )
-    writer.writeheader()
-    writer.writerows({key: _harmless(value) for key, value in row.items()} for row in rows)
-    return file.getvalue().encode("utf-8-sig")  # its signature tells them that it is UTF-8
-
-
-def _harmless(cell: Any) -> Any:
-    formula = isinstance(cell, str) and re.match(r"\s*[=+\-@＝＋－＠]", cell)
-    return f"'{cell}" if formula else cell

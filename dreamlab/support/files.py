@@ -3,15 +3,18 @@
 Whatever writes a file of the project writes it here.
 """
 
+import csv
+import io
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from os import PathLike
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 
 def user_path(path: str | PathLike) -> Path:
@@ -92,3 +95,19 @@ def claim_name(folder: str | PathLike, suffix: str, stem: str = "dream") -> Iter
     except BaseException:
         path.unlink(missing_ok=True)
         raise
+
+
+def csv_bytes(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> bytes:
+    """Rows as CSV for spreadsheets, none of whose cells they take for a formula."""
+    file = io.StringIO(newline="")
+    writer = csv.DictWriter(
+        file, columns or list(dict.fromkeys(key for row in rows for key in row))
+    )
+    writer.writeheader()
+    writer.writerows({key: _harmless(value) for key, value in row.items()} for row in rows)
+    return file.getvalue().encode("utf-8-sig")  # its signature tells them that it is UTF-8
+
+
+def _harmless(cell: Any) -> Any:
+    formula = isinstance(cell, str) and re.match(r"\s*[=+\-@＝＋－＠]", cell)
+    return f"'{cell}" if formula else cell

@@ -13,7 +13,6 @@ from dreamlab.dream import Dream
 from dreamlab.figures.saving import save_png
 from dreamlab.recipe import Recipe
 from dreamlab.resample import resize
-from dreamlab.start import starting_picture
 
 from .start_here import embedded_clip
 from .verdict import NotYet, ask, raise_first, said, same, shown, verdict, what
@@ -141,7 +140,7 @@ def _portrait() -> Tensor:
     from matplotlib.cbook import get_sample_data
 
     path = get_sample_data("grace_hopper.jpg", asfileobj=False)
-    return starting_picture(path, (128, 128), (128, 128), [torch.Generator()])[0]
+    return Dream(embedded_clip(), SENTENCE, start=path).start[0]
 
 
 @torch.no_grad()

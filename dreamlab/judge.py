@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Union
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -20,10 +20,15 @@ from dreamlab.picturebook.world import OBJECTS, caption, thing_in, variants
 from dreamlab.support.picture import Picture, read_picture
 from dreamlab.support.surroundings import undisturbed
 
-if TYPE_CHECKING:
-    from dreamlab.dream import Dream
 
-Images = Union[Picture, "Dream", Sequence["Images"]]
+class Dreamed(Protocol):
+    """What is read of a `Dream`."""
+
+    prompts: list[Any]
+    pixels: torch.Tensor  # (b, 3, h, w)
+
+
+Images = Picture | Dreamed | Sequence["Images"]
 """A tensor (n, 3, h, w) or (3, h, w), a PIL image, an array, a path, a `Dream`, or a list."""
 
 BATCH = 64  # images that a CLIP encodes at a time, for the sake of memory
