@@ -130,13 +130,13 @@ def test_a_fork_is_written_everywhere_and_no_other_file_knows_the_address():
     ]
 
 
-def test_chapters_have_badges_under_their_titles_and_install_from_the_fork():
+def test_chapters_have_launch_links_under_their_titles_and_install_from_the_fork():
     for path in NOTEBOOKS:
         nb = nbformat.reads(FORKED[path], as_version=4)
-        title, blank, badges, *_ = nb.cells[0].source.split("\n")
+        title, blank, links, *_ = nb.cells[0].source.split("\n")
         assert title.startswith("# ") and not blank
-        assert f"github/some-teacher/my.fork/blob/main/notebooks/{path.name})" in badges
-        assert f"labpath=notebooks%2F{path.name})" in badges
+        assert f"github/some-teacher/my.fork/blob/main/notebooks/{path.name})" in links
+        assert f"labpath=notebooks%2F{path.name})" in links
         assert f"git+{FORK}" in cells(nb, "code")[0][1].source
 
 

@@ -197,7 +197,7 @@ EXERCISE = re.compile(r"^### \d · .+\n\n(●○○|●●○|●●●) · \d+ 
 def exercise_problems(nb: NotebookNode) -> Iterator[str]:
     """At least three in a chapter; each with difficulty, minutes, hint, then stub, then solution.
 
-    Stub and solution end in the same check. What is stored is its sentence before and after.
+    A folded heading hides the solution: to run a cell unfolds it, but not a heading above it. Stub and solution end in the same check. What is stored is its sentence before and after.
     """
     headings = [i for i, cell in cells(nb, "markdown") if cell.source.startswith("### ")]
     exercises = [i for i in headings if "exercise" in tags(nb.cells[i + 1])]
@@ -210,7 +210,14 @@ def exercise_problems(nb: NotebookNode) -> Iterator[str]:
         if "solution" in tags(cell) and code and not is_folded(cell, "outputs"):
             yield f"cell {i}: a solution whose output is not folded"
     for i in exercises:
-        text, stub, solution = nb.cells[i].source, nb.cells[i + 1], nb.cells[i + 2]
+        text, (stub, fold, solution) = nb.cells[i].source, nb.cells[i + 1 : i + 4]
+        if (
+            not fold.source.startswith("#### ")
+            or "jp-MarkdownHeadingCollapsed" not in fold.metadata
+        ):
+            yield f"cell {i}: no folded heading between stub and solution"
+        if fold.id not in nb.metadata.get("colab", {}).get("collapsed_sections", ()):
+            yield f"cell {i}: the heading of its solution is not folded on Colab"
         if not EXERCISE.search(text):
             yield f"cell {i}: an exercise begins '### 1 · title', then '●○○ · 5 minutes'"
         if not re.search(r"<details><summary>Hint.*?</summary>\n\n.+?\n\n</details>", text, re.S):

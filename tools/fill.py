@@ -165,25 +165,23 @@ def minutes_table(chapters: Mapping[str, Minutes]) -> str:
 
 ADDRESS = re.compile(r'^Repository = "(.*)"$', re.MULTILINE)
 VALID = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+?)")
-BADGES = re.compile(r"^\[!\[Open in Colab\].*$", re.MULTILINE)
+LAUNCH = re.compile(r"^\[Open in Colab\].*$", re.MULTILINE)
 
 
-def badges(address: str, notebook: str) -> str:
+def launch_links(address: str, notebook: str) -> str:
     """Links that open a notebook, a path such as notebooks/01_x.ipynb, on Colab and on Binder."""
     name = VALID.fullmatch(address).group(1)
     colab = f"https://colab.research.google.com/github/{name}/blob/main/{notebook}"
     binder = f"https://mybinder.org/v2/gh/{name}/main?labpath={quote(notebook, safe='')}"
-    return (
-        "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
-        f"({colab}) [![Open in Binder](https://mybinder.org/badge_logo.svg)]({binder})"
-    )
+    # Words: a badge is a picture from the network, broken where there is none.
+    return f"[Open in Colab]({colab}) · [Open on Binder]({binder})"
 
 
 def fill_address(nb: NotebookNode, address: str, path: str) -> None:
-    """Write the badges under the title, and the address that Colab installs."""
+    """Write these links under the title, and the address that Colab installs."""
     title = nb.cells[0]
-    heading, _, rest = BADGES.sub("", title.source).partition("\n")
-    title.source = f"{heading}\n\n{badges(address, path)}\n\n{rest.lstrip()}"
+    heading, _, rest = LAUNCH.sub("", title.source).partition("\n")
+    title.source = f"{heading}\n\n{launch_links(address, path)}\n\n{rest.lstrip()}"
     for cell in nb.cells:
         if "google.colab" in cell.source:
             cell.source = re.sub(r"git\+https://\S+", f"git+{address}", cell.source)
@@ -221,7 +219,7 @@ def filled(address: str) -> dict[Path, str]:
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from None
     texts[CLASSROOM] = with_block(texts[CLASSROOM], "minutes", f"\n{minutes_table(chapters)}\n")
-    readme = BADGES.sub(badges(address, "notebooks/00_start_here.ipynb"), texts[README])
+    readme = LAUNCH.sub(launch_links(address, "notebooks/00_start_here.ipynb"), texts[README])
     texts[README] = re.sub(r"git clone https://\S+", f"git clone {address}", readme)
     for path, line, new in (
         (PYPROJECT, ADDRESS, f'Repository = "{address}"'),
