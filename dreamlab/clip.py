@@ -183,8 +183,8 @@ def load_clip(
 
     Args:
         name: "picturebook", "picturebook-plain" or "picturebook-judge" (in this package, no
-            download); any name in `open_clip.list_models()`; "hf-hub:organisation/repository"; or "local-dir:folder", a
-            folder with an open_clip_config.json and its weights.
+            download); any name in `open_clip.list_models()`; "hf-hub:organisation/repository"; or
+            "local-dir:folder", a folder with an open_clip_config.json and its weights.
         pretrained: with an open_clip name, a tag of it or a file of weights; else None.
         device: "cpu", "cuda", "mps" and so on; None takes the GPU if there is one.
 
