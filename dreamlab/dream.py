@@ -65,8 +65,8 @@ class Dream:
         start: None or "grey", "noise", or a photo: a path, a PIL image, an array (h, w, 3) or a
             tensor (3, h, w) or (b, 3, h, w) of bytes or of floats in [0, 1]. It is scaled to cover
             the canvas; `recipe.keep_start` says how recognisable it stays.
-        recipe: every knob; a copy is kept, and `dream.recipe.tv_weight = 0.3` between two steps
-            takes effect in the next.
+        recipe: every knob, `Recipe.suited_to(clip)` unless given; a copy is kept, and
+            `dream.recipe.tv_weight = 0.3` between two steps takes effect in the next.
         seed: all randomness comes from it: the same seed gives the same picture, bit for bit on
             the same machine, whatever ran before. A list gives a picture for each seed; one seed
             for several prompts shows all of them the same views.
@@ -94,7 +94,7 @@ class Dream:
         if not hasattr(clip, "encode_image"):
             raise TypeError(f"clip must be a Clip, as load_clip() returns it, got {clip!r}")
         self.clip = clip
-        self.recipe = Recipe() if recipe is None else recipe
+        self.recipe = Recipe.suited_to(clip) if recipe is None else recipe
         self.batched = is_list(prompt) or is_list(seed)
         count = picture_count(prompt, seed)
         self.prompts = checked_prompts("prompt", prompt, count)

@@ -124,6 +124,17 @@ def _sequence(value: Any, length: int | None = None) -> Sequence:
     return value
 
 
+ORDINARY: dict[str, Any] = {
+    "optimizer": "adam",
+    "learning_rate": 0.05,
+    "final_learning_rate": 0.3,
+    "view_mix": (0.2, 0.7, 0.1),
+    "view_noise": 0.1,
+    "tv_weight": 3.0,
+}
+"""Where the recipe of an ordinary CLIP differs from the default, which is that of "picturebook".
+Tuned with "picturebook-plain"; see `Recipe.suited_to`."""
+
 MIX = ("global", "middle", "local")
 FLAG = Choice((True, False))
 
@@ -134,7 +145,7 @@ def _knob(default: Any, rule: Any, help: str) -> Any:
 
 @dataclass
 class Recipe:
-    """Every knob of a dream.
+    """Every knob of a dream; the defaults are those of the embedded dreamer, see `suited_to`.
 
     A value out of range raises a ValueError that names the knob, its range and the value, when the
     recipe is made and whenever an attribute is set. `Recipe.knobs()` lists the ranges;
@@ -222,11 +233,38 @@ class Recipe:
             )
         return cls(**knobs)
 
+    def __str__(self) -> str:
+        return f"{self.differences()}: {self!r}"
+
     def differences(self) -> str:
-        """What differs from the default recipe: "tv_weight 0.7, clamp False", or "default"."""
-        default = Recipe()
-        changed = (k for k in self.knobs() if getattr(self, k) != getattr(default, k))
-        return ", ".join(f"{knob} {getattr(self, knob)}" for knob in changed) or "default"
+        """Which recipe it is: "default", "tv_weight 0.7, clamp False", "ordinary, size 448".
+
+        That is the nearest of the default recipe, which is not named, that of an ordinary CLIP and
+        "raw", with the knobs in which it differs.
+        """
+        known = {"": Recipe(), "ordinary": Recipe(**ORDINARY), "raw": Recipe.raw()}
+        named = [
+            [name] * bool(name)
+            + [f"{k} {getattr(self, k)}" for k in self.knobs() if getattr(self, k) != value[k]]
+            for name, value in ((name, vars(recipe)) for name, recipe in known.items())
+        ]
+        return ", ".join(min(named, key=len)) or "default"
+
+    @classmethod
+    def suited_to(cls, clip: Any, **changes: Any) -> "Recipe":
+        """What a dream of this CLIP starts from if no recipe is given; `changes` set knobs on top.
+
+        The embedded dreamer "picturebook", whose gradient was trained to draw, has the default
+        recipe. All others have `ORDINARY`, on a canvas of twice the side that the model looks at:
+        a pixel of the whole picture as CLIP sees it is then two on the canvas for every model, and
+        one weight of total variation removes grain of the same fineness.
+
+        Args:
+            clip: a `Clip`, or whatever has its `image_size`.
+        """
+        if getattr(clip, "name", None) == "picturebook":
+            return cls(**changes)
+        return cls(**ORDINARY | {"size": max(16, 2 * clip.image_size)} | changes)
 
     @classmethod
     def raw(cls, **changes: Any) -> "Recipe":

@@ -5,7 +5,10 @@ from dataclasses import asdict, fields
 import numpy as np
 import pytest
 
-from dreamlab.recipe import Recipe
+from dreamlab.clip import load_clip
+from dreamlab.dream import Dream
+from dreamlab.figures.saving import load_dream, save_png
+from dreamlab.recipe import ORDINARY, Recipe
 
 
 @pytest.mark.parametrize(
@@ -61,6 +64,37 @@ def test_values_take_their_ordinary_type():
     assert type(recipe.steps) is int and type(recipe.tv_weight) is float
     assert recipe.octaves == (0.5, 1.0) and recipe.view_mix == (1.0, 1.0, 2.0)
     assert Recipe(learning_rate=np.float32(0.5)).learning_rate == 0.5
+
+
+class Foreign:
+    """All that a recipe wants to know of a CLIP."""
+
+    image_size = 224
+
+
+def test_a_recipe_belongs_to_a_model(tmp_path):
+    dreamer, plain = (
+        load_clip(name, device="cpu") for name in ("picturebook", "picturebook-plain")
+    )
+    assert Dream(dreamer, "a tree").recipe == Recipe() == Recipe.suited_to(dreamer)
+    dream = Dream(plain, "a tree")
+    assert dream.recipe == Recipe.suited_to(plain) == Recipe(**ORDINARY)
+    assert load_dream(save_png(dream, tmp_path / "a.png")).recipe.differences() == "ordinary"
+    assert Recipe.suited_to(Foreign()) == Recipe(**ORDINARY, size=448)
+    assert Recipe.suited_to(Foreign(), size=64, optimizer="gradient").size == 64
+
+
+@pytest.mark.parametrize(
+    ("recipe", "name"),
+    [
+        (Recipe(), "default"),
+        (Recipe(tv_weight=0.7, clamp=False), "tv_weight 0.7, clamp False"),
+        (Recipe.suited_to(Foreign()), "ordinary, size 448"),
+        (Recipe.raw(steps=20), "raw, steps 20"),
+    ],
+)
+def test_a_recipe_says_which_it_is(recipe, name):
+    assert recipe.differences() == name and str(recipe).startswith(f"{name}: Recipe(size=")
 
 
 def test_the_mix_is_blended():

@@ -197,6 +197,14 @@ def test_recipes_are_named_by_what_is_special_about_them():
     assert list(names) == ["default", "tv_weight 0.7, clamp False"]
 
 
+def test_the_recipe_is_that_of_the_model_unless_given(tiny_clip):
+    small = tiny_clip.image_size
+    assert (
+        sweep("a star", clip=tiny_clip, judge=None).rows[0]["recipe"]
+        == f"ordinary, size {2 * small}"
+    )
+
+
 def test_the_summary_has_a_line_for_each_recipe(result):
     lines = result.markdown().split("\n")
     assert len(lines) == 2 + len(RECIPES)

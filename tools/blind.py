@@ -302,14 +302,15 @@ def make(options: argparse.Namespace) -> None:
         raise FileExistsError(
             f"{options.folder} holds a blind test already: name another folder, or delete it"
         )
-    recipe = Recipe(steps=options.steps, size=options.size)
+    clip = load_clip(options.clip, device=options.device)
+    given = {"steps": options.steps, "size": options.size}
+    recipe = Recipe.suited_to(clip, **{k: v for k, v in given.items() if v is not None})
     scenes = choose(options.things, options.seed)
     captions = [caption(scene) for scene in scenes]
     judge = Judge(load_clip(options.judge, device=options.device)) if options.judge else None
     if options.drawings:
         images = [draw(scene, max(recipe.canvas)) for scene in scenes]
     else:
-        clip = load_clip(options.clip, device=options.device)
         images = dream_all(clip, scenes, recipe, progress=True)
     answers = judge.things(images, captions) if judge else [None] * len(scenes)
     key = [
@@ -343,8 +344,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add("--clip", default="picturebook", help="who dreams (%(default)s)")
     add("--judge", default="picturebook-judge", help='asked as well, "" for none (%(default)s)')
     add("--drawings", action="store_true", help="drawn scenes instead of dreams")
-    add("--steps", type=int, default=Recipe().steps, help="(%(default)s)")
-    add("--size", type=int, default=Recipe().size, help="(%(default)s)")
+    add("--steps", type=int, help="as the model's recipe unless given")
+    add("--size", type=int, help="of the canvas, likewise")
     add("--device", help="cpu, cuda, mps …; the best there is unless given")
     words = f"a table; {ANSWERS} of the folder if not given"
     scorer.add_argument("--answers", type=Path, help=words)

@@ -149,7 +149,8 @@ def sweep(
 
     Args:
         prompts: n sentences. Each is also a wrong caption for the pictures of the others.
-        recipes: named in a mapping; in a list, a recipe is named by what differs from the default.
+        recipes: named in a mapping; in a list, a recipe is named by `Recipe.differences`. None is
+            the one that suits the CLIP, `Recipe.suited_to`.
         seeds: s numbers: every prompt is dreamt with each, n · s pictures per recipe.
         clip, judge: by name, or by (name, tag), as `load_clip` takes them; without an executor a
             `Clip` and a `Judge` will do as well. `judge=None` asks no judge.
@@ -181,10 +182,12 @@ def sweep(
         raise ValueError("prompts: give at least one")
     seeds = list(seeds) if isinstance(seeds, Iterable) else [seeds]
     seeds = list(dict.fromkeys(checked_seeds(seeds, len(seeds))))
-    named = name_recipes(recipes)
     if isinstance(batch, bool) or not isinstance(batch, Integral) or batch < 1:
         raise ValueError(f"batch is a number of pictures, at least 1, got {batch!r}")
     _check_executor(executor)
+    if recipes is None:
+        recipes = Recipe.suited_to(cached_clip(clip, device if executor is None else None))
+    named = name_recipes(recipes)
     arguments = {
         "prompts": prompts,
         "recipes": {name: asdict(recipe) for name, recipe in named.items()},
@@ -349,12 +352,10 @@ def _sentences(name: str, values: Any) -> list[str]:
     return list(dict.fromkeys(values))
 
 
-def name_recipes(
-    recipes: Recipe | Mapping[str, Recipe] | Sequence[Recipe] | None,
-) -> dict[str, Recipe]:
-    """Give each recipe a name: its own in a mapping, else what differs from the default recipe."""
-    if recipes is None or isinstance(recipes, Recipe):
-        recipes = [recipes or Recipe()]
+def name_recipes(recipes: Recipe | Mapping[str, Recipe] | Sequence[Recipe]) -> dict[str, Recipe]:
+    """Give each recipe a name: its own in a mapping, else that of `Recipe.differences`."""
+    if isinstance(recipes, Recipe):
+        recipes = [recipes]
     if not isinstance(recipes, Mapping):
         listed = list(recipes)
         recipes = {r.differences() if isinstance(r, Recipe) else repr(r): r for r in listed}
