@@ -197,7 +197,8 @@ EXERCISE = re.compile(r"^### \d · .+\n\n(●○○|●●○|●●●) · \d+ 
 def exercise_problems(nb: NotebookNode) -> Iterator[str]:
     """At least three in a chapter; each with difficulty, minutes, hint, then stub, then solution.
 
-    A folded heading hides the solution: to run a cell unfolds it, but not a heading above it. Stub and solution end in the same check. What is stored is its sentence before and after.
+    The solution is under a folded heading: running a cell unfolds the cell, but no heading above it.
+    Stub and solution end in the same check. What is stored is its sentence before and after.
     """
     headings = [i for i, cell in cells(nb, "markdown") if cell.source.startswith("### ")]
     exercises = [i for i in headings if "exercise" in tags(nb.cells[i + 1])]

@@ -3,6 +3,7 @@
 import json
 
 from chapters import CHAPTERS, chapter, tags
+
 from .conftest import Notebook
 
 IMPORTS = "from dreamlab.course import check\nfrom dreamlab.picturebook.world import compose"
