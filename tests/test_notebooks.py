@@ -197,7 +197,7 @@ EXERCISE = re.compile(r"^### \d · .+\n\n(●○○|●●○|●●●) · \d+ 
 def exercise_problems(nb: NotebookNode) -> Iterator[str]:
     """At least three in a chapter; each with difficulty, minutes, hint, then stub, then solution.
 
-    The solution is under a folded heading: running a cell unfolds the cell, but no heading above it.
+    The solution is under a folded heading: running a cell unfolds the cell, but no heading above.
     Stub and solution end in the same check. What is stored is its sentence before and after.
     """
     headings = [i for i, cell in cells(nb, "markdown") if cell.source.startswith("### ")]
@@ -212,10 +212,8 @@ def exercise_problems(nb: NotebookNode) -> Iterator[str]:
             yield f"cell {i}: a solution whose output is not folded"
     for i in exercises:
         text, (stub, fold, solution) = nb.cells[i].source, nb.cells[i + 1 : i + 4]
-        if (
-            not fold.source.startswith("#### ")
-            or "jp-MarkdownHeadingCollapsed" not in fold.metadata
-        ):
+        folded = fold.metadata.get("jp-MarkdownHeadingCollapsed", False)
+        if not folded or not fold.source.startswith("#### "):
             yield f"cell {i}: no folded heading between stub and solution"
         if fold.id not in nb.metadata.get("colab", {}).get("collapsed_sections", ()):
             yield f"cell {i}: the heading of its solution is not folded on Colab"
