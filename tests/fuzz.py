@@ -50,12 +50,12 @@ def read_picture(content: bytes) -> bool:
 
 def read_settings(content: bytes) -> bool:
     """Whether they were taken; what is taken can be used, and would be taken again."""
-    from dreamlab.figures.settings import FORMAT, Settings, parsed
+    from dreamlab.figures.settings import FORMAT, parsed
     from dreamlab.recipe import Recipe
 
     text = content.decode("utf-8", "replace")
     try:
-        made = Settings.from_dict(parsed(text))
+        made = parsed(text)[1]
     except ValueError as error:
         check_sentence(error)
         return False
@@ -66,7 +66,7 @@ def read_settings(content: bytes) -> bool:
         assert len(start) in (1, count) and start.shape[1] == 3
         start = json.loads(text)["start"]
     again = asdict(made) | {"format": FORMAT, "recipe": asdict(made.recipe), "start": start}
-    again = Settings.from_dict(parsed(json.dumps(again)))
+    again = parsed(json.dumps(again))[1]
     assert repr(again.recipe) == repr(made.recipe) and again.recipe == Recipe(**asdict(made.recipe))
     assert repr(again.prompts) == repr(made.prompts) and again.changes == made.changes
     return True

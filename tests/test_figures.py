@@ -242,5 +242,24 @@ def test_a_film_is_bounded_and_evenly_spaced():
     assert len(steps) > 25 and len(set(np.diff(steps))) == 1
     with pytest.raises(ValueError, match="film is empty"):
         saving.Film().save("x.gif")
-    with pytest.raises(ValueError, match=r"\.gif or a \.webp"):
-        film.save("x.mp4")
+    for path, options, word in (
+        ("x.mp4", {}, "webp"),
+        ("x.gif", {"side": 10**6}, "side"),
+        ("x.gif", {"seconds": float("nan")}, "seconds"),
+    ):
+        with pytest.raises(ValueError, match=word):
+            film.save(path, **options)
+
+
+def test_a_film_takes_every_kind_of_picture_and_refuses_the_rest_at_once(tmp_path):
+    film = saving.Film()
+    for step, image in enumerate(
+        [torch.rand(3, 8, 8), np.zeros((8, 8, 3)), Image.new("LA", (8, 8))]
+    ):
+        film.add(step, image)
+    film.save(tmp_path / "x.webp", last=np.ones((8, 8, 3)))
+    bad = [np.zeros((2, 8)).tolist(), torch.rand(2, 3, 8, 8), Image.new("RGB", (0, 5)), None]
+    for step, image in [(3, image) for image in bad] + [("3", torch.rand(3, 8, 8))]:
+        with pytest.raises((TypeError, ValueError)):
+            film.add(step, image)
+    assert len(film.frames) == 3

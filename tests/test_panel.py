@@ -78,33 +78,6 @@ def steps(panel):
 # --- the loop -------------------------------------------------------------------------------------
 
 
-def test_pause_step_resume_stop(make_panel):
-    panel = make_panel(knobs=LONG)
-
-    async def drive():
-        panel.step()  # from rest
-        await until(lambda: panel.state == "paused" and steps(panel) == 1)
-        panel.resume()
-        await until(lambda: steps(panel) > 3)
-        panel.pause()
-        await until(lambda: panel.state == "paused")
-        held = steps(panel)
-        await asyncio.sleep(0.02)
-        assert steps(panel) == held
-        panel.step()
-        await until(lambda: steps(panel) == held + 1 and panel.state == "paused")
-        panel.resume()
-        await until(lambda: steps(panel) > held + 3)
-        panel.stop()
-        await panel.wait()
-        assert panel.state == "stopped" and not panel.active
-        held = steps(panel)
-        await asyncio.sleep(0.02)
-        assert steps(panel) == held
-
-    asyncio.run(drive())
-
-
 def test_a_second_start_begins_again_and_an_awaited_run_takes_over(make_panel):
     panel = make_panel()
 
@@ -156,20 +129,6 @@ def test_any_order_of_buttons_leaves_at_most_one_loop(make_panel):
     asyncio.run(drive())
 
 
-def test_cancelling_keeps_what_was_reached_and_is_passed_on(make_panel):
-    panel = make_panel(knobs=LONG)
-
-    async def drive():
-        task = asyncio.ensure_future(panel.run())
-        await until(lambda: steps(panel) > 1)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert panel.state == "stopped" and steps(panel) > 1
-
-    asyncio.run(drive())
-
-
 def test_errors_are_shown_and_raised_to_whoever_asks(make_panel, tmp_path):
     panel = make_panel(folder=tmp_path)
     pressed(panel, "step")
@@ -188,25 +147,44 @@ def test_errors_are_shown_and_raised_to_whoever_asks(make_panel, tmp_path):
     assert steps(panel) == 2 and "ZeroDivisionError" not in panel.message.value
 
 
-def test_stop_iteration_in_a_step_is_no_end(make_panel):
+@pytest.mark.parametrize(
+    ("error", "raised", "state"),
+    [
+        (StopIteration, RuntimeError, "failed"),
+        (SystemExit, RuntimeError, "failed"),
+        (KeyboardInterrupt, asyncio.CancelledError, "stopped"),
+    ],
+)
+def test_what_comes_out_of_a_models_code_ends_the_run_alone(make_panel, error, raised, state):
     class Mine(Dream):
         def __next__(self):
-            raise StopIteration("mine")
+            raise error("mine")
 
     panel = make_panel(kind=Mine)
-    with pytest.raises(RuntimeError, match="StopIteration"):
+    with pytest.raises(raised):
         run(panel)
-    assert panel.state == "failed"
+    assert panel.state == state
 
 
-def test_without_an_event_loop_code_and_page_are_told(make_panel):
+def test_a_start_that_cannot_be_is_a_sentence_and_changes_nothing(make_panel, monkeypatch):
     panel = make_panel()
-    for call in (panel.start, panel.pause, panel.resume, panel.step, panel.stop, panel.reset):
-        with pytest.raises(RuntimeError, match="no event loop"):
-            call()
+    pressed(panel, "step", lambda: setattr(panel.controls.inputs["prompt"], "value", ""), "start")
+    assert "prompt" in panel.message.value and "Traceback" not in panel.message.value
+    assert panel.state != "failed" and steps(panel) == 1
+
+    def leave(*arguments, **others):
+        raise SystemExit
+
+    monkeypatch.setattr(panel.dream.clip, "encode_text", leave)
+    panel.controls.inputs["prompt"].value = "a boat"
+    pressed(panel, "start")
+    assert "SystemExit" in panel.message.value and steps(panel) == 1
+
+
+def test_without_an_event_loop_the_page_is_told(make_panel):
+    panel = make_panel()
     panel.buttons["start"].click()
     assert "no event loop" in panel.message.value
-    assert "no event loop" not in run(panel).message.value
 
 
 def test_throttle_spends_no_more_than_its_share(monkeypatch):
@@ -220,12 +198,6 @@ def test_throttle_spends_no_more_than_its_share(monkeypatch):
             spent += 0.03
         clock += 0.01
     assert 0.04 < spent / clock <= 0.05
-    cheap = kernel.Throttle(share=0.05, shortest=0.1)
-    with cheap:
-        clock += 0.0001
-    assert not cheap.due()
-    clock += 0.11
-    assert cheap.due()
 
 
 def test_the_live_picture_comes_at_once_and_often(monkeypatch, make_panel):
@@ -340,6 +312,8 @@ def test_live_controls_act_in_the_next_step_and_code_moves_them(make_panel):
     pressed(panel, "step")
     for knob, value in TURNS.values():
         assert getattr(panel.dream.recipe, knob) == value and (2, knob, value) in panel.changes
+    marks = [words for _, _, words in panel.tracks[0].curve.changes]
+    assert "total variation squared" in marks and "λ smoothness 5" in marks
     assert len(panel.tracks[0].curve.changes) == len(TURNS)
     panel.dream.recipe.tv_weight, panel.dream.recipe.tv_kind = 0.123, "l1"
     pressed(panel, "step")
@@ -354,11 +328,13 @@ def test_later_controls_wait_for_start_and_reset_brings_all_back(make_panel):
     grey = panel.tracks[0].picture.value
     pressed(panel, "step")
     later = {"seed": 7, "steps": 10, "octaves": (1.0,), "prompt": "a boat", "start": "noise"}
-    for name, value in {**later, "tv": 5.0}.items():
-        panel.controls.inputs[name].value = value
-    pressed(panel, "step")
+    turns = [partial(setattr, panel.controls.inputs[n], "value", v) for n, v in later.items()]
+    panel.controls.inputs["tv"].value = 5.0
+    pressed(panel, *turns, "step")
     assert (panel.dream.seeds, panel.dream.prompts) == ([0], ["a red heart"])
+    assert "next Start" in panel.message.value
     pressed(panel, "start")
+    assert "next Start" not in panel.message.value
     dream = panel.dream
     assert (dream.seeds, dream.prompts, len(dream.history)) == ([7], ["a boat"], 10)
     assert dream.recipe.octaves == (1.0,) and dream.start.std() > 0.05
@@ -393,7 +369,7 @@ def test_photo_and_upload_as_start(make_panel):
     pressed(panel, lambda: setattr(start, "value", "upload"))
     assert "10 MB" in panel.message.value, "the limit is said before it is met"
     pressed(panel, "start")
-    assert panel.state == "failed" and "choose one" in panel.message.value
+    assert "choose one" in panel.message.value
     send(panel, "red.png", png((255, 0, 0)))
     assert (start.label, start.value) == ("red.png", "own")
     for _ in range(2):  # the second time it has not to be sent again
@@ -402,7 +378,7 @@ def test_photo_and_upload_as_start(make_panel):
     # A file over the websocket's limit is dropped on its way: the old one must not stand in for it.
     assert not panel.controls.upload_box.children[0].value, "the button that sent it is gone"
     pressed(panel, lambda: setattr(start, "value", "upload"), "start")
-    assert panel.state == "failed"
+    assert "choose one" in panel.message.value
     send(panel, "<b>blue.png", png((0, 0, 255)))
     pressed(panel, "start")
     assert panel.dream.start[0, :, 5, 5].tolist() == [0.0, 0.0, 1.0]
@@ -413,9 +389,7 @@ def test_an_upload_that_is_no_picture_is_said_at_once(make_panel):
     panel = make_panel()
     pressed(panel, lambda: setattr(panel.controls.inputs["start"], "value", "upload"))
     for name, content, words in (
-        ("cat.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "cat.heic is a HEIC"),
         ("<b>x</b>.png", b"hello", "&lt;b&gt;x&lt;/b&gt;.png"),
-        ("half.png", png((9, 9, 9))[:60], "half.png"),
         ("empty.png", b"", "empty.png is empty"),
     ):
         send(panel, name, content)
@@ -436,7 +410,7 @@ def test_the_judge_has_a_line_and_says_which_thing_it_sees(make_panel):
     assert track.seen == "sees the heart" and track.seen in panel.status.value
     assert track.seen in panel.figure().description
     for prompt, seen in (
-        ("an orange umbrella", r"sees an? \w+ \(umbrella: (2nd|3rd|21st|22nd|23rd|\d+th) of 25\)"),
+        ("an orange umbrella", r"sees an? \w+ \(umbrella: place \d+ of 25\)"),
         (["a red heart", "a red umbrella", "at night"], "sees 1 of 2 things"),
         ("at night", ""),
         ({"a red heart": 1.0, "at night": 0.5}, ""),
@@ -473,6 +447,8 @@ def test_unknown_words_are_named_at_once_and_menus_build_a_prompt(make_dream, mo
             values = [value for _, value in menu.options if value in words.split()]
             pressed(panel, partial(setattr, menu, "value", values[0] if values else ""))
         assert prompt.value == text
+    pressed(panel, "reset")
+    assert prompt.value == "a red heart" and {menu.value for menu in menus.values()} == {""}
 
 
 def test_batches_show_all_pictures_and_no_prompt_control(make_panel):
@@ -544,7 +520,7 @@ def test_a_save_that_fails_spoils_no_run(make_panel, tmp_path, button):
 @pytest.mark.parametrize("broken", ["figure", "draw"])
 def test_an_error_in_the_last_figure_is_said_and_spoils_no_run(make_panel, monkeypatch, broken):
     panel = make_panel()
-    panel._still = type("Still", (), {"update": lambda self, *a, **k: None})()  # as if on a page
+    panel._still = SimpleNamespace(update=lambda *a, **k: None)  # as if on a page
     with monkeypatch.context() as patch:
         if broken == "figure":
             patch.setattr(static, "dream_figures", lambda plates: 1 / 0)
@@ -553,28 +529,11 @@ def test_an_error_in_the_last_figure_is_said_and_spoils_no_run(make_panel, monke
             patch.setattr(panel._drawing, "due", lambda: False)  # none while it runs
         with pytest.raises(ZeroDivisionError):
             run(panel)
-        assert panel.state == "finished" and panel.dream.done and panel.error is None
+        assert panel.state == "finished" and panel.dream.done
         assert "The run is well" in panel.message.value
     pressed(panel, "start")
     assert "The run is well" not in panel.message.value
     panel.check()
-
-
-def test_long_runs_hold_bounded_memory(make_panel):
-    """What the panel itself keeps does not grow with the steps."""
-    track = make_panel(knobs=LONG | {"steps": 5000}, show=()).tracks[0]
-    for step in range(1, 5001):
-        record = type("Step", (), {"step": step, "octave": 0, "size": (16, 16)})
-        record.loss, record.clip_loss = 1 / step, 0.9 / step
-        track._unread.append(record)
-        if track.film.wants(step):
-            track.film.add(step, track.dream.image)
-        if step % 50 == 0:
-            track.read_history()
-    track.draw((0, 1))
-    assert 30 <= len(track.film.frames) <= 120 and not track._unread
-    assert all(len(trace.values) < 2 * POINTS for trace in track.curve.traces.values())
-    assert len(track.plot.value) < 60_000
 
 
 # --- nothing is kept for ever ---------------------------------------------------------------------
@@ -596,11 +555,6 @@ def alive():
     gc.unfreeze()
 
 
-def break_step(panel):
-    panel.dream._encode = lambda *arguments: 1 / 0
-    pressed(panel, "start")
-
-
 async def leave_running(panel):
     panel.start()
     await asyncio.sleep(0.01)
@@ -610,9 +564,7 @@ async def leave_running(panel):
     "use",
     [
         run,
-        lambda panel: pressed(panel, "step"),
         lambda panel: [panel.controls._offer_upload() for _ in range(2)],
-        break_step,
         lambda panel: asyncio.run(leave_running(panel)),
     ],
 )
@@ -626,31 +578,6 @@ def test_a_panel_that_nobody_has_is_gone(make_panel, alive, use):
     assert [part() for part in parts] == [None] * 3
 
 
-def test_panels_on_a_page_are_kept_until_it_shows_another(make_dream, make_panel, alive):
-    """With a kernel that does not name its cells; how it is with one, tests/test_kernel.py."""
-    run(compare(make_dream(), tv_weight=(0.0, 1.0), judge=False))
-    with pytest.raises(ValueError, match="tv_weight"):
-        compare(make_dream(), tv_weight=(0.0, -1.0), judge=False)
-    assert alive() == 0
-    kernel.keep_shown(make_panel())
-    once = alive()
-    kernel.keep_shown(panel := make_panel())
-    assert alive() == once > 0
-    panel.close()
-    assert alive() == 0
-
-
-def test_the_run_of_a_cell_decides_which_panels_are_old(make_panel, monkeypatch):
-    monkeypatch.setattr(kernel, "_cell", lambda: "a cell")
-    monkeypatch.setattr(kernel, "execution", lambda: "first run")
-    both = make_panel(), make_panel()
-    assert all(panel._end.alive for panel in both)
-    monkeypatch.setattr(kernel, "execution", lambda: "second run")
-    new = make_panel()
-    assert new._end.alive and not any(panel._end.alive for panel in both)
-    new.close()
-
-
 def test_a_closed_panel_keeps_what_it_dreamed(make_panel, tmp_path):
     panel = run(make_panel())
     picture = panel.image.tobytes()
@@ -659,7 +586,7 @@ def test_a_closed_panel_keeps_what_it_dreamed(make_panel, tmp_path):
     assert panel.image.tobytes() == picture
     assert panel.save(tmp_path / "dream.png").is_file()
     assert panel.save_film(tmp_path / "dream.webp").is_file()
-    for use in (panel.start, panel.reset, panel._ipython_display_, lambda: run(panel)):
+    for use in (panel.start, panel._ipython_display_, lambda: run(panel)):
         with pytest.raises(RuntimeError, match=r"closed.*Panel\(panel.dream\)"):
             use()
     assert Panel(panel.dream, judge=False).image.tobytes() == picture

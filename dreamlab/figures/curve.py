@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 WIDTH, HEIGHT = 560, 300  # of the drawing's own coordinates; the page scales it
-LEFT, RIGHT, TOP, BOTTOM = 38, 14, 30, 34  # margins
+LEFT, RIGHT, TOP, BOTTOM = 38, 14, 42, 34  # margins
 POINTS = 400  # a trace never holds more than twice as many
 
 # Okabe and Ito's colours, told apart with any colour vision, for a light and for a dark page.
@@ -69,10 +69,11 @@ class LossCurve:
 
     Args:
         steps: how many steps the run will have (the length of the horizontal axis).
+        height: of the drawing, in its own coordinates.
     """
 
-    def __init__(self, steps: int) -> None:
-        self.steps = steps
+    def __init__(self, steps: int, height: int = HEIGHT) -> None:
+        self.steps, self.height = steps, height
         self.traces = {name: Trace() for name in NAMES}
         self.octaves: list[tuple[int, str]] = []
         self.changes: list[tuple[int, str, str]] = []  # step, knob, text
@@ -107,7 +108,7 @@ class LossCurve:
             ends: of the vertical axis; default: `limits`, which fit this curve.
         """
         low, high = ends or self.limits()
-        right, base = WIDTH - RIGHT, HEIGHT - BOTTOM
+        right, base = WIDTH - RIGHT, self.height - BOTTOM
 
         def x(step: float) -> float:
             return LEFT + (right - LEFT) * step / max(self.steps, 1)
@@ -121,8 +122,10 @@ class LossCurve:
             place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
             return f'<text class="{kind}" {place}>{escape(words)}</text>'
 
-        parts = [text(right, HEIGHT - 3, "step", "faint", "end")]
+        parts = [text(right, self.height - 3, "step", "faint", "end")]
         for value in ticks(low, high):
+            if not low <= value <= high:
+                continue
             parts.append(f'<path class="rule" d="M{LEFT},{y(value):.1f}H{right}"/>')
             parts.append(text(LEFT - 6, y(value) + 4, f"{value:g}", anchor="end"))
         for step in ticks(0, max(self.steps, 1), integer=True):
@@ -130,12 +133,12 @@ class LossCurve:
                 parts.append(text(x(step), base + 16, f"{step:g}", anchor="middle"))
         for step, label in self.octaves:
             parts.append(f'<path class="octave" d="M{x(step):.1f},{TOP}V{base}"/>')
-            parts.append(text(x(step) + 4, TOP + 11, label, "faint"))
+            parts.append(text(x(step), TOP - 5, label, "faint"))  # above all curves
         # An inner <svg> cuts off what leaves the axes, and needs no id, which two panels on one
-        # page would share.
-        size = f'width="{right - LEFT}" height="{base - TOP}"'
-        box = f"{LEFT} {TOP} {right - LEFT} {base - TOP}"
-        parts.append(f'<svg x="{LEFT}" y="{TOP}" {size} viewBox="{box}">')
+        # page would share. It leaves room for half a dot.
+        left, top, width, height = LEFT - 3, TOP - 3, right - LEFT + 6, base - TOP + 6
+        parts.append(f'<svg x="{left}" y="{top}" width="{width}" height="{height}" ')
+        parts.append(f'viewBox="{left} {top} {width} {height}">')
         for name, trace in self.traces.items():
             points = [(x(s), y(v)) for s, v in zip(trace.steps, trace.values, strict=True)]
             if points:
@@ -163,7 +166,7 @@ class LossCurve:
             parts.append(text(at + 25, 17, f"{NAMES[name]} {value}"))
             at += 115
         return (
-            f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="100%" role="img" '
+            f'<svg viewBox="0 0 {WIDTH} {self.height}" width="100%" role="img" '
             f'aria-label="{escape(self.describe(), quote=True)}">{"".join(parts)}</svg>'
         )
 

@@ -59,7 +59,6 @@ def pictures(
         images: PIL images, paths, tensors (3, h, w) or arrays (h, w, 3); values outside [0, 1] are
             shown as the nearest value inside, as a screen does.
         titles: one for each, broken into lines where it is long.
-        alt: what is to be seen, for a reader who cannot see it.
         columns: pictures in a row.
         size: side of a picture in inches, about, at 100 dots per inch.
 
@@ -106,8 +105,6 @@ def matrix(
         values: (pictures, sentences), cosines.
         images: a thumbnail for each row, of any kind that `pictures` takes.
         captions: the sentence of each column.
-        alt: what is to be seen, for a reader who cannot see it.
-        title: above the matrix.
     """
     return matrices({title: (values, images)}, captions, alt=alt)
 
@@ -169,8 +166,6 @@ def curves(
 
     Args:
         lines: the values at steps 0, 1, 2, …, or a pair (x, y), by name.
-        title, xlabel, ylabel: the words on the plot.
-        alt: what is to be seen, for a reader who cannot see it.
         levels: horizontal lines for comparison, by name.
         picture: what the curves belong to, of any kind that `pictures` takes.
     """
@@ -208,7 +203,6 @@ def histograms(images: Mapping[str, Any], *, alt: str) -> Plot:
 
     Args:
         images: raw pixels by title, tensors (3, h, w) or (n, 3, h, w) in any range.
-        alt: what is to be seen, for a reader who cannot see it.
 
     Raises:
         ValueError: no picture, or one without three channels.

@@ -3,19 +3,20 @@
 import io
 import json
 import math
+import operator
 from collections.abc import Mapping
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from dreamlab.figures.settings import TOO_LARGE, Settings, parsed, settings
-from dreamlab.figures.static import joined
+from dreamlab.figures.static import joined, to_array
 from dreamlab.support.files import user_path, write_atomically
 from dreamlab.support.loading import EMBEDDED
-from dreamlab.support.picture import opened
+from dreamlab.support.picture import Picture, opened
 from dreamlab.support.version import __version__
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from dreamlab.dream import Dream
 
 KEY = "dreamlab"  # the name of our text in the file
+LONGEST_SIDE = 16_383  # pixels, WebP's own limit
+MOST_PIXELS = 2**29  # of all frames of a film together, 1.6 GB: 120 of 2048 × 2048
+LONGEST = 600  # seconds of a film
 
 
 def save_png(dream: "Dream", path: str | Path, index: int | None = None) -> Path:
@@ -91,8 +95,7 @@ def _read(file: str | Path | io.BytesIO) -> tuple[dict[str, Any], Settings]:
             "sent through a service that strips them?"
         )
     try:
-        made = parsed(text)
-        return made, Settings.from_dict(made)
+        return parsed(text)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
 
@@ -119,7 +122,7 @@ def replay(path: str | Path, clip: "Clip | None" = None) -> "Dream":
     """
     made = checked_settings(path)
     dream = _made(made, path, clip)
-    changes = sorted(made.changes, key=itemgetter(0))
+    changes = sorted(made.changes, key=operator.itemgetter(0))
     for step in range(made.steps_done):
         while changes and changes[0][0] <= step:
             _, knob, value = changes.pop(0)
@@ -173,11 +176,17 @@ class Film:
         """Whether the frame of this step would be kept."""
         return step % self.every == 0
 
-    def add(self, step: int, image: Image.Image) -> None:
-        """Keep this picture if the film wants it; a second one of the same step replaces it."""
-        if not self.wants(step):
+    def add(self, step: int, image: Picture) -> None:
+        """Keep this picture if the film wants it; a second one of the same step replaces it.
+
+        Raises:
+            TypeError, ValueError: the step is no whole number, or this is no picture; see
+                `read_picture` for what is.
+        """
+        frame = as_image(image)
+        if not self.wants(operator.index(step)):
             return
-        self.frames[step] = image
+        self.frames[step] = frame
         while len(self.frames) > self.limit:
             self.every *= 2
             self.frames = {s: frame for s, frame in self.frames.items() if self.wants(s)}
@@ -188,32 +197,53 @@ class Film:
         *,
         seconds: float = 5.0,
         side: int | None = None,
-        last: Image.Image | None = None,
+        last: Picture | None = None,
     ) -> Path:
         """Write an animation that repeats; GIF shows 256 colours, WebP all of them.
 
         Args:
             path: ends in ``.gif`` or ``.webp``.
             seconds: how long one round takes, not counting the last frame, which is held.
-            side: longer side in pixels; default: that of the largest frame.
+            side: longer side in pixels; default: that of the largest frame, or less where all
+                frames together would have more than `MOST_PIXELS`.
             last: a picture to end with, such as one of a step that the film did not want.
 
         Raises:
-            ValueError: no frames yet, or another kind of file.
+            ValueError: no frames yet, another kind of file, or more pixels or seconds than it can
+                have.
         """
         path = user_path(path)
         if path.suffix.lower() not in {".gif", ".webp"}:
             raise ValueError(f"an animation is a .gif or a .webp file, not {path.name!r}")
-        frames = [self.frames[step] for step in sorted(self.frames)] + [last] * (last is not None)
+        frames = [self.frames[step] for step in sorted(self.frames)]
+        frames += [] if last is None else [as_image(last)]
         if not frames:
             raise ValueError("the film is empty: run the dream first")
-        size = max((frame.size for frame in frames), key=math.prod)
-        if side:
-            size = tuple(max(1, round(length * side / max(size))) for length in size)
-        first, *rest = (f.convert("RGB").resize(size, Image.Resampling.BICUBIC) for f in frames)
+        if not 0 < seconds <= LONGEST:
+            raise ValueError(f"seconds must be above 0 and at most {LONGEST}, got {seconds!r}")
+        largest = max((frame.size for frame in frames), key=math.prod)
+        pixels = len(frames) * math.prod(largest)
+        most = int(min(LONGEST_SIDE, max(largest) * math.sqrt(MOST_PIXELS / pixels)))
+        side = min(max(largest), most) if side is None else side
+        if not 1 <= side <= most:
+            raise ValueError(
+                f"side must be 1 to {most:,} pixels for {len(frames)} frames, got {side!r}"
+            )
+        size = tuple(max(1, round(length * side / max(largest))) for length in largest)
+        first, *rest = (frame.resize(size, Image.Resampling.BICUBIC) for frame in frames)
         each = max(20, round(1000 * seconds / len(frames)))  # ms; browsers slow down below 20
         durations = [each] * len(rest) + [1500]
         options = {"save_all": True, "append_images": rest, "duration": durations, "loop": 0}
         buffer = io.BytesIO()  # quality and method are WebP's
         first.save(buffer, path.suffix[1:], **options, quality=85, method=3)
         return write_atomically(path, buffer.getvalue())
+
+
+def as_image(image: Picture) -> Image.Image:
+    """One picture of any kind as 8-bit RGB, cut off at black and white."""
+    if isinstance(image, Image.Image) and image.mode == "RGB" and min(image.size) > 0:
+        return image
+    array = to_array(image)
+    if not array.size:
+        raise ValueError(f"a picture needs pixels, this one has the shape {array.shape}")
+    return Image.fromarray(np.uint8(np.rint(255 * array)))

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from dreamlab.dream import to_pil
+from dreamlab.figures.static import clip_name, shorten
 from dreamlab.octaves import canvas_size
 from dreamlab.prompts import Prompt, checked_prompts, checked_seeds
 from dreamlab.recipe import Recipe
@@ -71,7 +72,7 @@ def settings(dream: "Dream", index: int = 0) -> dict[str, Any]:
         "recipe": made,
         "changes": [list(change) for change in early + _turned_knobs(dream)],
         "steps_done": len(history),
-        "clip": dream.clip.name,
+        "clip": clip_name(dream.clip),
         "versions": {
             "dreamlab": __version__,
             "torch": str(torch.__version__),
@@ -178,18 +179,7 @@ class Settings:
 
     @classmethod
     def from_dict(cls, made: Mapping[str, Any]) -> "Settings":
-        """Check entries as `parsed` gives them.
-
-        Raises:
-            ValueError: one is missing, or is not as `settings` writes it.
-        """
-        try:
-            return cls._checked(made)
-        except (ValueError, RecursionError, OverflowError) as error:
-            raise ValueError(_short(error)) from None
-
-    @classmethod
-    def _checked(cls, made: Mapping[str, Any]) -> "Settings":
+        """Check the entries: each is there, and is as `settings` writes it."""
         seeds, prompts, negatives = (
             entry(made, name, list) for name in ("seeds", "prompts", "negative_prompts")
         )
@@ -223,32 +213,31 @@ class Settings:
         )
 
 
-def parsed(text: str) -> dict[str, Any]:
-    """The entries of stored settings, as plain values, unchecked but for their format.
+def parsed(text: str) -> tuple[dict[str, Any], Settings]:
+    """Stored settings: their entries as they stand there, and the same checked, ready to be used.
 
     Raises:
-        ValueError: it is no JSON, larger than settings are, or of an unknown format.
+        ValueError: it is no JSON, larger than settings are, of an unknown format, or an entry is
+            missing or not as `settings` writes it.
     """
     entries = sum(map(text.count, ",[{"))
     require(entries <= MOST, "settings", f"have {entries:,} entries, more than any dream has")
     try:
         made = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"its settings cannot be read: {_short(error)}") from None
+        raise ValueError(f"its settings cannot be read: {shorten(str(error), 200)}") from None
     require(isinstance(made, dict), "settings", "are no list of entries")
     if type(made.get("format")) is not int or made["format"] != FORMAT:
         versions = made.get("versions")
         by = versions.get("dreamlab") if isinstance(versions, dict) else None
         raise ValueError(
             f"its settings are of another format than {FORMAT}, which this version reads: they "
-            f"were written by dreamlab {_short(by) if isinstance(by, str) else '?'}"
+            f"were written by dreamlab {shorten(by, 200) if isinstance(by, str) else '?'}"
         )
-    return made
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 200 else f"{text[:199]}…"
+    try:
+        return made, Settings.from_dict(made)
+    except (ValueError, RecursionError, OverflowError) as error:
+        raise ValueError(shorten(str(error), 200)) from None
 
 
 def _start(made: Mapping[str, Any], count: int) -> str | Tensor:
@@ -256,7 +245,9 @@ def _start(made: Mapping[str, Any], count: int) -> str | Tensor:
     require("start" in made, "start", "is missing")
     start = made["start"]
     if isinstance(start, str):
-        require(start in ("grey", "noise", TOO_LARGE), "start", f"cannot be {_short(start)!r}")
+        require(
+            start in ("grey", "noise", TOO_LARGE), "start", f"cannot be {shorten(start, 200)!r}"
+        )
         return start
     require(type(start) is list and len(start) in (1, count), "start")
     pictures, pixels = [], 0

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import ipywidgets as widgets
 
 from dreamlab.figures.settings import start_of
-from dreamlab.figures.static import shorten, whole_letters
+from dreamlab.figures.static import clip_name, shorten, whole_letters
 from dreamlab.lab.kernel import close_widget, set_tooltip, uploaded
 from dreamlab.support.loading import EMBEDDED
 from dreamlab.support.picture import open_picture
@@ -25,9 +25,9 @@ NUMBERS = {
     "noise": [0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5],
     "keep": [0.0, *(x for x in RATIOS if 0.01 <= x <= 100)],
     "views": [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64],
-    "steps": [10, 20, 40, 60, 100, 150, 200, 300, 500, 1000, 2000, 5000],
+    "steps": [*range(10, 100, 10), *range(100, 500, 50), 500, 700, 1000, 1500, 2000, 3000, 5000],
 }
-"""What each slider offers: equal ratios, since a weight's order of magnitude is what matters."""
+"""What each slider offers: weights in equal ratios, since their order of magnitude matters."""
 OCTAVES = {
     "1: full size only": (1.0,),
     "2: ½, 1": (0.5, 1.0),
@@ -49,41 +49,26 @@ class Control(NamedTuple):
 
     label: str
     setting: str  # a knob of the recipe or one of ARGUMENTS; "" for the judge
+    tip: str
     live: bool = True  # acts within a step or two; else from the next Start
 
 
 CONTROLS = {
-    "prompt": Control("prompt", "prompt", live=False),
-    "negative": Control("not", "negative_prompt", live=False),
-    "tv": Control("λ smoothness", "tv_weight"),
-    "masked": Control("spare the edges", "tv_kind"),
-    "clamp": Control("keep in range", "clamp"),
-    "learning_rate": Control("learning rate", "learning_rate"),
-    "views": Control("views", "views"),
-    "noise": Control("view noise", "view_noise"),
-    "negative_weight": Control("push away", "negative_weight"),
-    "start": Control("start from", "start", live=False),
-    "keep": Control("keep the start", "keep_start"),
-    "octaves": Control("octaves", "octaves", live=False),
-    "steps": Control("steps", "steps", live=False),
-    "seed": Control("seed", "seed", live=False),
-    "judge": Control("judge", ""),  # no widget: whether the judge is asked
-}
-TIPS = {
-    "prompt": "What the dream should show. Acts from the next Start.",
-    "negative": "What the dream should stay away from. Acts from the next Start.",
-    "tv": "λ, the weight of total variation: 0 leaves the noise, too much leaves only flat colour.",
-    "masked": "Masked total variation: smooth where the picture is flat or noisy, spare the edges.",
-    "clamp": "After each step, cut the pixels back to what a screen can show: [0, 1].",
-    "learning_rate": "How far a pixel moves in one step, at the start.",
-    "views": "How many random crops CLIP looks at in each step: more is slower.",
-    "noise": "How much noise is added to each view before CLIP sees it.",
-    "negative_weight": "How strongly the unwanted prompt pushes.",
-    "start": "The picture before the first step. Acts from the next Start.",
-    "keep": "How strongly the start picture is kept. 0: not at all.",
-    "octaves": "From small to large: the sizes the dream goes through.",
-    "steps": "How many steps a whole run has.",
-    "seed": "The same seed gives the same picture, another seed another one.",
+    "prompt": Control("prompt", "prompt", "What the dream should show.", False),
+    "negative": Control("not", "negative_prompt", "What it should stay away from.", False),
+    "tv": Control("λ smoothness", "tv_weight", "0 leaves the noise, too much leaves flat colour."),
+    "masked": Control("spare the edges", "tv_kind", "Smooth only where the picture has no edges."),
+    "clamp": Control("keep in range", "clamp", "After each step, cut the pixels back to [0, 1]."),
+    "learning_rate": Control("learning rate", "learning_rate", "How far a pixel moves in a step."),
+    "views": Control("views", "views", "How many random crops CLIP looks at: more is slower."),
+    "noise": Control("view noise", "view_noise", "Added to each view before CLIP sees it."),
+    "negative_weight": Control("push away", "negative_weight", "How strongly “not” pushes."),
+    "start": Control("start from", "start", "The picture before the first step.", False),
+    "keep": Control("keep the start", "keep_start", "How strongly that is kept. 0: not at all."),
+    "octaves": Control("octaves", "octaves", "The sizes that the dream goes through.", False),
+    "steps": Control("steps", "steps", "How many steps a whole run has.", False),
+    "seed": Control("seed", "seed", "The same seed gives the same picture.", False),
+    "judge": Control("judge", "", ""),  # no widget: whether the judge is asked
 }
 
 
@@ -114,20 +99,18 @@ class Controls:
         self.later = [name for name in self.inputs if not CONTROLS[name].live]
         self._first = {name: widget.value for name, widget in self.inputs.items()}
         self.menus = self._make_menus()
-        self.upload_box = widgets.Box(
-            layout={"visibility": "hidden", "margin": "2px 2px 2px 110px"}
-        )
+        self.upload_box = widgets.Box(layout={"visibility": "hidden", "margin": "0 0 0 110px"})
         self._offer_upload()
-
-    # ------------------------------------------------------------------ values
 
     def value(self, name: str) -> Any:
         """What a control says, as the recipe or `Dream` wants it.
 
         Raises:
-            ValueError: a picture is to be uploaded, and none has come.
+            ValueError: the prompt is empty; or a picture is to be uploaded, and none has come.
         """
         value = self.inputs[name].value
+        if name == "prompt" and not value.strip():
+            raise ValueError("the prompt is empty: write what you want to see")
         if name == "masked":
             return "masked" if value else self._plain_kind
         return self._start_picture(value) if name == "start" else value
@@ -148,6 +131,8 @@ class Controls:
 
     def reset(self) -> None:
         """Put every control back to its first value."""
+        for menu in self.menus.values():
+            menu.value = ""
         for name, value in self._first.items():
             self.inputs[name].value = value
 
@@ -171,8 +156,6 @@ class Controls:
             )
         return choice
 
-    # ------------------------------------------------------------------ what follows a change
-
     def react(self, name: str) -> dict[str, str]:
         """What follows from a change of a control, of a "menu" or of the "upload" at once.
 
@@ -191,10 +174,12 @@ class Controls:
     def unknown_words(self) -> str:
         """A message that names the words which an embedded model never saw; "" for none."""
         clip = self._dream.clip
+        if not hasattr(clip, "unknown_words"):
+            return ""
         texts = [self.inputs[name].value for name in ("prompt", "negative") if name in self.inputs]
         unknown = [word for text in texts if text.strip() for word in clip.unknown_words(text)]
         words = ", ".join(f"“{escape(word)}”" for word in dict.fromkeys(unknown))
-        return f"<b>{escape(clip.name)} does not know {words}.</b>" if unknown else ""
+        return f"<b>{escape(clip_name(clip))} does not know {words}.</b>" if unknown else ""
 
     def _build_prompt(self) -> None:
         """Write what the menus say into the prompt."""
@@ -233,20 +218,14 @@ class Controls:
         chooser.value = "own"
         return {}
 
-    # ------------------------------------------------------------------ widgets
-
     def rows(self) -> list[widgets.Widget]:
-        """The text fields and the menus, one below the other."""
-        rows = []
-        for name in ("prompt", "negative"):
-            if name in self.inputs:
-                rows.append(self.inputs[name])
-            if name == "prompt" and self.menus:
-                label = widgets.HTML("or from", layout={"width": "108px"})  # as wide as "prompt"
-                label.add_class("dl-label")
-                menus = [label, *self.menus.values()]
-                rows.append(widgets.HBox(menus, layout={"flex_flow": "row wrap"}))
-        return rows
+        """The text fields, and below them the menus."""
+        fields = [self.inputs[name] for name in ("prompt", "negative") if name in self.inputs]
+        menus = list(self.menus.values())
+        if menus:
+            menus.insert(0, widgets.HTML("or from"))
+            menus[0].add_class("dl-label")
+        return [widgets.HBox(row) for row in (fields, menus) if row]
 
     def columns(self) -> list[widgets.Widget]:
         """Two headed grids, of those that act at once and those that act later."""
@@ -256,21 +235,16 @@ class Controls:
             if "start" in names:
                 cells.append(self.upload_box)
             if cells:
-                layout = {
-                    "grid_template_columns": "repeat(auto-fill, minmax(270px, 1fr))",
-                    "width": "100%",
-                    "align_items": "center",
-                }
-                title = widgets.HTML(f'<div class="dl-head">{head}</div>')
-                grid = widgets.GridBox(cells, layout=layout)
-                grids.append(widgets.VBox([title, grid], layout={"width": "100%"}))
+                title, grid = widgets.HTML(f'<div class="dl-head">{head}</div>'), widgets.Box(cells)
+                grid.add_class("dl-grid")
+                grids.append(widgets.VBox([title, grid]))
         return grids
 
     def _fits(self, name: str) -> bool:
         """Whether this dream has what the control is about (a batch has several prompts)."""
         dream = self._dream
         if name in ("prompt", "negative"):
-            texts = {"prompt": dream.prompts, "negative": dream.negative_prompts}[name]
+            texts = dream.prompts if name == "prompt" else dream.negative_prompts
             return not dream.batched and isinstance(texts[0], str)
         if name == "negative_weight":
             return "negative" in self._shown or any(dream.negative_prompts)
@@ -279,17 +253,13 @@ class Controls:
     def _make(self, name: str) -> widgets.Widget:
         """The widget of a control, with its label, tooltip and first value."""
         dream, recipe, control = self._dream, self._dream.recipe, CONTROLS[name]
-        if name == "prompt":
-            widget = widgets.Text(
-                whole_letters(dream.prompts[0]), placeholder="what you want to see"
-            )
-        elif name == "negative":
-            text = whole_letters(dream.negative_prompts[0])
-            widget = widgets.Text(text, placeholder="what you do not want to see")
-        elif name == "masked":
-            widget = widgets.Checkbox(recipe.tv_kind == "masked")
-        elif name == "clamp":
-            widget = widgets.Checkbox(recipe.clamp)
+        if name in ("prompt", "negative"):
+            texts = dream.prompts if name == "prompt" else dream.negative_prompts
+            hint = "what you want to see" if name == "prompt" else "what you do not want to see"
+            widget = widgets.Text(whole_letters(texts[0]), placeholder=hint)
+        elif name in ("masked", "clamp"):
+            ticked = recipe.clamp if name == "clamp" else recipe.tv_kind == "masked"
+            widget = widgets.Checkbox(ticked)
         elif name == "octaves":
             options, present = list(OCTAVES.items()), recipe.octaves
             if present not in OCTAVES.values():
@@ -301,23 +271,21 @@ class Controls:
             began = start_of(dream)
             given = {} if isinstance(began, str) else {"the given picture": "given"}
             self._starts = STARTS | given
-            widget = widgets.Dropdown(
-                options=list(self._starts.items()), value="given" if given else began
-            )
+            options, value = list(self._starts.items()), "given" if given else began
+            widget = widgets.Dropdown(options=options, value=value)
         else:
             present = getattr(recipe, control.setting)
-            widget = widgets.SelectionSlider(
-                options=_options(NUMBERS[name], present), value=present
-            )
+            options = _options(NUMBERS[name], present)
+            widget = widgets.SelectionSlider(options=options, value=present)
         widget.description = control.label
         widget.style.description_width = "104px"
         widget.layout.width = "auto"
-        set_tooltip(widget, TIPS[name])
+        set_tooltip(widget, control.tip)
         return widget
 
     def _make_menus(self) -> dict[str, widgets.Dropdown]:
         """Menus of the words that an embedded model knows, from which a prompt can be built."""
-        if "prompt" not in self.inputs or self._dream.clip.name not in EMBEDDED:
+        if "prompt" not in self.inputs or clip_name(self._dream.clip) not in EMBEDDED:
             return {}
         from dreamlab.picturebook import world
 
@@ -327,19 +295,19 @@ class Controls:
             ("colour", "colour", world.COLOURS),
             ("texture", "texture", world.TEXTURES),
             ("name", "thing", world.OBJECTS),
-            ("background", "where", tuple(world.BACKGROUNDS)),
+            ("background", "where", world.BACKGROUNDS),
         ):
             options = [(f"{label} …", ""), *((word, word) for word in words)]
             menus[key] = widgets.Dropdown(options=options, layout={"width": "128px"})
-            tip = f"Build the prompt from words that the model knows: {label}."
-            set_tooltip(menus[key], tip)
+            set_tooltip(menus[key], f"Build the prompt from words that the model knows: {label}.")
         return menus
 
 
-def label_of(setting: str) -> str:
-    """The panel's word for a field of the recipe or an argument of `Dream`."""
+def described(setting: str, value: Any) -> str:
+    """A field of the recipe or an argument of `Dream`, and its value, in the panel's words."""
     labels = {control.setting: control.label for control in CONTROLS.values()}
-    return labels.get(setting, setting.replace("_", " "))
+    labels["tv_kind"] = "total variation"  # the control is a box to tick, and has no such values
+    return f"{labels.get(setting, setting.replace('_', ' '))} {said(value)}"
 
 
 def said(value: Any) -> str:

@@ -25,7 +25,7 @@ from dreamlab.figures import curve, static
 from dreamlab.figures.saving import save_png
 from dreamlab.figures.settings import start_of
 from dreamlab.lab import kernel
-from dreamlab.lab.controls import ARGUMENTS, CONTROLS, Controls, said
+from dreamlab.lab.controls import ARGUMENTS, CONTROLS, Controls, described
 from dreamlab.lab.track import Track, side_by_side
 from dreamlab.support.files import claim_name, user_path
 from dreamlab.support.loading import EMBEDDED
@@ -55,12 +55,24 @@ DEAF = (
     "While a cell runs, this kernel hears only its own ■ (stop). With the Start button every "
     "control acts at once."
 )
-WAITS = "Waits for the cell that is running: this acts when it has ended."
+WAITS = (  # shown by the style
+    '<span class="dl-waits">Waits for the cell that is running: this acts when it has ended.</span>'
+)
 FAILED = {
+    "start": "Not started: ",
     "save": "Not saved: ",
     "film": "Not saved: ",
     "figure": "The run is well, but its figure could not be drawn: ",
 }
+# No widget sets a name on the handle of a slider or on a menu: the page does, from the label or
+# the title that it has.
+NAME_PARTS = (
+    "if (!window.dreamlabNames) document.addEventListener('focusin', event => {"
+    "const part = event.target, box = part.closest('.dreamlab .widget-inline-hbox');"
+    "if (box && part.matches('.noUi-handle, .ui-slider-handle, select')) part.setAttribute("
+    "'aria-label', box.querySelector('label')?.innerText || part.title)});"
+    "window.dreamlabNames = true"
+)
 
 _active: weakref.WeakSet["Panel"] = weakref.WeakSet()  # those stepping or paused, in this process
 
@@ -87,7 +99,8 @@ class Panel:
     Attributes:
         state: ``"ready"``, ``"running"``, ``"paused"``, ``"stopped"``, ``"finished"`` or
             ``"failed"``.
-        error: what ended the last run early, if anything did; `check` raises it.
+        error: what ended the last run early, or spoiled its figure; `check` raises it.
+        buttons: by name, those of ``BUTTONS``; ``buttons["pause"].click()`` presses one.
 
     Raises:
         ValueError: a name in ``show`` that is no control.
@@ -108,7 +121,7 @@ class Panel:
         shown = tuple(CONTROLS) if show is None else (show,) if isinstance(show, str) else show
         if unknown := sorted(set(shown) - set(CONTROLS)):
             raise ValueError(f"no such controls: {unknown}; show takes {', '.join(CONTROLS)}")
-        if judge is None and not ("judge" in shown and dream.clip.name in EMBEDDED):
+        if judge is None and not ("judge" in shown and static.clip_name(dream.clip) in EMBEDDED):
             judge = False
         self._given, self.folder = dream, user_path(folder)
         self._judge, self._judge_wanted = judge, judge is not False
@@ -118,11 +131,10 @@ class Panel:
 
         self.state: PanelState = "ready"
         self.error: BaseException | None = None
-        self._figure_error: Exception | None = None  # of the last figure, not of the run
         self._task: asyncio.Task | None = None
         self._allowed = 0.0  # how many steps may still be done before the next pause
-        self._restart = self._ending = False  # what the coroutine does before its next step
-        self._ends_as: PanelState = "stopped"  # what to call the end that `stop` or `reset` brings
+        self._ending = False  # whether the coroutine ends before its next step
+        self._ends_as: PanelState = "stopped"  # what to call the end that `stop` or Reset brings
 
         fixed = {setting for version in _versions for setting in version}
         compared = len(_versions) > 1
@@ -181,7 +193,8 @@ class Panel:
             self._ipython_display_()
         if not kernel.hears_while_awaiting():
             self.note("deaf", DEAF)
-        self._restart = all(dream.done for dream in self.dreams)
+        if all(dream.done for dream in self.dreams):
+            self._rebuild()
         self._resume()
         try:
             await self._task
@@ -198,32 +211,16 @@ class Panel:
 
     def check(self) -> None:
         """Raise the error that ended the last run early, or that spoiled its last figure."""
-        if error := self.error or self._figure_error:
-            raise error
+        if self.error:
+            raise self.error
 
     def start(self) -> None:
         """What the Start button does: from step 0, with the controls as they are now."""
         self._post("start")
 
-    def pause(self) -> None:
-        """What Pause does; `resume` goes on."""
-        self._post("pause")
-
-    def resume(self) -> None:
-        """What Resume does."""
-        self._post("resume")
-
-    def step(self) -> None:
-        """What Step does: one step, then pause."""
-        self._post("step")
-
     def stop(self) -> None:
         """What Stop does: end the run, keep the picture."""
         self._post("stop")
-
-    def reset(self) -> None:
-        """What Reset does: end the run, every control and the picture as in the beginning."""
-        self._post("reset")
 
     def save(self, path: str | Path | None = None) -> Path:
         """Write every picture with its settings as PNG; returns the (first) path.
@@ -279,18 +276,20 @@ class Panel:
         """What a button or the change of a control asks for.
 
         An error is shown on the page, as nobody else would see it. Each button has a message of
-        its own: a Save that fails spoils no run.
+        its own: a Save that fails spoils no run. SystemExit out of a model would end the kernel.
         """
         try:
             getattr(self, f"_{name}")(*arguments)
-        except Exception as error:
-            self._show_error(name if name in BUTTONS else "control", error)
+        except BaseException as error:
+            self._show_error(name, error)
+            if name == "start" and not self.active:
+                self.error = error
         else:
             if name in BUTTONS:
                 self.note(name)
 
     def _start(self) -> None:
-        self._restart = True
+        self._rebuild()
         self._resume()
 
     def _resume(self) -> None:
@@ -312,16 +311,13 @@ class Panel:
         self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     def _pause(self) -> None:
-        self._allowed = 0
-
-    def _pause_or_resume(self) -> None:
         if self.state == "running":
-            self._pause()
+            self._allowed = 0
         else:
             self._resume()
 
     def _stop(self) -> None:
-        self._ending, self._restart = True, False
+        self._ending = True
         if self.active:
             self._wake.set()
 
@@ -332,17 +328,12 @@ class Panel:
         self.error, self._ends_as = None, "ready"
         if not self.active:
             self._change("ready")
-        self.note("hint")
 
     async def _drive(self) -> None:
         """Step until done, paused or ended from outside; a cancellation ends it like Stop."""
         rested, quick = 0.0, False
         try:
             while not self._ending:
-                if self._restart:
-                    self._restart = False
-                    self._change("running")
-                    self._rebuild()
                 if self._allowed > 0:
                     self._allowed -= 1
                     self._change("running")
@@ -356,6 +347,8 @@ class Panel:
                     self._change("paused")
                     self._wake.clear()
                     await self._wake.wait()  # set by whoever allows steps or ends it
+        except KeyboardInterrupt:  # asyncio would let it through, and the kernel would end
+            raise asyncio.CancelledError from None
         except Exception as error:
             self._ends_as, self.error = "failed", error
             raise
@@ -398,7 +391,7 @@ class Panel:
                     self.controls.set_value(name, present)
                 else:
                     continue
-                track.note_change(knob, wanted, f"{CONTROLS[name].label} {said(wanted)}")
+                track.note_change(knob, wanted, described(knob, wanted))
             self._agreed[name] = wanted
 
     def _ask_judge(self) -> None:
@@ -409,19 +402,29 @@ class Panel:
                 self._judge = Judge()
             for track in self.tracks:
                 track.ask(self._judge)
-        except Exception as error:  # an opinion more or less must not end a dream
+        except (Exception, SystemExit) as error:  # an opinion more or less must not end a dream
             self._judge_wanted = False
             self.note("judge", f"<b>No judge:</b> {escape(str(error))}")
 
     def _rebuild(self) -> None:
-        """Everything as before the first step, with the controls as they are now."""
-        untouched = self.controls.untouched()
-        for track in self.tracks:
-            if track.dream is self._given and not track.dream.history and untouched:
-                continue  # the first Start runs the dream that the panel was given
-            track.begin(self._make_dream(track))
+        """Everything as before the first step, with the controls as they are now.
+
+        Raises:
+            ValueError: the controls say what no dream can have; nothing has changed then.
+        """
+        dreams = [
+            # The first Start runs the dream that the panel was given.
+            self._given
+            if track.dream is self._given and not self._given.history and self.controls.untouched()
+            else self._make_dream(track)
+            for track in self.tracks
+        ]
+        for track, dream in zip(self.tracks, dreams, strict=True):
+            track.begin(dream)
         self._times.clear()
+        self.note("hint")
         self._draw()
+        self._keep_figure()
 
     def _make_dream(self, track: Track) -> Any:
         given = self._given
@@ -453,30 +456,26 @@ class Panel:
         self._notes: dict[str, str] = {}
         self._times: deque[tuple[float, int]] = deque(maxlen=30)
         self.status, self.message = widgets.HTML(), widgets.HTML()
+        self.status.add_class("dl-line")
         self.buttons = {
-            name: widgets.Button(
-                description=label,
-                icon=icon,
-                tooltip=tip,
-                button_style="primary" if name == "start" else "",
-                layout={"width": "92px"},
-            )
+            name: widgets.Button(description=label, icon=icon, tooltip=tip)
             for name, (label, icon, tip) in BUTTONS.items()
         }
+        self.buttons["start"].button_style = "primary"
         for name, button in self.buttons.items():
-            button.on_click(self._callback("pause_or_resume" if name == "pause" else name))
+            button.on_click(self._callback(name))
         self._watch("menu", *self.controls.menus.values())
         self._watch("upload", *self.controls.upload_box.children)
         for name in self.controls.later:
             self._watch(name, self.controls.inputs[name])
-        wrapped = {"flex_flow": "row wrap", "width": "100%"}
-        stage = widgets.HBox([track.box for track in self.tracks], layout=wrapped)
+        stage = widgets.HBox([track.box for track in self.tracks])
         stage.add_class("dl-stage")
+        style = f'<style onload="{NAME_PARTS}">{STYLE}</style>'
         self._widget = widgets.VBox(
             [
-                widgets.HTML(f"<style>{STYLE}</style>", layout={"display": "none"}),
+                widgets.HTML(style, layout={"display": "none"}),
                 *self.controls.rows(),
-                widgets.HBox(list(self.buttons.values()), layout={"flex_flow": "row wrap"}),
+                widgets.HBox(list(self.buttons.values())),
                 self.status,
                 self.message,
                 stage,
@@ -495,7 +494,7 @@ class Panel:
                 try:
                     panel._post(name, *arguments)
                 except RuntimeError as error:  # a callback has nobody to raise it to
-                    panel._show_error(name if name in BUTTONS else "control", error)
+                    panel._show_error(name, error)
 
         return call
 
@@ -509,8 +508,8 @@ class Panel:
             self.note(about, text)
         if name == "upload":  # the button is a new one
             self._watch("upload", *self.controls.upload_box.children)
-        if name in self.controls.later and self.dream.history:
-            self.note("hint", "This acts from the next Start.")
+        if name in self.controls.later:
+            self.note("hint", "This acts from the next Start." if self.dream.history else "")
 
     def _change(self, state: PanelState) -> None:
         """Take this state, and show on the page that a run has begun, rests or has ended."""
@@ -518,26 +517,25 @@ class Panel:
             return
         self.state = state
         self._times.clear()
-        if self.error is not None:
-            self._show_error("error", self.error)
-        else:
-            self.note("error")
+        self._label_buttons()
+        if state in ("running", "ready"):
+            for about in ("error", "figure", "react", *BUTTONS):
+                self.note(about)
         if state == "running":
-            self._figure_error = None
             self._drawing.begin()
             self.status.value = self._describe_progress()
-            for about in ("hint", "figure", "control", *BUTTONS):
-                self.note(about)
-        elif self._judge_wanted and state != "ready":
+            return
+        if self.error:
+            self._show_error("error", self.error)
+        if self._judge_wanted and state != "ready":
             self._ask_judge()
-        self._label_buttons()
-        rests, ended = state != "running", state in ("stopped", "finished", "failed")
-        for draw in [self._draw] * rests + [self._keep_figure] * ended:
-            try:
-                draw()
-            except Exception as error:  # changes nothing about the run
-                self._figure_error = error
-                self._show_error("figure", error)
+        try:
+            self._draw()
+            if state != "paused":
+                self._keep_figure()
+        except Exception as error:  # changes nothing about the run
+            self.error = self.error or error
+            self._show_error("figure", error)
 
     def _draw(self) -> None:
         """Send picture, curve and progress to the page; the throttle says when."""
@@ -550,42 +548,37 @@ class Panel:
         self.status.value = self._describe_progress()
 
     def _describe_progress(self) -> str:
-        history, recipe = self.dream.history, self.dream.recipe
-        done = len(history)
-        facts = [f"step {done} of {recipe.steps}"]
-        if history:
-            facts.append(f"octave {history[-1].octave + 1} of {len(recipe.octaves)}")
-            facts.append(f"TV {history[-1].tv_loss:.4f}")
-            if len(self.tracks) == 1 and (seen := self.tracks[0].seen):
-                facts.append(f"judge {seen}")
+        done, steps = len(self.dream.history), self.dream.recipe.steps
+        facts = [f"step {done} of {steps}"]
+        if len(self.tracks) == 1 and (seen := self.tracks[0].seen):
+            facts.append(f"judge {seen}")
         if self.state == "running":
             self._times.append((time.monotonic(), done))
             (before, first), (now, _) = self._times[0], self._times[-1]
             if now > before and done > first:
                 rate = (done - first) / (now - before)
-                speed = f"{rate:.1f} steps/s" if rate >= 1 else f"{1 / rate:.1f} s/step"
-                minutes, seconds = divmod(round((recipe.steps - done) / rate), 60)
-                left = f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"
-                facts += [speed, f"{left} left"]
+                facts.append(f"{rate:.1f} steps/s" if rate >= 1 else f"{1 / rate:.1f} s/step")
+                minutes, seconds = divmod(round((steps - done) / rate), 60)
+                facts.append(f"{minutes}:{seconds:02d} min left")
         word = "ended by an error" if self.state == "failed" else self.state
-        bar = f'<progress value="{done}" max="{recipe.steps}" aria-label="progress"></progress>'
-        return f'<div class="dl-status dl-{self.state}">{bar}<b>{word}</b>{" · ".join(facts)}</div>'
+        bar = f'<progress value="{done}" max="{steps}" aria-label="progress"></progress>'
+        said = " · ".join(f"<span>{fact}</span>" for fact in facts)
+        return f'<div class="dl-status dl-{self.state}">{bar}<b>{word}</b>{said}</div>'
 
     def note(self, about: str, text: str = "") -> None:
         """Show a message (HTML) under the buttons, or take the one about this away."""
         self._notes[about] = text
-        waits = f'<span class="dl-waits">{WAITS}</span>'  # shown by the style
-        shown = " ".join(filter(None, [waits, *self._notes.values()]))
+        shown = " ".join(filter(None, [WAITS, *self._notes.values()]))
         self.message.value = f'<div class="dl-message" role="status">{shown}</div>'
 
     def _show_error(self, about: str, error: BaseException) -> None:
-        """Show an error with the place where it happened, as the message about this."""
-        trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        self.note(
-            about,
-            f"<b>{FAILED.get(about, '')}{type(error).__name__}: {escape(str(error))}</b> "
-            f"<details><summary>where it happened</summary><pre>{escape(trace)}</pre></details>",
-        )
+        """Show an error as the message about this; one that no user made, with its place."""
+        words, trace = str(error), ""
+        if about not in BUTTONS or not isinstance(error, ValueError | OSError):
+            words = f"{type(error).__name__}: {words}"
+            trace = escape("".join(traceback.format_exception(error)))
+            trace = f"<details><summary>where it happened</summary><pre>{trace}</pre></details>"
+        self.note(about, f"<b>{FAILED.get(about, '')}{escape(words)}</b> {trace}")
 
     def _label_buttons(self) -> None:
         """What each button would do now."""
@@ -610,10 +603,15 @@ class Panel:
             )
 
     def _ipython_display_(self) -> None:
-        """Show the panel in the cell that is running, and below it a place for the figure."""
+        """Show the panel in the cell that is running, and next to it a place for the figure.
+
+        The style hides the figure while the panel is there: it is for whoever has the file alone.
+        A page that is loaded again shows the file's figure, which no new run could change.
+        """
         from IPython.display import display
 
         self._check_open()
+        self._widget.add_class("dl-kept")
         view = {
             "application/vnd.jupyter.widget-view+json": {
                 "version_major": 2,
@@ -633,9 +631,10 @@ class Panel:
             self._keep_figure()
 
     def _keep_figure(self) -> None:
-        """Put the figure that outlives the kernel below the panel."""
-        if self._still is not None and any(dream.history for dream in self.dreams):
-            data, metadata = self.figure()._repr_mimebundle_()
+        """Put the figure that outlives the kernel below the panel; none before the first step."""
+        if self._still is not None:
+            begun = any(dream.history for dream in self.dreams)
+            data, metadata = self.figure()._repr_mimebundle_() if begun else ({"text/html": ""}, {})
             self._still.update(data, metadata=metadata, raw=True)
 
     def _write(

@@ -10,16 +10,15 @@ from html import escape
 from typing import Any
 
 import ipywidgets as widgets
-import numpy as np
 from PIL import Image
 from torch import Tensor
 
 from dreamlab.figures import curve, static
-from dreamlab.figures.saving import Film
-from dreamlab.lab.controls import label_of, said
+from dreamlab.figures.saving import Film, as_image
+from dreamlab.lab.controls import described
 from dreamlab.picturebook.world import OBJECTS, describe, thing_in
 
-PICTURE = 300  # px, the longer side of a picture on the page
+PICTURE, COMPARED = 300, 180  # px, the longer side of a picture on the page, alone or one of two
 
 
 class Track:
@@ -34,30 +33,21 @@ class Track:
 
     def __init__(self, dream: Any, fixed: dict[str, Any], *, compared: bool, judged: bool) -> None:
         self.dream, self.fixed, self._keeps_first = dream, fixed, judged
-        title = ", ".join(f"{label_of(name)} {said(value)}" for name, value in fixed.items())
+        title = ", ".join(described(name, value) for name, value in fixed.items())
         self.title = static.whole_letters(title)
         height, width = dream.recipe.canvas
-        scale = PICTURE / max(height, width)
+        scale = (COMPARED if compared else PICTURE) / max(height, width)
+        self._height = curve.HEIGHT - 90 * compared  # so that the controls are on the screen too
         size = {"width": f"{round(width * scale)}px", "height": f"{round(height * scale)}px"}
-        self.picture = widgets.Image(
-            format="jpeg", layout={**size, "flex": "0 0 auto", "margin": "2px 12px 2px 2px"}
-        )
+        self.picture, self.plot = widgets.Image(format="jpeg", layout=size), widgets.HTML()
         self.picture.add_class("dl-picture")
-        self.plot = widgets.HTML(
-            layout={
-                "flex": "0 0 auto" if compared else "1 1 400px",
-                "min_width": "320px",
-                "max_width": "640px",
-                "margin": "2px",
-            }
-        )
-        parts = [self.picture, self.plot]
+        self.plot.add_class("dl-plot")
         if compared:
             head = widgets.HTML(f'<div class="dl-head">{escape(self.title)}</div>')
-            layout = {"flex": "1 1 380px", "max_width": "560px"}
-            self.box = widgets.VBox([head, *parts], layout=layout)
+            self.box = widgets.VBox([head, self.picture, self.plot])
         else:
-            self.box = widgets.HBox(parts, layout={"flex_flow": "row wrap", "width": "100%"})
+            self.box = widgets.HBox([self.picture, self.plot])
+        self.box.add_class("dl-track")
         self.begin(dream)
 
     def begin(self, dream: Any) -> None:
@@ -69,7 +59,7 @@ class Track:
         self._unjudged = first if self._keeps_first else None
         self.seen = ""
         self.film = Film(every=max(1, dream.recipe.steps // 60))
-        self.curve = curve.LossCurve(dream.recipe.steps)
+        self.curve = curve.LossCurve(dream.recipe.steps, self._height)
         self._unread = list(dream.history)
         self._octave = -1
         if not self._unread:
@@ -79,9 +69,13 @@ class Track:
         """One step; False if there was none left.
 
         Raises:
-            RuntimeError: the dream says that it is at its end and that it is not.
+            RuntimeError: the dream says that it is at its end and that it is not, or wants to end
+                the program.
         """
-        step = next(self.dream, None)
+        try:
+            step = next(self.dream, None)
+        except SystemExit as error:  # asyncio would let it through, and the kernel would end
+            raise RuntimeError("SystemExit came out of a step of the dream, in its code") from error
         if step is None:
             if not self.dream.done:
                 raise RuntimeError("StopIteration came out of a step of the dream, in its code")
@@ -154,7 +148,7 @@ def judge_loss(judge: Any, pixels: Tensor, prompts: Sequence[Any]) -> float:
 def seen_by(judge: Any, dream: Any) -> str:
     """What the judge says to "which thing is it?", in a few words; "" where it is not asked.
 
-    "sees the heart", "sees a moon (heart: 5th of 25)", or of a batch "sees 2 of 3 things".
+    "sees the heart", "sees a moon (heart: place 5 of 25)", or of a batch "sees 2 of 3 things".
     """
     prompts = [prompt if isinstance(prompt, str) else "" for prompt in dream.prompts]
     things = [thing_in(prompt) for prompt in prompts]
@@ -167,13 +161,11 @@ def seen_by(judge: Any, dream: Any) -> str:
     ((thing, answer),) = pairs
     if answer.rank == 0:
         return f"sees the {thing}"
-    place = answer.rank + 1
-    ending = {1: "st", 2: "nd", 3: "rd"}.get(place % 10 if place // 10 != 1 else 0, "th")
-    return f"sees {describe(answer.said)} ({thing}: {place}{ending} of {len(OBJECTS)})"
+    return f"sees {describe(answer.said)} ({thing}: place {answer.rank + 1} of {len(OBJECTS)})"
 
 
 def side_by_side(images: Sequence[Image.Image]) -> Image.Image:
     """The pictures of a batch as one, as near to a square as they go."""
     if len(images) == 1:
         return images[0]
-    return Image.fromarray(np.uint8(np.rint(255 * static.tile(images))))
+    return as_image(static.tile(images))
