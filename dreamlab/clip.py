@@ -5,9 +5,11 @@ size, gradients down to the pixels, frozen weights, unit vectors, and a warning 
 not read the prompt as it was written.
 """
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from itertools import takewhile
+from typing import Any
 from unicodedata import category
 
 import open_clip
@@ -44,12 +46,25 @@ class Clip:
                 f"{name} looks at pictures of {height} × {self.image_size} px (height × width), "
                 "and a dream looks through square windows: load a CLIP with a square image_size"
             )
-        self._mean = torch.tensor(preprocess["mean"], device=self.device).view(3, 1, 1)
-        self._std = torch.tensor(preprocess["std"], device=self.device).view(3, 1, 1)
+        self._mean = self._channels("mean", preprocess["mean"], -math.inf)
+        self._std = self._channels("standard deviation", preprocess["std"], 0)
         self._untrained = _all_zero_rows(model)
         with torch.no_grad():
             features = model.encode_text(tokenizer(["a"]).to(self.device))
         self.embed_dim = features.shape[1]
+
+    def _channels(self, what: str, values: Any, above: float) -> torch.Tensor:
+        try:
+            tensor = torch.tensor(values, dtype=torch.float32, device=self.device).view(3, 1, 1)
+            if not ((tensor > above) & tensor.isfinite()).all():
+                raise ValueError
+        except (TypeError, ValueError, RuntimeError, OverflowError):
+            raise ValueError(
+                f"the {what} of {self.name} must be 3 numbers, for red, green and blue"
+                f"{', above 0' * (above == 0)}, got {values!r}: "
+                "load_clip(…, mean=…, std=…) puts others in their place"
+            ) from None
+        return tensor
 
     def __repr__(self) -> str:
         return (
@@ -173,10 +188,13 @@ def tokens_first(model: torch.nn.Module, first: bool = True) -> None:
                 module.batch_first = not first
 
 
+@undisturbed()
 def load_clip(
     name: str = "picturebook",
     pretrained: str | None = None,
     *,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
     device: str | torch.device | None = None,
 ) -> Clip:
     """Load a CLIP, frozen and ready to be dreamed with.
@@ -186,11 +204,14 @@ def load_clip(
             download); any name in `open_clip.list_models()`; "hf-hub:organisation/repository"; or
             "local-dir:folder", a folder with an open_clip_config.json and its weights.
         pretrained: with an open_clip name, a tag of it or a file of weights; else None.
+        mean, std: red's, green's and blue's mean and standard deviation in training, in [0, 1].
+            Needed for weights of which nothing says it: no open_clip_config.json beside them, no
+            tags of the model, or several that differ.
         device: "cpu", "cuda", "mps" and so on; None takes the GPU if there is one.
 
     Raises:
-        ValueError: an unknown name, tag or device; weights that are corrupt or of another model;
-            a CLIP whose pictures are not square.
+        ValueError: an unknown name, tag or device; weights that are corrupt or of another model,
+            or without a mean and a deviation; a CLIP whose pictures are not square.
         FileNotFoundError: a folder, a file or a repository that is not there.
         ConnectionError: no network, and the weights are not in the cache.
         ImportError: the model needs a package that is not installed.
@@ -200,11 +221,12 @@ def load_clip(
     """
     device = pick_device(device)
     source, pretrained = find_model(name, pretrained)
-    with undisturbed():
-        model, tokenizer = load_model(source, pretrained)
-        if not source.startswith(("hf-hub:", "local-dir:")):
-            name = f"{source}:{pretrained}"
-        return Clip(name, model.to(device), tokenizer, device)
+    given = {"mean": mean, "std": std}
+    given = {name: values for name, values in given.items() if values is not None}
+    source, model, tokenizer = load_model(source, pretrained, given)
+    if not source.startswith(("hf-hub:", "local-dir:")):
+        name = f"{source}:{pretrained}"
+    return Clip(name, model.to(device), tokenizer, device)
 
 
 def _all_zero_rows(model: torch.nn.Module) -> set[int]:

@@ -85,6 +85,7 @@ TINY_SIGLIP = {  # a timm image tower, a text tower of its own class, another cl
     },
 }
 
+OPENAI = {"mean": open_clip.OPENAI_DATASET_MEAN, "std": open_clip.OPENAI_DATASET_STD}
 HALF = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "resize_mode": "squash"}
 
 
@@ -101,7 +102,7 @@ def create_clip_folder(
     `edit` may change the created model before it is saved.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    config = {"model_cfg": model_cfg, "preprocess_cfg": preprocess_cfg or {}}
+    config = {"model_cfg": model_cfg, "preprocess_cfg": preprocess_cfg or OPENAI}
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

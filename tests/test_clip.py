@@ -1,17 +1,22 @@
 """`load_clip` and `Clip`: every architecture, every way to name a model, every error."""
 
+import argparse
+import copy
 import json
+import math
 import os
 import shutil
 import sys
 import warnings
 from pathlib import Path
+from unittest.mock import patch
 
 import huggingface_hub
+import numpy as np
 import open_clip
 import pytest
 import torch
-from conftest import TINY_VIT, create_clip_folder
+from conftest import HALF, TINY_VIT, create_clip_folder
 from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -267,12 +272,38 @@ def in_pytorchs_format(content: object):
     return change
 
 
+def set_preprocess(folder: Path, **changes: object) -> None:
+    config = json.loads((folder / CONFIG).read_text())
+    config["preprocess_cfg"] |= changes
+    (folder / CONFIG).write_text(json.dumps(config))
+
+
+def set_text(folder: Path, **changes: object) -> None:
+    config = json.loads((folder / CONFIG).read_text())
+    config["model_cfg"]["text_cfg"] |= changes
+    (folder / CONFIG).write_text(json.dumps(config))
+
+
 BROKEN = {  # what is done to a model's folder, and what is said
     "no weights": (lambda f: (f / WEIGHTS).unlink(), FileNotFoundError, "has no weights"),
     "no config": (lambda f: (f / CONFIG).unlink(), FileNotFoundError, f"has no {CONFIG}"),
     "empty weights": (lambda f: (f / WEIGHTS).write_bytes(b""), ValueError, "weights .*corrupt"),
     "half": (lambda f: os.truncate(f / WEIGHTS, 1_000_000), ValueError, "weights .*corrupt"),
-    "a list": (in_pytorchs_format([1, 2]), ValueError, "weights .*corrupt"),
+    "a list": (in_pytorchs_format([1, 2]), ValueError, "no weights in .*a list"),
+    "no mean": (lambda f: set_preprocess(f, mean=None), ValueError, r"without the mean.*mean=\("),
+    "two means": (
+        lambda f: set_preprocess(f, mean=[0.5, 0.5]),
+        ValueError,
+        "the mean .* 3 numbers",
+    ),
+    "no spread": (lambda f: set_preprocess(f, std=[0, 1, 1]), ValueError, "3 numbers.* above 0"),
+    "odd spread": (
+        lambda f: set_preprocess(f, std=[1, "x", 1]),
+        ValueError,
+        "deviation .*3 numbers",
+    ),
+    "NaN as spread": (lambda f: set_preprocess(f, std=[1, math.nan, 1]), ValueError, "above 0"),
+    "hub": (lambda f: set_text(f, hf_model_name="a/tower"), ValueError, "'a/tower' is on the"),
     "NaN": (not_finite, ValueError, "not finite"),
     "config": (lambda f: (f / CONFIG).write_text("{"), ValueError, "configuration .*corrupt"),
 }
@@ -298,9 +329,7 @@ def test_weights_of_another_architecture(tiny_clip_dir, tiny_resnet_dir, tiny_si
 
 def test_a_missing_package_or_tokenizer_is_named(clip_copy, monkeypatch):
     """transformers is no dependency; tokenizers such as SigLIP's need it."""
-    config = json.loads((clip_copy / CONFIG).read_text())
-    config["model_cfg"]["text_cfg"]["hf_tokenizer_name"] = "some/tokenizer"
-    (clip_copy / CONFIG).write_text(json.dumps(config))
+    set_text(clip_copy, hf_tokenizer_name="some/tokenizer")
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "transformers", None)  # as if it were not installed
         with pytest.raises(ImportError, match="pip install transformers"):
@@ -387,6 +416,89 @@ def test_weights_trained_with_quick_gelu_get_quick_gelu(registered, hub):
         if trained and not open_clip.get_model_config(name).get("quick_gelu", False):
             assert open_clip.get_model_config(f"{name}-quickgelu")["quick_gelu"], (name, tag)
             assert open_clip.is_pretrained_cfg(f"{name}-quickgelu", tag), (name, tag)
+
+
+# A file of weights -------------------------------------------------------------------------------
+
+
+def named(weights: dict, prefix: str) -> dict:
+    return {f"{prefix}{name}": value for name, value in weights.items()}
+
+
+class Counts(dict):  # which the safe reader cannot fill
+    pass
+
+
+CHECKPOINTS = {
+    "open_clip's trainer": lambda w: {
+        "epoch": 3,
+        "state_dict": named(w, "module."),
+        "optimizer": {"state": {0: {"step": torch.ones(())}}},
+        "best": np.float64(0.3),
+        "args": argparse.Namespace(lr=np.float32(1e-3), paths=[Path("x")]),
+    },
+    "compiled": lambda w: named(w, "_orig_mod."),
+    "both": lambda w: {"model": named(w, "module._orig_mod.")},
+}
+
+
+@pytest.mark.parametrize("kind", CHECKPOINTS)
+def test_checkpoints_as_trainers_store_them(registered, tiny_clip, tmp_path, kind):
+    file = tmp_path / "epoch_3.pt"
+    torch.save(CHECKPOINTS[kind](tiny_clip.model.state_dict()), file)
+    with pytest.warns(UserWarning, match="does not say whether .*QuickGELU") as record:
+        clip = load_clip(registered, str(file), device="cpu")
+    assert [w.filename for w in record] == [__file__]
+    assert clip.encode_text("a heart").equal(tiny_clip.encode_text("a heart"))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_archive_such_as_openais_is_read_and_not_run(registered, tiny_clip, tmp_path):
+    """As theirs: half precision, the input size among the weights, trained with QuickGELU."""
+    model = copy.deepcopy(tiny_clip.model)
+    tokens_first(model, first=False)
+    model.register_buffer("input_resolution", torch.tensor(32))
+    images, texts = torch.zeros(1, 3, 32, 32), torch.zeros(1, 24, dtype=torch.long)
+    inputs = {"encode_image": images, "encode_text": texts}
+    script = torch.jit.trace_module(model, inputs, check_trace=False).half()
+    script.save(file := tmp_path / "ViT.pt")
+    with patch("torch.jit.load", side_effect=AssertionError):
+        clip = load_clip(registered, str(file), device="cpu")
+    assert clip.name.startswith("Tiny-8-quickgelu:")
+    for name, value in tiny_clip.model.state_dict().items():
+        assert clip.model.state_dict()[name].equal(value.half().float())
+
+
+def test_what_is_no_plain_checkpoint_is_refused_with_what_to_do(registered, tiny_clip, tmp_path):
+    file = tmp_path / "x.pt"
+    torch.save({"state_dict": tiny_clip.model.state_dict(), "counts": Counts(a=1)}, file)
+    with pytest.raises(ValueError, match=r"torch.save\(model.state_dict\(\), path\)") as refused:
+        load_clip(registered, str(file))
+    assert "weights_only" not in str(refused.value)
+
+
+def test_how_a_file_was_trained_is_known_or_asked_for(registered, tiny_clip, tmp_path, monkeypatch):
+    weights = tiny_clip.model.state_dict()
+    places = weights["visual.positional_embedding"]
+    large = {"visual.positional_embedding": torch.cat([places, places[1:].repeat(8, 1)])[:37]}
+    long = {"positional_embedding": weights["positional_embedding"].repeat(2, 1)}
+    save_file(weights | large | long, file := tmp_path / "x.safetensors")
+    given = {"mean": (0.1, 0.2, 0.3), "std": (1, 2, 3)}
+    with pytest.warns(UserWarning, match="QuickGELU"):
+        clip = load_clip(registered, str(file), device="cpu", **given)
+    assert clip.image_size == 48, "6 × 6 patches of 8 px, and not the 32 px of this name"
+    assert clip.tokenizer.context_length == 48
+    assert clip._mean.flatten().tolist() == pytest.approx(given["mean"])
+    assert clip._std.flatten().tolist() == list(given["std"])
+    monkeypatch.setitem(open_clip.pretrained._PRETRAINED[registered], "plain", HALF)
+    with pytest.raises(ValueError, match="tags of Tiny-8 differ"):
+        load_clip(registered, str(file))
+    monkeypatch.delitem(open_clip.pretrained._PRETRAINED, registered)
+    with pytest.raises(ValueError, match=r"no tags of Tiny-8.*load_clip\('Tiny-8', .*mean=\(r, g"):
+        load_clip(registered, str(file))
+    config = {"model_cfg": {"embed_dim": 64, "quick_gelu": False}, "preprocess_cfg": HALF}
+    (tmp_path / CONFIG).write_text(json.dumps(config))
+    assert load_clip(registered, str(file), device="cpu")._std.flatten().tolist() == [0.5] * 3
 
 
 # No network -----------------------------------------------------------------------------------

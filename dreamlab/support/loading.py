@@ -6,13 +6,17 @@ the network are checked first.
 
 A model may come from anybody, and nothing that comes with it is run: weights are read as numbers,
 and a configuration that asks for program code of its own is refused.
+
+A file of weights does not say how its model was trained: mean and deviation of the pixels,
+activation, size. That is looked for elsewhere, and asked for rather than guessed (`_as_trained`).
 """
 
 import difflib
-import os
+import json
+import math
 import textwrap
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -21,11 +25,14 @@ from unittest.mock import patch
 import huggingface_hub
 import open_clip
 import torch
+from torch import Tensor
 
 from dreamlab.support.files import user_path
+from dreamlab.support.weights import Unusable, read_weights
 
 EMBEDDED = ("picturebook", "picturebook-plain", "picturebook-judge")
 EMBEDDED_FOLDER = Path(__file__).parents[1] / "picturebook" / "models"
+CONFIG = "open_clip_config.json"
 
 # What a configuration may not ask for, at any depth, and what it may tell its tokenizer.
 CODE = ("auto_map", "code_revision", "trust_remote_code")
@@ -87,12 +94,6 @@ def find_model(name: str, pretrained: str | None) -> tuple[str, str | None]:
         if not file.is_file():
             raise ValueError(f"{name} has no tag {pretrained!r} ({choice}), nor is that a file")
         return name, str(file)
-    # OpenAI and some others trained with x·sigmoid(1.702x) in place of GELU. Their weights load
-    # without complaint into a model with the other activation, and encode something else.
-    quick = f"{name}-quickgelu"
-    if _is_tag(quick, pretrained) and quick in models.values():
-        warnings.warn(f"{pretrained!r} was trained with QuickGELU: loading {quick!r}", stacklevel=3)
-        name = quick
     return name, pretrained
 
 
@@ -109,31 +110,34 @@ def _missing_in(folder: Path) -> str:
     return f"{odd[0]!r} in {folder} is no ordinary file" if odd else ""
 
 
-def load_model(source: str, pretrained: str | None) -> tuple[torch.nn.Module, Callable]:
-    """Return the model, on the CPU, and its tokenizer; what is not here is downloaded first."""
+def load_model(
+    source: str, pretrained: str | None, statistics: dict[str, Sequence[float]]
+) -> tuple[str, torch.nn.Module, Callable]:
+    """Return the model's name for open_clip, the model, on the CPU, and its tokenizer.
+
+    What is not here is downloaded first. `statistics` may have a "mean" and a "std" of the pixels.
+    """
     repository = _repository(source, pretrained)
     if repository is None:
-        return _build(source, pretrained)
+        return _build(source, pretrained, statistics)
     with _hub(repository) as online:
         try:
-            return _build(source, pretrained)
+            return _build(source, pretrained, statistics)
         except OSError as error:
             raise _not_downloaded(source, pretrained, repository, online, error) from error
 
 
 def _repository(source: str, pretrained: str | None) -> str | None:
     """The repository of the hub that loading this asks first; None if all of it is here."""
+    if source.startswith("local-dir:"):
+        return None
     if source.startswith("hf-hub:"):
         return source.removeprefix("hf-hub:")
     if _is_tag(source, pretrained):
         return open_clip.get_pretrained_cfg(source, pretrained)["hf_hub"].rstrip("/")
     # Weights in a file may still need a tokenizer or a text tower of the transformers package.
-    try:
-        text = open_clip.get_model_config(source)["text_cfg"]
-        tokenizer = None if source.startswith("local-dir:") else text.get("hf_tokenizer_name")
-        return tokenizer or text.get("hf_model_name")
-    except Exception:  # a broken configuration: `_build` says how
-        return None
+    text = open_clip.get_model_config(source)["text_cfg"]
+    return text.get("hf_tokenizer_name") or text.get("hf_model_name")
 
 
 def _is_tag(model: str, pretrained: str | None) -> bool:
@@ -152,20 +156,37 @@ PROBLEMS = {  # a word in open_clip's error, and what it means
 }
 
 
-def _build(source: str, pretrained: str | None) -> tuple[torch.nn.Module, Callable]:
+def _build(
+    source: str, pretrained: str | None, statistics: dict[str, Sequence[float]]
+) -> tuple[str, torch.nn.Module, Callable]:
     """Let open_clip make the tokenizer and the model; its errors are translated."""
     try:
-        if source.startswith(("hf-hub:", "local-dir:")):
-            _refuse_code(open_clip.get_model_config(source), source)
         with _nothing_run():
-            tokenizer = open_clip.get_tokenizer(source)  # small, so it may fail before the download
+            known, sizes, weights = _as_trained(source, pretrained)
+            statistics = _asked(source, pretrained, known, statistics)
+            source = _with_activation(source, pretrained, known)
+            # The tokenizer is small, so it may fail before the download.
+            length = sizes.get("force_context_length")
+            length = {"context_length": length} if length else {}
+            tokenizer = open_clip.get_tokenizer(source, **length)
             # In create_model, which would download as well, a failure would look like any other.
             if source.startswith("hf-hub:"):
                 open_clip.pretrained.download_pretrained_from_hf(source.removeprefix("hf-hub:"))
             elif _is_tag(source, pretrained):
                 open_clip.download_pretrained(open_clip.get_pretrained_cfg(source, pretrained))
-            model = open_clip.create_model(source, pretrained, require_pretrained=True)
-    except (OSError, _WithCode):
+            with patch.object(
+                open_clip.factory,
+                "load_state_dict",
+                lambda file, **_: _without_marks(weights or read_weights(file)),
+            ):
+                model = open_clip.create_model(
+                    source,
+                    pretrained,
+                    require_pretrained=True,
+                    force_preprocess_cfg=statistics,
+                    **sizes,
+                )
+    except (OSError, Unusable):
         raise
     except ImportError as error:
         raise ImportError(
@@ -179,11 +200,129 @@ def _build(source: str, pretrained: str | None) -> tuple[torch.nn.Module, Callab
         raise ValueError(f"cannot load {source!r}{weights}: {problem} ({reason})") from error
     if not all(values.isfinite().all() for values in model.state_dict().values()):
         raise ValueError(f"cannot load {source!r}: its weights are corrupt, some are not finite")
-    return model, tokenizer
+    return source, model, tokenizer
 
 
-class _WithCode(ValueError):
-    """A model that asks for code of its own to be run."""
+# --- as it was trained ----------------------------------------------------------------------------
+
+# What OpenAI's archives hold beside the weights.
+MARKS = ("input_resolution", "context_length", "vocab_size")
+
+
+def _without_marks(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value for name, value in weights.items() if name not in MARKS}
+
+
+def _as_trained(
+    source: str, pretrained: str | None
+) -> tuple[list[dict[str, Any]], dict[str, Any], dict[str, Tensor] | None]:
+    """What is known of a model's training.
+
+    Returns:
+        - Settings ("mean", "std", "quick_gelu") with which it may have been trained: one, where it
+          is a tag, a folder, a repository, or a file with a configuration beside it. Else those of
+          all tags of this architecture.
+        - Sizes to build it with, where a file's weights are of others than the architecture's.
+        - A file's weights.
+    """
+    if source.startswith(("hf-hub:", "local-dir:")):
+        config = _configuration(source)
+        _refuse_code(config.get("model_cfg", config), source)
+        return [config.get("preprocess_cfg") or {}], {}, None
+    if _is_tag(source, pretrained):
+        return [open_clip.get_pretrained_cfg(source, pretrained)], {}, None
+    # open_clip reads SigLIP's original arrays by itself.
+    weights = None if Path(pretrained).suffix == ".npz" else read_weights(pretrained)
+    architecture = open_clip.get_model_config(source)
+    sizes = _other_sizes(architecture, weights or {})
+    beside = Path(pretrained).with_name(CONFIG)
+    if beside.is_file():
+        config = json.loads(beside.read_text("utf-8"))
+        if config["model_cfg"]["embed_dim"] == architecture["embed_dim"]:
+            quick = config["model_cfg"].get("quick_gelu", False)
+            return [{**config.get("preprocess_cfg", {}), "quick_gelu": quick}], sizes, weights
+    tags = open_clip.list_pretrained_tags_by_model(source)
+    known = [open_clip.get_pretrained_cfg(source, tag) for tag in tags]
+    if weights and MARKS[0] in weights:
+        known = [config for config in known if config.get("quick_gelu")]
+    return known, sizes, weights
+
+
+def _configuration(source: str) -> dict[str, Any]:
+    schema, place = open_clip.factory.parse_model_name(source)
+    if schema == "hf-hub":
+        file = open_clip.pretrained.download_pretrained_from_hf(place, filename=CONFIG)
+    else:
+        file = Path(place) / CONFIG
+    return json.loads(Path(file).read_text("utf-8"))
+
+
+def _asked(
+    source: str,
+    pretrained: str | None,
+    known: list[dict[str, Any]],
+    given: dict[str, Sequence[float]],
+) -> dict[str, Sequence[float]]:
+    """Mean and standard deviation: those given, or else those that are known, if these agree."""
+    choices = [{name: settings.get(name) for name in ("mean", "std")} for settings in known]
+    merged = [choice | given for choice in choices or [{"mean": None, "std": None}]]
+    if all(choice == merged[0] for choice in merged) and None not in merged[0].values():
+        return merged[0]
+    if source.startswith(("hf-hub:", "local-dir:")):
+        call, why = repr(source), f"its {CONFIG} has no preprocess_cfg that says it"
+    else:
+        call = f"{source!r}, {pretrained!r}"
+        tags = "the tags of {} differ in it" if known else "open_clip has no tags of {}"
+        why = f"no {CONFIG} lies beside it, and {tags.format(source)}"
+    raise Unusable(
+        f"cannot load {pretrained or source!r} without the mean and the standard deviation of the "
+        f"pixels with which it was trained ({why}): load_clip({call}, mean=(r, g, b), std=(r, g, "
+        f"b)). open_clip's own trainer takes mean={open_clip.OPENAI_DATASET_MEAN}, "
+        f"std={open_clip.OPENAI_DATASET_STD} unless it is told otherwise"
+    )
+
+
+def _with_activation(source: str, pretrained: str | None, known: list[dict[str, Any]]) -> str:
+    """The name of this architecture with the activation with which it was trained.
+
+    OpenAI and some others trained with x·sigmoid(1.702x) in place of GELU. Their weights load
+    without complaint into a model with the other activation, and encode something else.
+    """
+    quick, trained = f"{source}-quickgelu", {bool(k.get("quick_gelu")) for k in known}
+    if quick not in open_clip.list_models() or True not in trained:
+        return source
+    if trained == {True}:
+        warnings.warn(f"{pretrained!r} was trained with QuickGELU: loading {quick!r}", stacklevel=6)
+        return quick
+    warnings.warn(
+        f"{pretrained} does not say whether it was trained with GELU, as {source!r} has it, or "
+        f"with QuickGELU, as OpenAI did: for that, load {quick!r}",
+        stacklevel=6,
+    )
+    return source
+
+
+def _other_sizes(architecture: dict[str, Any], weights: dict[str, Tensor]) -> dict[str, int]:
+    """The side of the images and the length of the texts, where weights are of others.
+
+    open_clip would stretch their position embeddings without a word.
+    """
+    vision, text, sizes = architecture["vision_cfg"], architecture["text_cfg"], {}
+    places, patches = (weights.get(f"visual.{n}") for n in ("positional_embedding", "conv1.weight"))
+    if places is not None and patches is not None:
+        grid, patch = math.isqrt(len(places) - 1), patches.shape[-1]
+        height, width = open_clip.utils.to_2tuple(vision["image_size"])
+        if len(places) - 1 == grid**2 != (height // patch) * (width // patch):
+            sizes["force_image_size"] = grid * patch
+    for name in ("positional_embedding", "text.positional_embedding"):
+        if name in weights:
+            length = len(weights[name]) - bool(text.get("embed_cls"))
+            if length != text.get("context_length", 77):
+                sizes["force_context_length"] = length
+    return sizes
+
+
+# --- nothing run ----------------------------------------------------------------------------------
 
 
 def _refuse_code(config: Any, source: str) -> None:
@@ -193,6 +332,12 @@ def _refuse_code(config: Any, source: str) -> None:
             _refuse_code(value, source)
     if not isinstance(config, dict):
         return
+    if config.get("hf_model_name") and source.startswith("local-dir:"):
+        raise Unusable(
+            f"cannot load {source!r}: its text tower {config['hf_model_name']!r} is on the Hugging "
+            "Face hub, which is never asked for what only a folder names; load the model from the "
+            "hub, as 'hf-hub:organisation/repository'"
+        )
     tokenizer = config.get("tokenizer_kwargs") or {}
     asked = {f"{key}={config[key]!r}" for key in CODE if config.get(key) not in (False, None)}
     asked |= {
@@ -203,7 +348,7 @@ def _refuse_code(config: Any, source: str) -> None:
     if ":" in str(config.get("timm_model_name")):
         asked.add(f"timm_model_name={config['timm_model_name']!r}")
     if asked:
-        raise _WithCode(
+        raise Unusable(
             f"cannot load {source!r}: its configuration asks for {', '.join(sorted(asked))}, which "
             "could run program code that came with it; ask its author for a plain open_clip model"
         )
@@ -212,20 +357,18 @@ def _refuse_code(config: Any, source: str) -> None:
 
 @contextmanager
 def _nothing_run() -> Iterator[None]:
-    """Within this, no library runs what a model brings, nor asks the user whether it may.
-
-    open_clip reads weights with `weights_only=True`, and when that fails with a TypeError, a second
-    time with torch's default, which the environment can make unsafe. The transformers package asks
-    at the keyboard whether a repository's code may run; with no time to answer it refuses.
+    """Within this, the transformers package does not ask at the keyboard whether a repository's
+    code may run: with no time to answer it refuses.
     """
     with ExitStack() as stack:
-        stack.enter_context(patch.dict(os.environ, {"TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1"}))
-        os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
         with suppress(ImportError):
             from transformers import dynamic_module_utils as foreign
 
             stack.enter_context(patch.object(foreign, "TIME_OUT_REMOTE_CODE", 0, create=True))
         yield
+
+
+# --- the hub --------------------------------------------------------------------------------------
 
 
 @contextmanager

@@ -1,0 +1,90 @@
+"""The weights in a file, read as numbers: of all else that somebody stored there nothing is made.
+
+Checkpoints of trainers hold more than weights: options, numbers of numpy, optimizers. PyTorch's
+safe reader refuses the whole file for one name that it does not know, and TorchScript archives,
+such as OpenAI's, altogether. Here each such name stands for an object that does nothing.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+
+class Unusable(ValueError):
+    """A model cannot be loaded, and the message says what to do."""
+
+
+class Inert:
+    """Takes the place of a class or function that a file names: takes anything, does nothing."""
+
+    def __init__(self, *_: Any) -> None:
+        self.state: Any = None
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+def read_weights(file: str | Path) -> dict[str, Tensor]:
+    """The tensors in a file by their names in the model, on the CPU; no code in the file is run.
+
+    Args:
+        file: safetensors, or what `torch.save` or `torch.jit.save` wrote: weights alone, or with
+            them under "state_dict" or "model", as trainers store them. What `torch.compile` and
+            data parallel training put before the names is taken off.
+
+    Raises:
+        Unusable: there are no weights in it, or they cannot be read without running code.
+    """
+    content = load_file(file) if Path(file).suffix == ".safetensors" else _unpickled(file)
+    if isinstance(content, Inert):
+        content = dict(_of_modules(content.state))
+    for entry in ("state_dict", "model"):
+        if isinstance(content, Mapping) and isinstance(content.get(entry), Mapping):
+            content = content[entry]
+    named = content.items() if isinstance(content, Mapping) else ()
+    weights = {_plain(str(name)): value for name, value in named if isinstance(value, Tensor)}
+    if not weights:
+        raise Unusable(f"there are no weights in {file}: it holds a {type(content).__name__}")
+    return weights
+
+
+def _unpickled(file: str | Path) -> Any:
+    serialization = torch.serialization
+    with patch.object(serialization, "_is_torchscript_zip", lambda _: False):  # read as any other
+        try:
+            names = serialization.get_unsafe_globals_in_checkpoint(file)
+        except Exception:  # PyTorch's format before 1.6, or a damaged file
+            names = []
+        with serialization.safe_globals([_inert(*name.rsplit(".", 1)) for name in names]):
+            try:
+                return torch.load(file, map_location="cpu", weights_only=True)
+            except UnpicklingError:  # whose sentence advises to load unsafely
+                raise Unusable(
+                    f"{file} is no file of weights, or holds objects beside them that cannot be "
+                    "read without running code: where it was made, store the weights alone, "
+                    "torch.save(model.state_dict(), path)"
+                ) from None
+
+
+def _inert(module: str, name: str) -> type:
+    return type(name, (Inert,), {"__module__": module})  # the reader knows a class by these
+
+
+def _of_modules(state: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+    """The tensors of a TorchScript module and of the modules in it, by their names."""
+    for name, value in state.items() if isinstance(state, Mapping) else ():
+        if isinstance(value, Inert):
+            yield from _of_modules(value.state, f"{prefix}{name}.")
+        elif name != "attn_mask":  # every model computes it itself
+            yield f"{prefix}{name}", value
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"^(module\.)+|_orig_mod\.", "", name)
