@@ -6,25 +6,36 @@ from dataclasses import replace
 from itertools import combinations, islice, pairwise
 
 import ablation as tool
+import numpy as np
 import pytest
 from PIL import Image
 
 from dreamlab.clip import load_clip
 from dreamlab.dream import Dream
 from dreamlab.judge import Estimate
-from dreamlab.measure.ablation import DRAWN, PROMPTS, Ablation, is_true, scenes
-from dreamlab.measure.ladder import CLIP_GRADIENT, FULL, ORDERS, build_ladder
+from dreamlab.measure.ablation import (
+    DRAWN,
+    PROMPTS,
+    Ablation,
+    gradient_alignment,
+    grain_share,
+    is_true,
+    scenes,
+)
+from dreamlab.measure.ladder import CLIP_GRADIENT, FULL, ORDERS, WITHOUT_VIEWS, build_ladder
 from dreamlab.measure.sweep import Sweep
 from dreamlab.picturebook.world import BACKGROUNDS, caption, compose
-from dreamlab.recipe import Recipe
+from dreamlab.recipe import ORDINARY, Recipe
 
 LADDER = list(build_ladder())
+CLIMBED = list(build_ladder(full=Recipe(**ORDINARY)))  # by an ordinary CLIP
+BLURRED = [f"+ views, blurred by {sigma} px" for sigma in (2, 3, 4)]
 DRAWINGS = [DRAWN, "… in 16-px tiles", "… in 8-px tiles"]
 
 # --- the ladder -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("order", ["course", "views-last"])
 def test_each_rung_adds_one_idea_of_the_default_recipe(order):
     ladder = build_ladder(order, 5.0)
     assert list(ladder) == ["raw", *ORDERS[order], "full"]
@@ -38,8 +49,17 @@ def test_each_rung_adds_one_idea_of_the_default_recipe(order):
         assert one & other <= {"tv_weight"}, "each knob belongs to one idea"
     assert ladder["raw"] == Recipe.raw() and ladder["full"] == Recipe()
     assert ladder["masked TV"].tv_weight == pytest.approx(5 * FULL.tv_weight)
-    with pytest.raises(ValueError, match="course, views-last, got 'random'"):
+    with pytest.raises(ValueError, match=r"course, views-last.*got 'random'"):
         build_ladder("random")
+
+
+def test_a_ladder_leads_to_any_recipe():
+    full = Recipe(**ORDINARY, size=64)
+    ladder = build_ladder("course-all", 7.0, full)
+    assert "+ gradient steps" not in ladder and ladder["full"] == full, "raw has Adam's steps"
+    assert {recipe.size for recipe in ladder.values()} == {64}
+    assert replace(ladder["+ schedule"], normalize_gradient=True, tv_weight=3) == full
+    assert replace(ladder[WITHOUT_VIEWS], views=4, view_mix=(0.2, 0.7, 0.1), view_noise=0.1) == full
 
 
 @pytest.mark.slow
@@ -103,15 +123,16 @@ def test_one_command_makes_table_sheet_and_readme(command, tmp_path, capsys):
     command("--prompts", "2", "--write")
     printed = capsys.readouterr()
     text = (tmp_path / "README.md").read_text("utf-8")
-    assert labels(text) == ["rung", "---", *LADDER, *DRAWINGS]
+    assert labels(text) == ["rung", "---", *CLIMBED, *BLURRED, *DRAWINGS]
     assert text.startswith("before\n<!-- ablation:begin -->\n| rung") and text.endswith("after\n")
     assert "62 captions" in text and text.count("old") == 1, "the other block is as it was"
     (link,) = re.findall(r"!\[.+\]\((.+)\)", text)
     sheet, strip = Image.open(tmp_path / link), Image.open(tmp_path / "docs" / "strip.jpg")
     assert sheet.height > sheet.width and strip.height < sheet.height / 2
     rows = json.loads((tmp_path / "out" / "rows.json").read_text("utf-8"))
-    assert len(rows) == 2 * (len(LADDER) + len(DRAWINGS))
-    assert all(0 <= row["rank"] < 62 for row in rows)
+    assert len(rows) == 2 * (len(CLIMBED) + len(BLURRED) + len(DRAWINGS))
+    assert all(0 <= row["rank"] < 62 and 0 <= row["grain"] < 1 for row in rows)
+    assert all("seconds" in row for row in rows[: 2 * len(CLIMBED) : 2]), "of the first caption"
     assert "raw: " in printed.out and "full: " in printed.out and "100%" in printed.err
 
 
@@ -120,7 +141,10 @@ def test_views_last_and_several_seeds(command, tmp_path, capsys):
     command("--prompts=2", "--seeds=2", "--order=views-last", "--rungs", *rungs, "--write")
     assert "raw: the dreamer" not in capsys.readouterr().out  # no goals without the full recipe
     _, after = (tmp_path / "README.md").read_text("utf-8").split("<!-- ablation-views-last:begin")
-    assert labels(after) == ["rung", "---", *rungs, *DRAWINGS] and not (tmp_path / "docs").exists()
+    assert (
+        labels(after) == ["rung", "---", *rungs, *BLURRED, *DRAWINGS]
+        and not (tmp_path / "docs").exists()
+    )
     assert "2 captions × 2 seeds" in after and "--order views-last --seeds 2`" in after
     assert {path.name for path in (tmp_path / "out").glob("*.png")} == {
         f"{rung}-0{number}-{seed}.png" for rung in (0, 1, 2) for number in (0, 1) for seed in (0, 1)
@@ -142,10 +166,10 @@ def test_an_interrupt_keeps_what_is_done(command, tmp_path, capsys, monkeypatch)
     before, done = readme.read_text("utf-8"), 2
     with pytest.raises(SystemExit) as end, pytest.warns(UserWarning, match="interrupted"):
         command("--prompts", "1", "--write")
-    assert f"{len(LADDER) - done} of {len(LADDER)} dreams are missing" in end.value.code
+    assert f"{len(CLIMBED) - done} of {len(CLIMBED)} dreams are missing" in end.value.code
     assert readme.read_text("utf-8") == before
     rows = json.loads((tmp_path / "out" / "rows.json").read_text("utf-8"))
-    assert [row["error"] for row in rows if row["recipe"] in LADDER].count("") == done
+    assert [row["error"] for row in rows if row["recipe"] in CLIMBED].count("") == done
     assert len(list((tmp_path / "out").glob("*.png"))) == done
     assert f"| {DRAWN} |" in capsys.readouterr().out
 
@@ -154,7 +178,7 @@ def test_an_interrupt_keeps_what_is_done(command, tmp_path, capsys, monkeypatch)
     ("options", "words"),
     [
         (["--steps", "0"], "steps"),
-        (["--rungs", "full", "half"], "invalid choice: 'half'"),
+        (["--rungs", "full", "half"], "no rung ['half']"),
         (["--clip", "picturebok"], "picturebok"),
         (["--out", __file__], "test_ablation.py"),
         (["--write"], "ablation:begin"),
@@ -166,6 +190,25 @@ def test_a_mistyped_option_is_answered_in_a_sentence(command, tmp_path, capsys, 
         command("--prompts", "1", *options)
     said = capsys.readouterr().err
     assert end.value.code in (1, 2) and words in said and "Traceback" not in said
+
+
+# --- pictures and gradients -------------------------------------------------------------------
+
+
+def test_grain_is_what_a_blur_removes():
+    noise = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
+    fine = Image.fromarray(noise)
+    coarse = Image.fromarray(noise[:6, :8]).resize((128, 96), Image.Resampling.BICUBIC)
+    assert grain_share(fine, 64) > 0.6 > 0.01 > grain_share(coarse, 64)
+    assert grain_share(Image.new("RGB", (64, 64), "red"), 64) < 1e-9
+
+
+def test_the_gradient_of_the_dreamer_draws_and_that_of_an_ordinary_clip_does_not():
+    drawing, plain = (
+        gradient_alignment(load_clip(name, device="cpu"), 2)
+        for name in ("picturebook", "picturebook-plain")
+    )
+    assert drawing.value > 0.1 > 3 * abs(plain.value)
 
 
 # --- numbers ----------------------------------------------------------------------------------

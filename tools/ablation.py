@@ -4,9 +4,12 @@
     python tools/ablation.py --order views-last  # … with the strongest part last
     python tools/ablation.py --seeds 3 --rungs raw full
     python tools/ablation.py --write             # table, sheet and strip put into README.md
+    python tools/ablation.py --clip picturebook-plain --order course-all --write  # ordinary CLIP
+    python tools/ablation.py --clip picturebook-plain --recipe-of picturebook --rungs full
+    python tools/ablation.py --alignment         # does the gradient at grey point at the thing?
 
 What is dreamt and measured is `dreamlab.measure.ablation`. Table, sheet, rows and pictures are kept
-in outputs/ablation, those of an interrupted run too.
+in outputs/ablation, those of an interrupted run too; with `--folder` the same command goes on.
 """
 
 import argparse
@@ -15,7 +18,6 @@ import json
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -28,18 +30,20 @@ from PIL import Image
 from dreamlab.clip import Clip
 from dreamlab.dream import Dream
 from dreamlab.figures.sheet import contact_sheet
-from dreamlab.measure.ablation import DRAWN, PROMPTS, Ablation, run, scenes
-from dreamlab.measure.ladder import FULL, ORDERS, build_ladder
+from dreamlab.measure.ablation import DRAWN, PROMPTS, Ablation, gradient_alignment, run, scenes
+from dreamlab.measure.ladder import ORDERS, build_ladder
 from dreamlab.measure.sweep import cached_clip
 from dreamlab.picturebook.world import caption
 from dreamlab.recipe import Recipe
 from dreamlab.support.console import exit_on_user_error, print_plainly, whole
+from dreamlab.support.loading import EMBEDDED
 from dreamlab.views import add_noise, draw_deviations, draw_windows, look
 
 SHEET, STRIP = Path("docs/ablation.jpg"), Path("docs/strip.jpg")  # beside README
 LARGEST = 1_000_000  # bytes of a sheet in the repository
 COLUMNS = (
     "recipe", "dreamer", "judge", "gain", "top1", "rank", "object", "slope", "out_of_range",
+    "grain", "seconds",
 )  # fmt: skip
 
 
@@ -133,6 +137,13 @@ def save_sheet(sheet: Image.Image, path: Path) -> None:
     write_atomically(path, buffer.getvalue())
 
 
+def alignment() -> str:
+    """The table of `gradient_alignment` for the embedded CLIPs that dream."""
+    lines = [f"| {name} | {gradient_alignment(cached_clip(name)):.2f} |" for name in EMBEDDED[:2]]
+    head = ["| dreamer | alignment of the gradient at grey with the thing |", "| --- | ---: |"]
+    return "\n".join(head + lines)
+
+
 def explanation(ablation: Ablation, full: Recipe, where: str, options: str) -> str:
     """The sentences below the table: what was done, and what its numbers mean."""
     height, width = full.canvas
@@ -152,7 +163,10 @@ def explanation(ablation: Ablation, full: Recipe, where: str, options: str) -> s
         f"*R-precision*: how often the judge finds the right one of {ablation.captions} captions; "
         f"*rank*: how many wrong ones it prefers.{things if asked else ''} *Spectrum slope*, up to "
         "the finest detail that CLIP sees of the whole picture: white noise 0, photographs −1.6 to "
-        "−3.0. *Out of range*: pixels that no screen can show. Made in "
+        "−3.0. *Out of range*: pixels that no screen can show. *Grain*: share of the luminance's "
+        "energy above half the finest frequency that CLIP sees of the whole picture. *Seconds*: of "
+        "a processor, for one picture alone. *Blurred*: the rung's pictures when finished, by a "
+        "Gaussian of that deviation. Made in "
         f"{ablation.seconds / 60:.0f} minutes on {where} by `python tools/ablation.py{options}`."
     )
 
@@ -174,11 +188,13 @@ def save(ablation: Ablation, rungs: Sequence[str], text: str, folder: Path) -> N
 def write_readme(ablation: Ablation, words: str, block: str) -> None:
     """Put table and `words` into README; in the course's order also the sheet, and the strip."""
     parts = [ablation.table(COLUMNS), words]
-    if block == "ablation":
-        save_sheet(ablation.sheet(), README.parent / SHEET)
-        save_sheet(strip(ablation), README.parent / STRIP)
+    if "views-last" not in block:
+        sheet = SHEET if block == "ablation" else SHEET.with_stem(f"ablation-{block}")
+        save_sheet(ablation.sheet(), README.parent / sheet)
         alt = "A row of dreams for each rung: noise at the top, pictures at the bottom"
-        parts.append(f"![{alt}]({SHEET.as_posix()})")
+        parts.append(f"![{alt}]({sheet.as_posix()})")
+    if block == "ablation":
+        save_sheet(strip(ablation), README.parent / STRIP)
     put_block(README, block, "\n\n".join(parts))
 
 
@@ -188,37 +204,51 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add = parser.add_argument
     add("--prompts", type=whole(1, 1000), default=PROMPTS, help="captions (%(default)s)")
     add("--order", choices=ORDERS, default="course", help="of the ladder (%(default)s)")
-    add("--rungs", nargs="+", choices=list(build_ladder()), help="only these; default all")
-    add("--steps", type=int, default=FULL.steps, help="per dream (%(default)s)")
-    add("--size", type=int, default=FULL.size, help="of the canvas (%(default)s)")
+    add("--rungs", nargs="+", help="only these; default all")
+    add("--steps", type=int, help="per dream; as the full recipe unless given")
+    add("--size", type=int, help="of the canvas; as the full recipe unless given")
     add("--seed", type=int, default=0, help="of captions and dreams (%(default)s)")
     add("--seeds", type=whole(1), default=1, help="dreams of a caption (%(default)s)")
     add("--clip", default="picturebook", help="who dreams (%(default)s)")
+    add("--recipe-of", help="whose recipe the ladder leads to; the dreamer's own unless given")
     add("--judge", default="picturebook-judge", help="who judges (%(default)s)")
     add("--device", help="cpu, cuda, mps …; the best there is unless given")
     add("--batch", type=whole(1), default=8, help="pictures in a run (%(default)s)")
     add("--workers", type=whole(1), help="processes; on a CPU one per core unless given")
+    add("--folder", type=Path, help="where each dream is kept, to go on from after an interrupt")
+    add("--alignment", action="store_true", help="only this, of the embedded CLIPs")
     add("--out", type=Path, default=Path("outputs/ablation"), help="(%(default)s)")
     add("--write", action="store_true", help="put the result into README.md")
     print_plainly()
     options = parser.parse_args(arguments)
-    block = "ablation" if options.order == "course" else f"ablation-{options.order}"
+    if options.alignment:
+        with exit_on_user_error(parser):
+            print(text := alignment())
+            if options.write:
+                put_block(README, "alignment", text)
+        return
+    told = {name: getattr(options, name) for name in ("clip", "recipe_of", "order", "seeds")}
+    told = {name: value for name, value in told.items() if value != parser.get_default(name)}
+    # README's marks have no hyphens in names that texts refer to.
+    block = "plain" if told.get("clip") == "picturebook-plain" else "ablation"
+    block += f"-{options.order}" if options.order.startswith("views-last") else ""
     with exit_on_user_error(parser):
         if options.write:
             check_block(README, block)
         options.out.mkdir(parents=True, exist_ok=True)
-        changes = {"steps": options.steps, "size": options.size}
-        full = replace(FULL, **changes)
         clip = cached_clip(options.clip, options.device)
+        given = {"steps": options.steps, "size": options.size}
+        changes = {knob: value for knob, value in given.items() if value is not None}
+        owner = cached_clip(options.recipe_of or options.clip, options.device)
+        full = Recipe.suited_to(owner, **changes)
         device = str(clip.device)
         workers = options.workers or (torch.get_num_threads() if device == "cpu" else 1)
         some = [caption(scene) for scene in islice(scenes(options.seed), 2)]
         gradient = float(f"{clip_gradient(clip, some, full):.2g}")
-        ladder = {
-            name: replace(recipe, **changes)
-            for name, recipe in build_ladder(options.order, gradient).items()
-            if not options.rungs or name in options.rungs
-        }
+        ladder = build_ladder(options.order, gradient, full)
+        if unknown := set(options.rungs or ()) - set(ladder):
+            raise ValueError(f"no rung {sorted(unknown)}; there are {', '.join(ladder)}")
+        ladder = {name: ladder[name] for name in ladder if name in (options.rungs or ladder)}
         ablation = run(
             options.prompts,
             ladder=ladder,
@@ -229,12 +259,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             device=device,
             batch=options.batch,
             executor=workers if workers > 1 else None,
+            folder=options.folder,
             progress=True,
+            controls=True,
         )
     where = f"{device} with {workers} process{'es' * (workers > 1)}"
-    told = f" --order {options.order}" if options.order != "course" else ""
-    told += f" --seeds {options.seeds}" if options.seeds > 1 else ""
-    words = explanation(ablation, full, where, told)
+    command = "".join(f" --{name.replace('_', '-')} {value}" for name, value in told.items())
+    words = explanation(ablation, full, where, command)
     summary = ablation.summary()
     text = f"{ablation.table(summary=summary)}\n\n{words}"
     save(ablation, list(ladder), text, options.out)

@@ -1,4 +1,4 @@
-"""The ladder of the ablation: from the raw loss to the default recipe, one idea at a time."""
+"""The ladder of the ablation: from the raw loss to a full recipe, one idea at a time."""
 
 from dataclasses import replace
 from typing import Any
@@ -14,43 +14,61 @@ the slope of the spectrum, on captions of another seed). An absolute step and a 
 common unit."""
 
 FULL = Recipe()
+WITHOUT_VIEWS = "full without views"
 
 ORDERS: dict[str, tuple[str, ...]] = {
     "course": ("+ gradient steps", "+ views", "+ TV", "masked TV", "+ clamp", "+ octaves"),
     "views-last": ("+ gradient steps", "+ TV", "masked TV", "+ clamp", "+ octaves", "+ views"),
 }
 """What comes between *raw* and *full*: as the course has it, and with the strongest part last. Raw
-steps by Adam; the steps of the default recipe come first, so that every other idea is measured with
+steps by Adam; the steps of the full recipe come first, so that every other idea is measured with
 the steps that it is meant for."""
+ORDERS |= {f"{order}-all": (*ideas, "+ schedule") for order, ideas in list(ORDERS.items())}
+ORDERS["course-all"] += (WITHOUT_VIEWS,)
+"""The same with all that falls towards the end of a run as a rung of its own, and what is left of
+the full recipe if its views are taken away."""
 
 
-def build_ladder(order: str = "course", gradient: float = CLIP_GRADIENT) -> dict[str, Recipe]:
-    """Recipes from the raw loss to the default recipe, each the one before and one idea more.
+def build_ladder(
+    order: str = "course", gradient: float = CLIP_GRADIENT, full: Recipe = FULL
+) -> dict[str, Recipe]:
+    """Recipes from the raw loss to the full recipe, each the one before and one idea more.
 
-    Every idea takes its values from the default recipe. Raw looks at the whole image once a step.
-    The last rung, *full*, adds what falls towards the end of a run, and gradients of one size.
+    Every idea takes its values from the full recipe, and one that changes nothing has no rung. Raw
+    looks at the whole image once a step. *full* adds what is left: gradients of one size and, if it
+    has no rung, what falls towards the end of a run.
+
+    All have the steps and the canvas of the full recipe.
 
     Args:
         order: a key of `ORDERS`.
         gradient: RMS of the dreamer's gradient, see `CLIP_GRADIENT`.
+        full: the recipe to arrive at.
     """
     if order not in ORDERS:
         raise ValueError(f"order is one of {', '.join(ORDERS)}, got {order!r}")
+    raw = Recipe.raw(steps=full.steps, size=full.size)
 
-    def from_full(*knobs: str) -> dict[str, Any]:
-        return {knob: getattr(FULL, knob) for knob in knobs}
+    def knobs(recipe: Recipe, *names: str) -> dict[str, Any]:
+        return {name: getattr(recipe, name) for name in names}
 
-    masked = FULL.tv_weight * gradient
+    seen, falling = ("views", "view_mix", "view_noise"), ("final_view_mix", "final_view_noise")
+    masked = full.tv_weight * gradient
     ideas = {
-        "+ gradient steps": from_full("optimizer", "learning_rate"),
-        "+ views": from_full("views", "view_mix", "view_noise"),
+        "+ gradient steps": knobs(full, "optimizer", "learning_rate"),
+        "+ views": knobs(full, *seen),
         "+ TV": {"tv_kind": "l1", "tv_weight": round(MATCHED * masked, 3)},
-        "masked TV": {"tv_kind": FULL.tv_kind, "tv_weight": round(masked, 3)},
-        "+ clamp": from_full("clamp"),
-        "+ octaves": from_full("octaves"),
+        "masked TV": {"tv_kind": full.tv_kind, "tv_weight": round(masked, 3)},
+        "+ clamp": knobs(full, "clamp"),
+        "+ octaves": knobs(full, "octaves"),
+        "+ schedule": knobs(full, "final_learning_rate", *falling),
     }
-    recipe = Recipe.raw()
-    ladder = {"raw": recipe}
+    ladder = {"raw": raw}
     for name in ORDERS[order]:
-        ladder[name] = recipe = replace(recipe, **ideas[name])
-    return ladder | {"full": FULL}
+        *_, below = ladder.values()
+        if name in ideas and (rung := replace(below, **ideas[name])) != below:
+            ladder[name] = rung
+    ladder["full"] = full
+    if WITHOUT_VIEWS in ORDERS[order]:
+        ladder[WITHOUT_VIEWS] = replace(full, **knobs(raw, *seen, *falling))
+    return ladder

@@ -18,6 +18,7 @@ from concurrent.futures import BrokenExecutor, Executor
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
+from itertools import zip_longest
 from numbers import Integral
 from os import PathLike
 from typing import Any
@@ -243,10 +244,12 @@ def _dream_all(
 ) -> dict[Key, Finished]:
     """Dream what the folder does not have, in any order."""
     results = {} if folder is None else folder.finished()
-    jobs = []
+    parts = []
     for name in task.recipes:
         missing = [key for key in keys if key.recipe == name and key not in results]
-        jobs += [missing[i : i + batch] for i in range(0, len(missing), batch)]
+        parts.append([missing[i : i + batch] for i in range(0, len(missing), batch)])
+    # Prompts in turn, so that an interrupted sweep has the same ones of every recipe.
+    jobs = [job for turn in zip_longest(*parts) for job in turn if job]
 
     def on_result(job: Sequence[Key], outcomes: Sequence[bytes | str]) -> None:
         for key, outcome in zip(job, outcomes, strict=True):

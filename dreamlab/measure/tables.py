@@ -18,6 +18,8 @@ MEASURES: dict[str, tuple[str, str]] = {
     "object_rank": ("object's rank", ".1f"),
     "slope": ("spectrum slope", ".2f"),
     "out_of_range": ("out of range", ".0%"),
+    "grain": ("grain", ".1%"),
+    "seconds": ("seconds", ".1f"),
 }
 """For each number of a row its heading in a table and how it is written. `judge.measure` says what
 they are; `top1` is the share of rank 0, `object` that of object_rank 0."""
