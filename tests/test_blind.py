@@ -86,7 +86,8 @@ HEAD = "viewer,number,answer,second\n"
 
 
 def answers(tmp_path, text):
-    (tmp_path / "answers.csv").write_text(text, "utf-8")
+    content = text if isinstance(text, bytes) else text.encode()
+    (tmp_path / "answers.csv").write_bytes(content)
     return read_answers(tmp_path / "answers.csv", 2)
 
 
@@ -95,6 +96,11 @@ def answers(tmp_path, text):
     [
         (HEAD + "anna,1,heart,eye\nanna,2,,\n", "eye"),
         ("Number;Answer;Viewer;Second\n1;a heart;anna;an eye\n2;?;anna;-\n\n", "eye"),
+        *(  # as Excel saves it: "CSV", "Unicode text"
+            ("viewer;number;answer;m\xfcller\nanna;1;heart\nanna;2;\n".encode(encoding), "")
+            for encoding in ("cp1252", "utf-16")
+        ),
+        (HEAD + "anna,1,heart,eye\nanna,2,,," + "!" * 500_000, "eye"),
         ("\ufeffviewer\tnumber\tanswer\tremarks\nanna\t1\tHearts\t!\nanna\t2\t\t\n", ""),
     ],
 )
@@ -111,6 +117,7 @@ def test_answers_are_read_as_people_write_them(text, second, tmp_path):
         (HEAD + "a,1,hart,\na,2,eye,\n", "line 2: 'hart' .*'heart'"),
         (HEAD + "a,1,heart,\na,2,eye,sunshine\n", "line 3: 'sunshine'"),
         (HEAD + ",1,heart,\na,2,eye,\n", "line 2: the viewer"),
+        (HEAD + f"a,1,{'x' * 500_000},\n", "^.{,300}is not in"),
         (HEAD + "a,3,heart,\na,2,eye,\n", "line 2: .* 1 to 2, got '3'"),
         (HEAD + "a,2,heart,\n", "a has no line for 1"),
         (HEAD + "a,1,heart,\na,1,eye,\na,2,eye,\n", "a answers twice to 1"),

@@ -6,6 +6,7 @@ import nbformat
 import pytest
 from chapters import (
     CHAPTERS,
+    CHECK,
     NOTEBOOKS,
     cells,
     chapter,
@@ -31,8 +32,8 @@ def read(folder, kind, path):
     return nb
 
 
-def test_every_chapter_has_both_copies(folder):
-    for kind in ("student", "teacher"):
+def test_every_chapter_has_its_copies(folder):
+    for kind in ("student", "teacher", "nbgrader"):
         names = [path.name for path in sorted((folder / kind).iterdir())]
         assert names == [path.name for path in NOTEBOOKS]
 
@@ -53,6 +54,7 @@ def test_students_get_everything_but_solutions_notes_and_outputs(folder, path):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_teachers_get_the_solutions_open_with_the_pictures_and_the_notes(folder, path):
     source, teacher = chapter(path), read(folder, "teacher", path)
+    teacher.cells = [cell for cell in teacher.cells if "grade" not in tags(cell)]
     kept = [cell for cell in source.cells if not {"exercise", "chapter"} & set(tags(cell))]
     assert [cell.source for cell in teacher.cells] == [cell.source for cell in kept]
     for cell in teacher.cells:
@@ -62,6 +64,23 @@ def test_teachers_get_the_solutions_open_with_the_pictures_and_the_notes(folder,
     outputs = [cell.outputs for cell in kept if cell.cell_type == "code"]
     assert [cell.outputs for _, cell in cells(teacher, "code")] == outputs
     assert any(outputs)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_cell_below_each_check_grades_it(folder, path):
+    """That nbgrader takes them so is tested by `grading.py`."""
+    student, names = read(folder, "student", path), set()
+    for kind, tag in (("teacher", "solution"), ("nbgrader", "exercise")):
+        nb = read(folder, kind, path)
+        grading = [i for i, cell in enumerate(nb.cells) if "grade" in tags(cell)]
+        for check, cell in ((nb.cells[i - 1], nb.cells[i]) for i in grading):
+            assert tag in tags(check) and CHECK.search(check.source)[0] in cell.source
+            assert "assert verdict, verdict" in cell.source
+            assert cell.metadata.nbgrader.points == 1 and cell.metadata.nbgrader.locked
+        names.add(tuple(nb.cells[i].metadata.nbgrader.grade_id for i in grading))
+    assert len(names) == 1 and len(set(*names)) == len(*names)
+    rest = [cell.source for cell in nb.cells if "grade" not in tags(cell)]
+    assert rest == [cell.source for cell in student.cells]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -92,6 +111,14 @@ def test_the_lesson_is_cut_from_the_chapters_in_their_order(folder):
 def test_the_lesson_has_every_name_that_it_uses(folder):
     """That it runs is tested by `classroom.py`; here, that no cell needs one that was left out."""
     assert not list(dependence_problems(chapter(folder / "lesson" / copies.LESSON)))
+
+
+def test_a_folder_that_cannot_be_is_a_sentence(capsys, tmp_path):
+    (tmp_path / "file").touch()
+    for into in (str(tmp_path / "file" / "x"), "a\0b"):
+        with pytest.raises(SystemExit):
+            copies.main(["--into", into])
+        assert "Traceback" not in capsys.readouterr().err
 
 
 # --- made again -----------------------------------------------------------------------------------

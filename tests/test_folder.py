@@ -280,10 +280,15 @@ def test_a_full_disk_stops_the_sweep_and_loses_nothing(arguments, whole, tmp_pat
 
 
 def test_a_table_that_cannot_be_written_stops_nothing(arguments, whole, folder):
+    left, fresh = (folder / f".dreamlab-{name}.tmp" for name in ("left", "fresh"))
+    for path in (left, fresh):
+        path.touch()
+    os.utime(left, (0, 0))  # a writer was killed
     (folder / TABLE).unlink()
     (folder / TABLE).mkdir()  # as good as a file that a spreadsheet has locked
     with pytest.warns(UserWarning, match=r"rows\.csv"):
         assert equal(sweep(**arguments, folder=folder), whole)
+    assert not left.exists() and fresh.exists()
 
 
 def test_columns_of_others_are_left_alone(arguments, folder):
@@ -334,11 +339,28 @@ def test_one_sweep_at_a_time_writes_into_a_folder(arguments, folder, no_dreams):
     sweep(**arguments, folder=folder)
 
 
-@pytest.mark.parametrize("record", [b"{", b"[]", b"[" * 100_000, b"\xff\xfe", None])
-def test_a_damaged_record_is_refused(arguments, tmp_path, no_dreams, record):
-    if record is None:
-        os.mkfifo(tmp_path / RECORD)  # a pipe, which would be waited for
-    else:
-        (tmp_path / RECORD).write_bytes(record)
+@pytest.mark.parametrize(
+    "write",
+    [
+        *(
+            lambda path, content=content: path.write_bytes(content)
+            for content in (b"{", b"[]", b"[" * 100_000, b"\xff\xfe")
+        ),
+        os.mkfifo,  # which would be waited for
+        lambda path: path.symlink_to("/dev/zero"),  # which has no end
+        lambda path: os.truncate(path.open("wb").name, 2**40),
+    ],
+)
+def test_a_damaged_record_is_refused(arguments, tmp_path, no_dreams, write):
+    write(tmp_path / RECORD)
     with pytest.raises(ValueError, match=r"sweep\.json was damaged"):
         sweep(**arguments, folder=tmp_path)
+
+
+@pytest.mark.parametrize("prompts", [json.loads("[" * 900 + "]" * 900), ["star " * 20_000]])
+def test_other_prompts_of_a_record_are_named_in_short(arguments, folder, no_dreams, prompts):
+    record = json.loads((folder / RECORD).read_text("utf-8"))
+    (folder / RECORD).write_text(json.dumps(record | {"prompts": prompts}), "utf-8")
+    with pytest.raises(ValueError, match="other arguments") as caught:
+        sweep(**arguments, folder=folder)
+    assert len(str(caught.value)) < 1000

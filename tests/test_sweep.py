@@ -102,8 +102,9 @@ def test_a_failing_dream_costs_no_other_and_is_named(names, monkeypatch):
 
 def test_if_nothing_succeeds_the_first_reason_is_raised(names, monkeypatch):
     failing(monkeypatch, lambda prompt: True)
-    with pytest.raises(RuntimeError, match=r"'a red heart'.*FloatingPointError"):
-        sweep(PROMPTS, TINY, device="cpu", **names)
+    with pytest.raises(RuntimeError, match=r"'a red heart.*FloatingPointError") as caught:
+        sweep(["a red heart " * 100], TINY, device="cpu", **names)
+    assert len(str(caught.value)) < 1000
 
 
 def test_a_worker_that_dies_on_each_try_is_reported_for_each_of_its_dreams(names):
@@ -120,6 +121,13 @@ def test_a_worker_that_dies_on_each_try_is_reported_for_each_of_its_dreams(names
         result = sweep(PROMPTS, RECIPES, device="cpu", executor=Dying(), **names)
     assert sum("the worker died" in str(w.message) for w in caught) == 3
     assert {row["recipe"] for row in result.failures} == {"full"}
+
+
+def test_a_worker_of_another_version_is_named(names, monkeypatch):
+    monkeypatch.setattr("dreamlab.figures.settings.__version__", "0.0.1")  # what pictures say
+    with pytest.warns(UserWarning, match=r"worker.*dreamlab 0\.0\.1") as caught:
+        sweep(PROMPTS[:2], TINY, batch=1, device="cpu", executor=Pickling(), **names)
+    assert len(caught) == 1
 
 
 def test_loaded_models_may_be_given_without_an_executor(tiny_clip):
@@ -144,12 +152,19 @@ def test_a_model_is_loaded_once(names, monkeypatch):
     assert sorted(loaded) == sorted([(names["clip"],), (names["judge"],)])
 
 
+NESTED: list = []
+for _ in range(5_000):
+    NESTED = [NESTED]
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
         ({"prompts": []}, ValueError, "prompts"),
         ({"prompts": ["a star", " "]}, ValueError, "empty"),
         ({"prompts": [3]}, ValueError, "got .3"),
+        ({"prompts": NESTED}, ValueError, "sentences"),
+        ({"folder": "a\0b"}, ValueError, "null"),
         ({"prompts": {"a star": 2}}, ValueError, "weights"),
         ({"seeds": []}, ValueError, "empty"),
         ({"seeds": 0.5}, TypeError, r"whole number.*0\.5"),

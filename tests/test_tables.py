@@ -31,8 +31,8 @@ def test_summary_counts_hits_and_averages_and_more_seeds_do_not_narrow_the_inter
 
 
 def test_markdown_cells_cannot_break_the_table():
-    text = markdown([{"recipe": "a|b\nc", "slope": float("nan")}], ["recipe", "slope"])
-    assert text.split("\n")[-1] == "| a\\|b c | – |"
+    text = markdown([{"recipe": "a|b\n<script>", "slope": float("nan")}], ["recipe", "slope"])
+    assert text.split("\n")[-1] == "| a\\|b &lt;script&gt; | – |"
 
 
 # --- files ------------------------------------------------------------------------------------
@@ -41,11 +41,11 @@ def test_markdown_cells_cannot_break_the_table():
 def test_rows_are_written_as_csv_without_formulas(tmp_path):
     odd = ["=1+1", "+1", "-x", "@SUM(A1)", " =1", "\t=1", "＝1"]
     rows = [{"prompt": "ein schöner ❤", "rank": 0}, *({"prompt": value} for value in odd)]
-    path = write_rows(tmp_path / "rows.csv", [*rows, {"slope": -2.5}])
+    path = write_rows(tmp_path / "rows.csv", [*rows, {"slope": -2.5, "=1+1": ""}])
     assert path.read_bytes().startswith(b"\xef\xbb\xbf"), "spreadsheets know by it that it is UTF-8"
     with path.open(encoding="utf-8-sig", newline="") as file:
         first, *found, last = csv.DictReader(file)
-    assert first == {"prompt": "ein schöner ❤", "rank": "0", "slope": ""}
+    assert first == {"prompt": "ein schöner ❤", "rank": "0", "slope": "", "'=1+1": ""}
     assert [row["prompt"] for row in found] == [f"'{value}" for value in odd]
     assert last["slope"] == "-2.5", "a number is no formula"
     with pytest.raises(ValueError, match=r"\.csv, not as 'rows\.xls'"):

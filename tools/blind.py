@@ -150,12 +150,12 @@ def read_key(path: Path) -> list[Picture]:
     if not path.is_file():
         raise FileNotFoundError(f"no {path}: give the folder that `make` wrote")
     try:
-        rows = list(csv.DictReader(io.StringIO(path.read_text("utf-8-sig"))))
+        rows = list(csv.DictReader(io.StringIO(read_text(path))))
         key = [Picture(**row | {n: int(row[n]) for n in ("number", "seed")}) for row in rows]
         numbers = [picture.number for picture in key]
         if not key or numbers != list(range(1, len(key) + 1)):
             raise ValueError("its numbers are not 1, 2, 3, …")
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise ValueError(f"{path} is no key of a blind test: {error}") from error
     return key
 
@@ -176,13 +176,14 @@ def read_answers(path: Path, count: int) -> list[Guess]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"no {path}: a table with the columns {', '.join(COLUMNS)}")
-    lines = path.read_text("utf-8-sig").splitlines() or [""]
+    lines = read_text(path).splitlines() or [""]
+    csv.field_size_limit(max(131_072, *map(len, lines)))  # what lies in the file may be read
     table = csv.DictReader(lines, delimiter=max(",;\t", key=lines[0].count))
     table.fieldnames = [name.strip().lower() for name in table.fieldnames or []]
     if missing := [name for name in COLUMNS[:3] if name not in table.fieldnames]:
         raise ValueError(
-            f"{path} lacks the columns {', '.join(missing)}: its first line is {lines[0]!r}, and "
-            f"should be {','.join(COLUMNS)!r}"
+            f"{path} lacks the columns {', '.join(missing)}: its first line is "
+            f"{lines[0][:200]!r}, and should be {','.join(COLUMNS)!r}"
         )
     guesses: list[Guess] = []
     problems: list[str] = []
@@ -210,6 +211,17 @@ def read_answers(path: Path, count: int) -> list[Guess]:
     return guesses
 
 
+def read_text(path: Path) -> str:
+    """A table's text: UTF-8, or what Excel writes as "CSV" (cp1252) or "Unicode text" (UTF-16)."""
+    content = path.read_bytes()
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return content.decode("utf-16", errors="replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace")
+
+
 def read_guess(cells: dict[str, str], count: int) -> Guess:
     """A line of the table. Raises ValueError: no viewer, no such number, no such thing."""
     if not cells["viewer"]:
@@ -229,9 +241,9 @@ def read_thing(text: str) -> str:
         return ""
     name = thing_in(words[0]) if len(words) == 1 else None
     if name is None:
-        near = difflib.get_close_matches(words[-1], OBJECTS, 1)
+        near = difflib.get_close_matches(words[-1][:40], OBJECTS, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(OBJECTS))}"
-        raise ValueError(f"{text!r} is not in the list of things; {hint}")
+        raise ValueError(f"{text[:40]!r} is not in the list of things; {hint}")
     return name
 
 

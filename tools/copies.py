@@ -1,12 +1,13 @@
-"""Write two copies of every chapter and appendix, for students and for teachers, and one lesson.
+"""Write copies of every chapter and appendix, for students, teachers and graders, and one lesson.
 
-    python tools/copies.py                 into copies/student, copies/teacher and copies/lesson
-    python tools/copies.py --into FOLDER   into FOLDER/student and FOLDER/teacher
+    python tools/copies.py                 into copies/student, teacher, nbgrader and lesson
+    python tools/copies.py --into FOLDER   into FOLDER/student, FOLDER/teacher, …
     python tools/copies.py --force         over copies that somebody has worked in, too
 
 Students get the exercises without solutions and notes, without the asserts that only hold the text,
 and without anything that was computed: they predict first. Teachers get solutions in place of the
-stubs, unfolded, the stored pictures and notes. The
+stubs, unfolded, the stored pictures and notes. nbgrader gets what students do. In its copies and
+in the teachers' a cell below each check fails if the answer is wrong, and counts one point. The
 chapters in `notebooks/` stay the only source: which cell goes where is in its tags.
 
 The lesson is one notebook of 90 minutes for a class that comes once: the cells with the tag
@@ -18,12 +19,13 @@ A copy that was changed or run since it was made is somebody's work: it is named
 import argparse
 import hashlib
 import json
+import re
 import sys
 from functools import partial
 from pathlib import Path
 
 import nbformat
-from course_files import CHAPTERS, NOTEBOOKS, ROOT, write_atomically
+from course_files import CHAPTERS, NOTEBOOKS, ROOT, exit_on_user_error, write_atomically
 from nbconvert import NotebookExporter
 from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
@@ -33,7 +35,9 @@ from traitlets.config import Config
 REMOVED = {
     "student": {"solution", "teacher", "chapter", "claim"},
     "teacher": {"exercise", "chapter"},
+    "nbgrader": {"solution", "teacher", "chapter", "claim"},
 }
+CHECK = re.compile(r"^check\.(\w+)\(\w+\)$", re.MULTILINE)
 LESSON = "one_lesson.ipynb"
 HEAD = """# One lesson: from a sentence to a picture
 
@@ -53,13 +57,36 @@ class Unfold(Preprocessor):
         return cell, resources
 
 
+class Grade(Preprocessor):
+    """Below each check a cell that fails with its sentence, marked as nbgrader marks its tests."""
+
+    def preprocess(self, nb, resources):
+        cells = []
+        for cell in nb.cells:
+            cells.append(cell)
+            check = CHECK.search(cell.source) if cell.cell_type == "code" else None
+            if check and {"exercise", "solution"} & set(cell.metadata.get("tags", [])):
+                cells.append(grade_cell(check[0], f"grade-{check[1]}"))
+        nb.cells = cells
+        return nb, resources
+
+
+def grade_cell(call: str, name: str) -> NotebookNode:
+    marks = {"grade": True, "solution": False, "task": False, "locked": True, "points": 1}
+    marks |= {"grade_id": name, "schema_version": 3}
+    source = f"verdict = {call}\nassert verdict, verdict"
+    metadata = {"tags": ["grade"], "nbgrader": marks}
+    return nbformat.v4.new_code_cell(source, id=name, metadata=metadata)
+
+
 def exporter(kind: str) -> NotebookExporter:
-    """What makes one kind of copy: "student" or "teacher"."""
+    """What makes one kind of copy: "student", "teacher" or "nbgrader"."""
     config = Config()
     config.TagRemovePreprocessor.enabled = True
     config.TagRemovePreprocessor.remove_cell_tags = REMOVED[kind]
-    config.ClearOutputPreprocessor.enabled = kind == "student"
-    return NotebookExporter(config=config, preprocessors=[Unfold] if kind == "teacher" else [])
+    config.ClearOutputPreprocessor.enabled = kind != "teacher"
+    more = {"student": [], "teacher": [Unfold, Grade], "nbgrader": [Grade]}
+    return NotebookExporter(config=config, preprocessors=more[kind])
 
 
 def fingerprint(nb: NotebookNode) -> str:
@@ -118,19 +145,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--into", type=Path, default=ROOT / "copies", help="folder (copies)")
     parser.add_argument("--force", action="store_true", help="also over what somebody worked in")
     options = parser.parse_args(arguments)
+    with exit_on_user_error(parser):
+        return write_copies(options.into, options.force)
+
+
+def write_copies(into: Path, force: bool) -> int:
+    """Write all copies; 1 if some were left alone."""
     copies = {
-        options.into / kind / path.name: partial(copy, kind, path)
-        for kind in REMOVED
-        for path in NOTEBOOKS
+        into / kind / path.name: partial(copy, kind, path) for kind in REMOVED for path in NOTEBOOKS
     }
-    copies[options.into / "lesson" / LESSON] = partial(lesson, CHAPTERS)
+    copies[into / "lesson" / LESSON] = partial(lesson, CHAPTERS)
     worked_in = []
     for path, make in copies.items():
-        if path.exists() and not (options.force or is_untouched(path)):
+        if path.exists() and not (force or is_untouched(path)):
             worked_in.append(path)
         else:
             write(path, make())
-    print(f"{len(copies) - len(worked_in)} copies in {options.into}: student, teacher, lesson")
+    print(f"{len(copies) - len(worked_in)} copies in {into}: {', '.join(REMOVED)}, lesson")
     for path in worked_in:
         print(f"left alone: {path} was changed or run since it was made", file=sys.stderr)
     if worked_in:

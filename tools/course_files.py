@@ -9,7 +9,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))
-from dreamlab.support.files import write_atomically  # noqa: E402 - it needs nothing but Python
+# These need nothing but Python.
+from dreamlab.support.console import exit_on_user_error  # noqa: E402, F401 - for all tools
+from dreamlab.support.files import write_atomically  # noqa: E402
 
 README = ROOT / "README.md"
 CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))

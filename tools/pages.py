@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 import nbformat
-from course_files import NOTEBOOKS, ROOT
+from course_files import NOTEBOOKS, ROOT, exit_on_user_error
 
 FOLD = {"solution": "hide-cell", "claim": "hide-cell"}
 CONF = """
@@ -88,15 +88,15 @@ def lay_out(source: Path) -> None:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--into", type=Path, default=ROOT / "site", help="folder (site)")
-    into = parser.parse_args(arguments).into.resolve()
-    from sphinx.cmd.build import build_main  # whoever only lays out needs no Sphinx
+    into = parser.parse_args(arguments).into
+    with exit_on_user_error(parser), tempfile.TemporaryDirectory() as scratch:
+        from sphinx.cmd.build import build_main  # whoever only lays out needs no Sphinx
 
-    with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch) / "source"
         source.mkdir()
         lay_out(source)
         options = ["-q", "-b", "html", "-d", str(Path(scratch) / "doctrees")]
-        return build_main([*options, str(source), str(into)])
+        return build_main([*options, str(source), str(into.resolve())])
 
 
 if __name__ == "__main__":

@@ -273,7 +273,9 @@ def check_saving(folder: str | Path = ".") -> str:
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
-    wanted = Path(folder).expanduser().absolute()
+    from dreamlab.support.files import user_path
+
+    wanted = user_path(folder).absolute()
     # Save makes the folders that are missing.
     here = next((place for place in (wanted, *wanted.parents) if place.is_dir()), None)
     if here is None:

@@ -11,6 +11,7 @@ A dream is in its one file, whole or not at all. The table is only a copy of wha
 import hashlib
 import io
 import json
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -30,6 +31,8 @@ from dreamlab.support.picture import Picture, opened, read_picture
 from dreamlab.support.version import __version__
 
 RECORD, TABLE, LOCK = "sweep.json", "rows.csv", "sweep.lock"
+LARGEST_RECORD = 64 * 2**20  # bytes
+LEFT_OVER = 60  # seconds after which a hidden file is that of a writer that was killed
 ROW = "dreamlab row"
 """Under this name a picture's row stands in its file, as JSON."""
 
@@ -80,6 +83,10 @@ def open_folder(
             "another folder"
         ) from None
     try:
+        for left in path.glob(".dreamlab-*.tmp"):
+            with suppress(OSError):
+                if time.time() - left.lstat().st_mtime > LEFT_OVER:
+                    left.unlink()
         yield Folder(path, arguments, keys)
     finally:
         lock.release()
@@ -95,7 +102,7 @@ class Folder:
         here = json.loads(json.dumps(here, default=float))  # as it will be read
         self._recipes = here["recipes"]
         self._check_record(path / RECORD, here)
-        self._table = path / TABLE
+        self._table, self._next_table = path / TABLE, 0.0
         if self._table.is_file():
             with self._table.open(encoding="utf-8-sig", errors="replace") as file:
                 there = set(file.readline(10_000).rstrip("\n").split(","))
@@ -118,7 +125,8 @@ class Folder:
             return
         there = None
         with suppress(ValueError, RecursionError):
-            if record.is_file():  # a pipe would be waited for
+            # A pipe would be waited for, and a device has no end.
+            if record.is_file() and record.stat().st_size < LARGEST_RECORD:
                 there = json.loads(record.read_text("utf-8"))
         if not isinstance(there, dict):
             raise ValueError(f"folder: {record} was damaged: choose another folder")
@@ -143,8 +151,14 @@ class Folder:
         """Write a finished dream; an `OSError` leaves all that were before untouched."""
         write_atomically(self._files[key], png)
 
-    def write_table(self, results: Mapping[Key, Finished]) -> None:
-        """Write the rows so far into `rows.csv`, each with its picture's file."""
+    def write_table(self, results: Mapping[Key, Finished], *, last: bool = False) -> None:
+        """Write the rows so far into `rows.csv`, each with its picture's file.
+
+        Before the last time, as often as it costs no more than a twentieth of the time.
+        """
+        began = time.monotonic()
+        if began < self._next_table and not last:
+            return
         rows = [
             {"file": file.name if results[key].image else ""} | results[key].row
             for key, file in self._files.items()
@@ -154,6 +168,7 @@ class Folder:
             write_rows(self._table, rows)
         except OSError as error:  # a spreadsheet has it open: no reason to stop dreaming
             warnings.warn(f"{error}; the rows are in the pictures as well", stacklevel=3)
+        self._next_table = began + 20 * (time.monotonic() - began)
 
 
 def read(file: Path | io.BytesIO) -> tuple[Finished, Any]:

@@ -3,7 +3,7 @@
 The workers are so many processes of this computer (`executor=2`), or those of any
 `concurrent.futures.Executor`: Dask's (`client.get_executor()`) or ipyparallel's
 (`client.executor()`). A job is a few names and numbers; the worker loads the CLIPs by name, once,
-and sends back finished pictures, each a PNG file that carries its settings and its numbers.
+and returns finished pictures, each a PNG file that carries its settings and its numbers.
 
     result = sweep(["a red heart in the sky"], {"plain": Recipe(tv_weight=0), "full": Recipe()})
     print(result.markdown())
@@ -30,6 +30,7 @@ from tqdm import tqdm
 from dreamlab.clip import Clip, load_clip
 from dreamlab.dream import Dream
 from dreamlab.figures.saving import encode_png
+from dreamlab.figures.static import shorten
 from dreamlab.judge import Baseline, Judge, measure
 from dreamlab.measure.folder import ROW, Finished, Folder, Key, fingerprint, open_folder, read
 from dreamlab.measure.tables import MEASURES, markdown, summarize
@@ -37,6 +38,7 @@ from dreamlab.measure.workers import Processes, run_jobs
 from dreamlab.prompts import checked_seeds
 from dreamlab.recipe import Recipe
 from dreamlab.support.picture import Picture
+from dreamlab.support.version import __version__
 
 Loadable = str | tuple[str, str]
 """A CLIP by name, as `load_clip` takes it: a name, or a name and a tag."""
@@ -91,6 +93,7 @@ class Task:
     captions: Sequence[str]  # all that the judge chooses from
     options: Mapping[str, Any]  # further arguments of Dream
     threads: int | None  # that a worker computes with; None leaves it to the worker
+    as_png: bool  # pictures are returned as PNG files, for a folder or from a worker
 
     def views(self, job: Sequence[Key]) -> int:
         """How many views CLIP encodes: what a run takes is nearly proportional to it."""
@@ -98,10 +101,11 @@ class Task:
 
     def __call__(
         self, job: Sequence[Key], tick: Callable[[int], Any] = lambda views: None
-    ) -> list[bytes | str]:
-        """A PNG file for each picture, or the error; only interrupts are raised.
+    ) -> list[Finished | bytes | str]:
+        """For each picture its row and image, or a PNG file with both, or the error as text.
 
-        `tick` is called after each step with the number of views that it encoded.
+        Only interrupts are raised. `tick` is called after each step with the number of views that
+        it encoded.
         """
         if self.threads is not None:
             torch.set_num_threads(self.threads)
@@ -117,17 +121,19 @@ class Task:
         # One of several is to blame. Alone, the others succeed.
         return [outcome for key in job for outcome in self([key])]
 
-    def _dream(self, job: Sequence[Key], clip: Clip, judge: Judge | None, tick) -> list[bytes]:
+    def _dream(
+        self, job: Sequence[Key], clip: Clip, judge: Judge | None, tick: Callable[[int], Any]
+    ) -> list[Finished | bytes]:
         names, prompts, seeds = map(list, zip(*job, strict=True))
         recipe = self.recipes[names[0]]
         dream = Dream(clip, prompts, seed=seeds, recipe=recipe, **self.options)
         for _ in dream:
             tick(recipe.views * len(job))
-        rows = measure(dream, prompts, clip=clip, judge=judge, distractors=self.captions)
-        return [
-            encode_png(dream, index, {ROW: json.dumps(_row(key) | row)})
-            for index, (key, row) in enumerate(zip(job, rows, strict=True))
-        ]
+        measured = measure(dream, prompts, clip=clip, judge=judge, distractors=self.captions)
+        rows = [_row(key) | row for key, row in zip(job, measured, strict=True)]
+        if self.as_png:
+            return [encode_png(dream, i, {ROW: json.dumps(row)}) for i, row in enumerate(rows)]
+        return list(map(Finished, rows, dream.images))
 
 
 def sweep(
@@ -208,7 +214,8 @@ def sweep(
     options = {"negative_prompt": negative_prompt, "start": start}
     # Processes of one computer share its cores.
     threads = max(1, torch.get_num_threads() // executor) if isinstance(executor, int) else None
-    task = Task(named, clip, judge, device, captions, options, threads)
+    as_png = executor is not None or folder is not None
+    task = Task(named, clip, judge, device, captions, options, threads, as_png)
     keys = [Key(name, prompt, seed) for name in named for prompt in prompts for seed in seeds]
     opening = nullcontext() if folder is None else open_folder(folder, arguments, keys)
     with opening as kept:
@@ -251,14 +258,18 @@ def _dream_all(
     # Prompts in turn, so that an interrupted sweep has the same ones of every recipe.
     jobs = [job for turn in zip_longest(*parts) for job in turn if job]
 
-    def on_result(job: Sequence[Key], outcomes: Sequence[bytes | str]) -> None:
+    foreign: set[str] = set()
+
+    def on_result(job: Sequence[Key], outcomes: Sequence[Finished | bytes | str]) -> None:
         for key, outcome in zip(job, outcomes, strict=True):
             if isinstance(outcome, str):
-                results[key] = Finished(_row(key, outcome))
-            else:
+                outcome = Finished(_row(key, outcome))
+            elif isinstance(outcome, bytes):
                 if folder is not None:
                     folder.keep(key, outcome)
-                results[key], _ = read(io.BytesIO(outcome))
+                outcome, made = read(io.BytesIO(outcome))
+                _warn_of_versions(made["versions"], foreign)
+            results[key] = outcome
         if folder is not None:
             folder.write_table(results)
         if executor is not None:
@@ -291,7 +302,8 @@ def _dream_all(
             else:
                 on_result(job, [_text(error)] * len(job))
     failed = [
-        f"{row['prompt']!r} by recipe {row['recipe']!r} with seed {row['seed']}: {row['error']}"
+        f"{_brief(row['prompt'])} by recipe {_brief(row['recipe'])} with seed {row['seed']}: "
+        f"{row['error']}"
         for row, _ in results.values()
         if row["error"]
     ]
@@ -307,8 +319,21 @@ def _dream_all(
         )
     results |= {key: Finished(_row(key, reason)) for key in undone}
     if folder is not None:
-        folder.write_table(results)
+        folder.write_table(results, last=True)
     return results
+
+
+def _warn_of_versions(theirs: Mapping[str, str], known: set[str]) -> None:
+    """Warn, once for each, that a worker has other versions than this process."""
+    ours = {"dreamlab": __version__, "torch": str(torch.__version__)}
+    words = ", ".join(
+        f"{name} {theirs[name]}, not {ours[name]}" for name in ours if theirs[name] != ours[name]
+    )
+    if words and words not in known:
+        known.add(words)
+        warnings.warn(
+            f"a worker has {words}: its pictures may differ from this one's", stacklevel=5
+        )
 
 
 def cached_clip(clip: Loadable | Clip, device: str | None = None) -> Clip:
@@ -347,11 +372,21 @@ def _text(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
+def _brief(value: Any) -> str:
+    """As Python writes it, cut to a length that fits a sentence."""
+    try:
+        return shorten(repr(value), 200)
+    except RecursionError:
+        return f"a nested {type(value).__name__}"
+
+
 def _sentences(name: str, values: Any) -> list[str]:
     several = isinstance(values, Iterable) and not isinstance(values, str | Mapping)
     values = list(values) if several else [values]
     if not all(isinstance(value, str) and value.strip() for value in values):
-        raise ValueError(f"{name} are sentences, none empty and without weights; got {values!r}")
+        raise ValueError(
+            f"{name} are sentences, none empty and without weights; got {_brief(values)}"
+        )
     return list(dict.fromkeys(values))
 
 

@@ -1,5 +1,6 @@
 """Rows of numbers as tables: means with their intervals, Markdown, files."""
 
+import html
 import math
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -77,7 +78,8 @@ def _cell(column: str, value: Any) -> str:
     if isinstance(value, (float, Estimate)):
         form = MEASURES[column][1] if column in MEASURES else ".3f"
         return "–" if isinstance(value, float) and math.isnan(value) else format(value, form)
-    return str(value).replace("|", "\\|").replace("\n", " ")
+    # Markdown may hold HTML, and a prompt is anybody's.
+    return html.escape(str(value), quote=False).replace("|", "\\|").replace("\n", " ")
 
 
 def write_rows(path: str | PathLike, rows: Sequence[Mapping[str, Any]]) -> Path:

@@ -18,8 +18,14 @@ from typing import IO, Any
 
 
 def user_path(path: str | PathLike) -> Path:
-    """The path that somebody typed, with ``~`` as the home folder."""
+    """The path that somebody typed, with ``~`` as the home folder.
+
+    Raises:
+        ValueError: it holds a null character, which no system takes.
+    """
     path = Path(path)
+    if "\0" in str(path):
+        raise ValueError(f"a path may hold no null character: {str(path)!r}")
     try:
         return path.expanduser()
     except RuntimeError:  # ~somebody, whom this computer does not know: a name like any other
@@ -103,7 +109,7 @@ def csv_bytes(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None =
     writer = csv.DictWriter(
         file, columns or list(dict.fromkeys(key for row in rows for key in row))
     )
-    writer.writeheader()
+    writer.writerow({name: _harmless(name) for name in writer.fieldnames})
     writer.writerows({key: _harmless(value) for key, value in row.items()} for row in rows)
     return file.getvalue().encode("utf-8-sig")  # its signature tells them that it is UTF-8
 
