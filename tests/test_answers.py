@@ -7,7 +7,6 @@ carrier of numbers, is in `test_check.py`.
 import cmath
 import math
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -154,7 +153,6 @@ ANSWERS = {
     ],
     "difference": [
         lambda a, b: F.l1_loss(a, b),
-        lambda a, b: (a - b).square().sqrt().sum() / a.numel(),
         (lambda a, b: (a - b).mean(), "cancel"),
         (lambda a, b: -(a - b).abs().mean(), "never negative"),
         (lambda a, b: (a - b).abs().sum(), "that is the sum"),
@@ -176,7 +174,6 @@ ANSWERS = {
     ],
     "cosine": [
         lambda u, v: F.cosine_similarity(u, v, dim=0),
-        lambda u, v: (u * v).sum() / math.sqrt((u**2).sum() * (v**2).sum()),
         (lambda u, v: u @ v, "dot product"),
         (lambda u, v: (u @ v) / ((u @ u) * (v @ v)), "squares"),
         (lambda u, v: (u @ v) / u.norm(), "one vector only"),
@@ -186,7 +183,6 @@ ANSWERS = {
     ],
     "promise": [
         lambda g, step: step * g.norm(p=1),
-        lambda g, step: step * (g[g > 0].sum() - g[g < 0].sum()),
         (lambda g, step: -step * g.abs().sum(), "positive number"),
         (lambda g, step: g.abs().sum(), "the step is missing"),
         (lambda g, step: step * g.sum(), "cancel"),
@@ -197,7 +193,6 @@ ANSWERS = {
     "pull_and_push": [
         lambda x, w, u, k: k * dot(x, u) - dot(x, w),
         lambda x, w, u, k: 5 * (2 - dot(x, w) + k * (1 + dot(x, u))),
-        lambda x, w, u, k: 1 - x @ w.T + k * (x @ u.T),
         (lambda x, w, u, k: dot(x, w) - k * dot(x, u), "the opposite"),
         (lambda x, w, u, k: 1 - dot(x, w) - k * dot(x, u), "pulls to both"),
         (lambda x, w, u, k: dot(x, w) + k * dot(x, u), "pushes away from both"),
@@ -206,14 +201,12 @@ ANSWERS = {
         (lambda x, w, u, k: 1 - k * dot(x, w) + dot(x, u), "wrong sentence"),
         (lambda x, w, u, k: x.sum(), "does not turn"),
         lambda x, w, u, k: -(x @ (w - k * u).T).exp(),
-        lambda x, w, u, k: F.relu(5 - x @ (w - k * u).T),
         (lambda x, w, u, k: 1 - dot(x, w) + k * F.relu(dot(x, u)), "agree by -0."),
         (lambda x, w, u, k: F.relu(0.2 - dot(x, w) + k * dot(x, u)), "leaves where it is"),
         (lambda x, w, u, k: 1 - dot(x, w) + 3 * k * dot(x, u), "1.5 times"),
     ],
     "shift": [
         lambda x, right, down: x.roll((down, right), (-2, -1)),
-        lambda x, right, down: torch.roll(torch.roll(x, right, dims=3), down, dims=2),
         (lambda x, right, down: x.roll((-down, -right), (-2, -1)), "the other way"),
         (lambda x, right, down: x.roll((right, down), (-2, -1)), "exchanged"),
         (lambda x, right, down: x.roll((-down, right), (-2, -1)), "wrong sign"),
@@ -223,7 +216,6 @@ ANSWERS = {
     ],
     "overflow": [
         lambda x: ((x.amax(0) > 1) | (x.amin(0) < 0)).sum() / x[0].numel(),
-        lambda x: 1 - ((x >= 0) & (x <= 1)).all(dim=0).float().mean(),
         (lambda x: outside(x).float().mean(), "share of values"),
         (lambda x: outside(x).any(0).sum(), "counts the pixels"),
         (lambda x: 100 * outside(x).any(0).float().mean(), "per cent"),
@@ -234,7 +226,6 @@ ANSWERS = {
     ],
     "worst_change": [
         lambda w, step: torch.where(w > 0, step, -step),
-        lambda w, step: step * w / w.abs().clamp(min=1e-9),
         (lambda w, step: -step * w.sign(), "the other way round"),
         (lambda w, step: w.sign(), "size of the step is missing"),
         (lambda w, step: step * w / w.abs().max(), "in proportion"),
@@ -244,19 +235,16 @@ ANSWERS = {
     ],
     "period": [
         lambda x: min(APART, key=lambda k: difference(x, k)),
-        lambda x: min(APART, key=lambda k: (x - x.roll(k, -1)).abs().mean()),
         (lambda x: torch.tensor([difference(x, k) for k in APART]).argmin(), "out by two"),
         (lambda x: torch.tensor([difference(x, k) for k in APART]).argmin() + 1, "out by one"),
         (lambda x: min(APART, key=lambda k: difference(x.transpose(1, 2), k)), "looks down"),
         (lambda x: min(range(2, 12), key=lambda k: difference(x, k)), "for wallpaper of 12"),
-        (lambda x: min(range(4, 13), key=lambda k: difference(x, k)), "for wallpaper of 2"),
         (lambda x: 0, "too small"),
         (lambda x: 16, "up to 12 only"),
         (lambda x: 4, "differ least"),
     ],
     "step_back": [
         lambda x, size: F.avg_pool2d(x, size),
-        lambda x, size: F.interpolate(x[None], scale_factor=1 / size, mode="area")[0],
         (lambda x, size: F.avg_pool2d(x, size) * size**2, "the sum of a block"),
         (lambda x, size: F.max_pool2d(x, size), "the largest value"),
         (lambda x, size: x[:, ::size, ::size], "forgets the others"),
@@ -299,7 +287,6 @@ ANSWERS = {
         (lambda p, n: abs(wave(2 * p, n)), "half a turn"),
     ],
     "squared_variation": [
-        lambda x: total_variation(x[None], "squared"),
         lambda x: sum(step.pow(2) for step in pad_steps(x)).mean(),
         (lambda x: x.diff(dim=1).square().sum() + x.diff(dim=0).square().sum(), "the sum"),
         (lambda x: x.diff(dim=1).square().mean() + x.diff(dim=0).square().mean(), "one step fewer"),
@@ -338,10 +325,8 @@ ANSWERS = {
         (lambda width, weight: 1 - weight * width, "loses less, not more"),
         (lambda width, weight: 0.5, "keeps 0.800 of its height"),
         (lambda width, weight: abs(1 - weight / width), "is gone at weight 4"),
-        lambda width, weight: np.float64(1) - weight / width,
     ],
     "coherence": [
-        lambda xx, yy, xy: ((xx - yy) ** 2 + 4 * xy**2).sqrt(),
         lambda xx, yy, xy: torch.hypot(xx - yy, 2 * xy),
         (lambda xx, yy, xy: -torch.hypot(xx - yy, 2 * xy), "wrong way round"),
         (lambda xx, yy, xy: (xx - yy) ** 2 + 4 * xy**2, "take the root"),
@@ -358,7 +343,6 @@ ANSWERS = {
     ],
     "equal_weight": [
         lambda m: m * m[0].numel() / m.sum((-3, -2, -1), keepdim=True),
-        lambda m: torch.stack([mask / mask.mean() for mask in m]),
         (lambda m: m / m.mean(), "not that of each"),
         (lambda m: m / m.amax((1, 2, 3), keepdim=True), "greatest weight"),
         (lambda m: m / m.sum((1, 2, 3), keepdim=True), "the sum is 1"),
@@ -369,7 +353,6 @@ ANSWERS = {
     ],
     "calm_mask": [
         lambda image, kappa: calm(boxes(image), kappa),
-        lambda image, kappa: calm(blur(image, 1.0), kappa),
         (lambda image, kappa: calm(blur(image, 0.3), kappa), "blur before"),
         (lambda image, kappa: 1 - calm(blur(image, 1.5), kappa), "that is the trust"),
         (lambda image, kappa: calm(blur(image, 1.5), 0.04), "κ has no such effect"),
@@ -379,7 +362,6 @@ ANSWERS = {
     ],
     "project": [
         lambda x, low, high: torch.where(x < low, low, torch.where(x > high, high, x)),
-        lambda x, low, high: low + torch.relu(x - low) - torch.relu(x - high),
         (lambda x, low, high: x.clamp(0, 1), "no effect"),
         (lambda x, low, high: x, "stay where they are"),
         (lambda x, low, high: x.clamp(max=high), "one wall is missing"),
@@ -389,11 +371,9 @@ ANSWERS = {
         (lambda x, low, high: low + (high - low) * x.sigmoid(), "sigmoid"),
         (lambda x, low, high: x / x.abs().max(), "already inside"),
         (lambda x, low, high: torch.where((x < low) | (x > high), low, x), "the nearest is"),
-        (lambda x, low, high: x.clamp(max=high) - (x < low) * 1.0, "became -"),
     ],
     "to_bytes": [
         lambda x: (x * 255).round().clamp(0, 255).to(torch.uint8),
-        lambda x: (x.clamp(0, 1) * 255 + 0.5).long(),
         (lambda x: (x * 255).round().long().to(torch.uint8), "cut off before"),
         (lambda x: (x * 255).round(), "a byte holds 0 to 255"),
         (lambda x: x.clamp(0, 1) * 255, "round them"),
@@ -413,7 +393,6 @@ ANSWERS = {
         (lambda x: 1 + distance(x).square().sum(), "it should be 0"),
         lambda x: distance(x)[outside(x)].sum() if outside(x).any() else 0.0,
         (lambda x: distance(x)[outside(x)].mean(), "nan"),
-        (lambda x: F.relu(x.mean() - 5), "before the image is clamped"),
     ],
     "forget_momentum": [
         lambda x, m: torch.where(((x <= 0) & (m > 0)) | ((x >= 1) & (m < 0)), 0.0, m),
@@ -438,10 +417,7 @@ ANSWERS = {
         (lambda steps, octaves: 0 * steps, "all into octave 0"),
         (lambda steps, octaves: steps % octaves, "goes back to octave 0"),
         (lambda steps, octaves: (steps > 9) * (octaves - 1), "equal shares"),
-        (lambda steps, octaves: octaves - 1 - steps * octaves // len(steps), "goes back"),
         (lambda steps, octaves: steps * octaves / len(steps), "whole number"),
-        lambda steps, octaves: torch.div(steps * octaves, len(steps)).floor(),
-        lambda steps, octaves: -(-(steps + 1) * octaves // len(steps)) - 1,
         (
             lambda s, o: (s // (len(s) // o)).clamp(max=o - 1),
             "of 5 steps and 3 octaves, the octaves get",
@@ -449,7 +425,6 @@ ANSWERS = {
         (lambda s, o: s / 0, "infinite"),
     ],
     "octave_delta": [
-        lambda s, d, x: x - add_up(s, d, size_of(x)),
         lambda s, d, x: x - sum(resize(y, size_of(x)) for y in [s, *d]),
         (lambda s, d, x: add_up(s, d, size_of(x)) - x, "sign"),
         (lambda s, d, x: x - resize(s, size_of(x)), "earlier deltas"),
@@ -471,7 +446,6 @@ ANSWERS = {
         (lambda x, side: x - through(x, side, "nearest"), "a checker of pixels became"),
         (lambda x, side: x - through(x, side), "a wave of 8 pixels became"),
         (lambda x, side: x - through(x, side, align_corners=True, antialias=True), "visit move"),
-        (lambda x, side: x - through(x, side), "antialias=True"),
     ],
     "unit_rms": [
         lambda g: g / (rms(g) + 1e-12),
@@ -523,7 +497,6 @@ ANSWERS = {
         (lambda path: (path.stem, 7), "it says 'dreamt'"),
     ],
     "favourite": [
-        S["favourite"],
         lambda rows: sorted(rows, key=lambda r: r.get("judge", -2))[-1],
         (lambda rows: max(rows, key=lambda r: r["judge"]), "one of the dreams had failed"),
         (lambda rows: max(rows, key=lambda r: r.get("judge", 2)), "that dream failed"),
@@ -536,7 +509,6 @@ ANSWERS = {
     ],
     "break_even": [
         lambda start, each, workers: start / (each * (1 - 1 / workers)),
-        lambda start, each, workers: start / (each - each / workers),
         (lambda s, a, w: s / a, "while they start, one process dreams on"),
         (lambda s, a, w: s * w / a, "in the time they took to start"),
         (lambda s, a, w: a * (1 - 1 / w) / s, "turned over"),
@@ -545,7 +517,6 @@ ANSWERS = {
         (lambda s, a, w: s + a * w, "where equal?"),
     ],
     "finish": [
-        S["finish"],
         (lambda jobs, workers: sum(jobs), "one worker's time"),
         (lambda jobs, workers: sum(jobs) / workers, "jobs cannot be cut"),
         (lambda jobs, n: max(sum(jobs[i::n]) for i in range(n)), "dealt out in turn"),
@@ -554,7 +525,6 @@ ANSWERS = {
         (lambda jobs, workers: 1.0, "until when"),
     ],
     "left_to_do": [
-        S["left_to_do"],
         (lambda w, r: [p for p in w if p not in S["left_to_do"](w, r)] or w, "what is finished"),
         (
             lambda w, r: [p for p in w if p not in {(x["recipe"], x["seed"]) for x in r}],
@@ -570,7 +540,6 @@ ANSWERS = {
         (lambda height: searched(0.5), "grow with the height"),
         (lambda height: 3 * searched(height), "too large"),
         (lambda height: -searched(height), "κ is above 0"),
-        lambda height: torch.tensor([S["kappa_for"](height)]),
     ],
     "halved": [
         lambda x: F.interpolate(x, scale_factor=0.5, mode="bilinear"),

@@ -15,36 +15,32 @@ from dreamlab.recipe import Recipe
 from dreamlab.resample import resize
 
 from .start_here import embedded_clip
-from .verdict import NotYet, ask, raise_first, said, same, shown, verdict, what
-
-MADE = (("two yellow stars at night", 7), ("a white boat on the sea", 2024))
+from .verdict import NotYet, Table, ask, raise_first, said, same, shown, table, what
 
 
-@verdict
-def sentence_and_seed(answer: Callable) -> str:
+@table((("two yellow stars at night", 7), ("a white boat on the sea", 2024)))
+def sentence_and_seed(answer: Callable, sentence: str, seed: int) -> Table:
     """Check `answer(path)`: sentence and seed of the dream in a PNG of `save_png`, as a pair."""
-    for sentence, seed in MADE:
-        # On Windows a file that the answer left open cannot be removed yet.
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            recipe = Recipe(size=16, steps=3)
-            dream = Dream(embedded_clip(), sentence, seed=seed, recipe=recipe)
-            result = ask(answer, save_png(dream, Path(folder) / "dreamt.png"))
-        if isinstance(result, Mapping):
-            result = list(result.values())
-        if not isinstance(result, Sequence) or isinstance(result, str) or len(result) != 2:
-            raise NotYet("a pair is wanted, return sentence, seed")
-        words, number = map(_alone, result)
-        digits = isinstance(number, str) and number.isdigit()
-        hint = "; a number is wanted, not a text" if digits else ""
-        exchanged = same(number, sentence) and same(words, seed)
-        wrong_seed = f"the sentence is right; the seed is {seed}, not {shown(number)}{hint}"
-        problems = {
-            "both are right; the sentence comes first, then the seed": exchanged,
-            f"of a dream of {sentence!r} it says {shown(words)}": not same(words, sentence),
-            wrong_seed: not same(number, seed),
-        }
-        raise_first(problems)
-    return "whoever has the file has the dream."
+    # On Windows a file that the answer left open cannot be removed yet.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        recipe = Recipe(size=16, steps=3)
+        dream = Dream(embedded_clip(), sentence, seed=seed, recipe=recipe)
+        result = ask(answer, save_png(dream, Path(folder) / "dreamt.png"))
+    if isinstance(result, Mapping):
+        result = list(result.values())
+    if not isinstance(result, Sequence) or isinstance(result, str) or len(result) != 2:
+        raise NotYet("a pair is wanted, return sentence, seed")
+    words, number = map(_alone, result)
+    digits = isinstance(number, str) and number.isdigit()
+    hint = "; a number is wanted, not a text" if digits else ""
+    exchanged = same(number, sentence) and same(words, seed)
+    wrong_seed = f"the sentence is right; the seed is {seed}, not {shown(number)}{hint}"
+    return result, {
+        "whoever has the file has the dream.": None,
+        "both are right; the sentence comes first, then the seed": exchanged,
+        f"of a dream of {sentence!r} it says {shown(words)}": not same(words, sentence),
+        wrong_seed: not same(number, seed),
+    }
 
 
 def _alone(value: Any) -> Any:
@@ -56,8 +52,8 @@ def _alone(value: Any) -> Any:
 NUMBERS = ((0.91, 0.41, 2), (0.79, 0.58, 0), None, (0.75, 0.22, 5), (0.72, 0.53, 0))
 
 
-@verdict
-def favourite(answer: Callable) -> str:
+@table()
+def favourite(answer: Callable) -> Table:
     """Check `answer(rows)`: of a sweep's rows, dictionaries, the one the judge likes most.
 
     A row of a dream that failed has no numbers, and its `error` is not empty.
@@ -102,8 +98,8 @@ VIEWS = 300  # in all, so that the check takes a few seconds
 LIKENESS, GAIN = 0.9, 0.12
 
 
-@verdict
-def kept_photo(answer: Callable) -> str:
+@table()
+def kept_photo(answer: Callable) -> Table:
     """Check `answer(photo)`: a `Recipe` that keeps a photo (3, h, w) recognisable, the correlation
     being .9 or more, and raises the agreement with "a red striped heart in the sky" by .12, with at
     most 300 views in all (steps · views), on 64 to 256 pixels.
@@ -124,14 +120,13 @@ def kept_photo(answer: Callable) -> str:
         raise NotYet(f"the dream broke off with {said(error)}") from error
     found = f"likeness {likeness:.2f}, agreement {before:.2f} → {after:.2f}"
     lost, unkept, faint = likeness < LIKENESS, recipe.keep_start == 0, after - before < GAIN
-    problems = {
+    return found, {
+        # Without the numbers: they differ from machine to machine in the last digit.
+        "the photo is still there, and so is some of the dream.": None,
         f"{found}: the photo is lost; keep_start is how strongly it is kept": lost and unkept,
         f"{found}: too little of the photo is left; keep_start could be larger": lost,
         f"{found}: too little of the dream; keep_start could be smaller, or the steps more": faint,
     }
-    raise_first(problems)
-    # Without the numbers: they differ from machine to machine in the last digit.
-    return "the photo is still there, and so is some of the dream."
 
 
 @lru_cache(maxsize=1)

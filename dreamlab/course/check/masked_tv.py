@@ -5,16 +5,17 @@ appendix B: κ.
 from collections.abc import Callable
 
 import torch
+from torch import Generator
 
 from dreamlab.mask import detail_mask
 
-from .verdict import alike, ask_number, ask_tensor, compare, raise_first, verdict
+from .verdict import Table, alike, ask_number, ask_tensor, compare, raise_first, table
 
 
-@verdict
-def coherence(answer: Callable) -> str:
+@table([()], seed=1)
+def coherence(answer: Callable, generator: Generator) -> Table:
     """Check `answer(xx, yy, xy)`: μ₁ − μ₂ of the matrices [[xx, xy], [xy, yy]], tensors (h, w)."""
-    right, down = torch.randn(2, 6, 4, 5, generator=torch.Generator().manual_seed(1))
+    right, down = torch.randn(2, 6, 4, 5, generator=generator)
     xx, yy, xy = ((a * b).mean(0) for a, b in ((right, right), (down, down), (right, down)))
     found = ask_tensor(answer, xx, yy, xy, shape=xx.shape)
     apart, both, cross = (xx - yy).square(), xx + yy, xy.square()
@@ -37,52 +38,53 @@ def coherence(answer: Callable) -> str:
         f"{at} it gives {found[0, 0]:.2f}, and {root[0, 0]:.2f} is due": True,
     }
     compare(found, root, mistakes)
-    # Flat: both are 0, and so is their difference. Any direction: all lies in one of them.
     nothing = torch.zeros(1, 2)
     none = ask_tensor(answer, nothing, nothing, nothing, shape=nothing.shape)
-    # A small number under the root may show.
-    mistakes = {"where nothing changes at all, the difference should be 0": True}
-    compare(none, alike(none, nothing, atol=2e-3), mistakes)
-    return "it is 0 where all directions are alike, and large where one stands out."
+    return none, {
+        # A small number under the root may show.
+        "it is 0 where all directions are alike, and large where one stands out.": alike(
+            none, nothing, atol=2e-3
+        ),
+        "where nothing changes at all, the difference should be 0": True,
+    }
 
 
-@verdict
-def equal_weight(answer: Callable) -> str:
+@table([(3,), (1,)], seed=2)
+def equal_weight(answer: Callable, generator: Generator, count: int) -> Table:
     """Check `answer(masks)`: masks (n, 1, h, w), each brought to the mean 1 by a factor."""
-    generator, each = torch.Generator().manual_seed(2), {"dim": (1, 2, 3), "keepdim": True}
-    for count in (3, 1):
-        masks = torch.rand(count, 1, 6, 8, generator=generator)
-        masks = masks.pow(torch.linspace(0.5, 4, count).view(-1, 1, 1, 1)) * 0.9 + 0.05
-        found, means = ask_tensor(answer, masks, shape=masks.shape), masks.mean(**each)
-        now = found.mean((1, 2, 3))
-        by_all, even = masks / masks.mean(), alike(now, torch.ones(count))
-        by_greatest = [masks / masks.amax(**each), masks / masks.max()]
-        by_sum = [masks / masks.sum(**each), masks / masks.sum()]
-        listed = ", ".join(f"{mean:.2f}" for mean in now.tolist())
-        mistakes = {
-            "the mean of all is 1, but not that of each: one would be smoothed more": by_all,
-            "now the greatest weight is 1; it is the mean that should be": by_greatest,
-            "now the sum is 1; it is the mean that should be": by_sum,
-            "multiplied instead of divided by the mean": masks * means,
-            "the mean is 1 by adding; multiply, or an edge is spared less": masks + 1 - means,
-            "the masks are as they were": masks,
-            "the means are 1, but the masks are no longer what they were, times a factor": even,
-            f"the means should be 1 each, and are {listed}": True,
-        }
-        compare(found, masks / means, mistakes)
-    return "each picture is smoothed with the same mean weight, and only the place differs."
+    each = {"dim": (1, 2, 3), "keepdim": True}
+    masks = torch.rand(count, 1, 6, 8, generator=generator)
+    masks = masks.pow(torch.linspace(0.5, 4, count).view(-1, 1, 1, 1)) * 0.9 + 0.05
+    found, means = ask_tensor(answer, masks, shape=masks.shape), masks.mean(**each)
+    now = found.mean((1, 2, 3))
+    by_all, even = masks / masks.mean(), alike(now, torch.ones(count))
+    by_greatest = [masks / masks.amax(**each), masks / masks.max()]
+    by_sum = [masks / masks.sum(**each), masks / masks.sum()]
+    listed = ", ".join(f"{mean:.2f}" for mean in now.tolist())
+    return found, {
+        "each picture is smoothed with the same mean weight, and only the place differs.": masks
+        / means,
+        "the mean of all is 1, but not that of each: one would be smoothed more": by_all,
+        "now the greatest weight is 1; it is the mean that should be": by_greatest,
+        "now the sum is 1; it is the mean that should be": by_sum,
+        "multiplied instead of divided by the mean": masks * means,
+        "the mean is 1 by adding; multiply, or an edge is spared less": masks + 1 - means,
+        "the masks are as they were": masks,
+        "the means are 1, but the masks are no longer what they were, times a factor": even,
+        f"the means should be 1 each, and are {listed}": True,
+    }
 
 
 EDGE = 20  # the first bright column
 
 
-@verdict
-def calm_mask(answer: Callable) -> str:
+@table([(0.04,)], seed=3)
+def calm_mask(answer: Callable, generator: Generator, kappa: float) -> Table:
     """Check `answer(image, kappa)`: 1 / (1 + |∇|² / κ²), the ∇ being that of the *blurred* image
     (1, h, w), with any blur and any ∇ that tell noise from an edge.
     """
-    kappa, flat = 0.04, torch.full((1, 40, 40), 0.5)
-    noise = flat + 0.25 * torch.randn(1, 40, 40, generator=torch.Generator().manual_seed(3))
+    flat = torch.full((1, 40, 40), 0.5)
+    noise = flat + 0.25 * torch.randn(1, 40, 40, generator=generator)
     edge = flat + 0.25 - 0.5 * (torch.arange(40) < EDGE)
     found = torch.stack(
         [ask_tensor(answer, card, kappa, shape=card.shape) for card in (flat, noise, edge)]
@@ -106,26 +108,26 @@ def calm_mask(answer: Callable) -> str:
     # κ²(1 / M − 1) is |∇|², the same one at either κ.
     first, second = (1 / mask[clear].clamp(min=1e-9) - 1 for mask in (narrow, wider))
     as_asked = clear.any() and alike(first, 4 * second, rtol=0.05, atol=1e-4 / kappa**2)
-    problems = {
+    return wider, {
+        "noise is blurred away before it can look like an edge.": None,
         "with a greater κ the edge should be spared less; κ has no such effect here": not felt,
         "it is by another rule than 1 / (1 + |∇|² / κ²); are |∇| and κ squared?": not as_asked,
     }
-    raise_first(problems)
-    return "noise is blurred away before it can look like an edge."
 
 
-@verdict
-def kappa_for(answer: Callable) -> str:
+@table([(0.5,), (0.1,), (0.25,), (0.8,)])
+def kappa_for(answer: Callable, height: float) -> Table:
     """Check `answer(height)`: the κ for which `detail_mask` gives an edge of this height ½."""
-    for height in (0.5, 0.1, 0.25, 0.8):
-        kappa = ask_number(answer, height)
-        low = f"for a height of {height} it gives κ = {kappa:.3g}; κ is above 0"
-        raise_first({low: not 0 < kappa < 10})
-        card = torch.full((1, 64, 64), 0.5 - height / 2)
-        card[..., 32:] += height
-        weight = float(detail_mask(card, kappa=kappa)[0, 32, 31:33].mean())
-        size = "too small" if weight < 0.5 else "too large"
-        hint = "" if height == 0.5 else "; does it grow with the height, and as fast?"
-        says = f"an edge of height {height} gets M = {weight:.2f} with your κ = {kappa:.4f}"
-        raise_first({f"{says}, which is {size}{hint}": not 0.45 <= weight <= 0.55})
-    return "κ grows as the height does, and half the weight is where it should be."
+    kappa = ask_number(answer, height)
+    low = f"for a height of {height} it gives κ = {kappa:.3g}; κ is above 0"
+    raise_first({low: not 0 < kappa < 10})
+    card = torch.full((1, 64, 64), 0.5 - height / 2)
+    card[..., 32:] += height
+    weight = float(detail_mask(card, kappa=kappa)[0, 32, 31:33].mean())
+    size = "too small" if weight < 0.5 else "too large"
+    hint = "" if height == 0.5 else "; does it grow with the height, and as fast?"
+    says = f"an edge of height {height} gets M = {weight:.2f} with your κ = {kappa:.4f}"
+    return kappa, {
+        "κ grows as the height does, and half the weight is where it should be.": None,
+        f"{says}, which is {size}{hint}": not 0.45 <= weight <= 0.55,
+    }

@@ -4,76 +4,72 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from dreamlab.octaves import compose
 from dreamlab.resample import resize
 
-from .verdict import alike, ask_tensor, compare, raise_first, verdict
+from .verdict import Table, alike, ask_tensor, raise_first, table
+
+REMAINDERS = [(count, octaves) for octaves in (3, 4, 5) for count in range(5, 13)]
 
 
-@verdict
-def octave_of(answer: Callable) -> str:
+@table([(150, 3), (60, 4), (10, 3), (7, 1), *REMAINDERS])
+def octave_of(answer: Callable, count: int, octaves: int) -> Table:
     """Check `answer(steps, octaves)`: for step numbers 0, 1, … (n,), the octave of each, from 0.
 
     Which octaves get one more step, where a remainder is left, is the answer's choice.
     """
-    remainders = [(count, octaves) for octaves in (3, 4, 5) for count in range(5, 13)]
-    for count, octaves in ((150, 3), (60, 4), (10, 3), (7, 1), *remainders):
-        order = ask_tensor(answer, torch.arange(count), octaves, shape=(count,)).tolist()
-        where, least, most = f"of {count} steps and {octaves} octaves", min(order), max(order)
-        out = next((i for i, k in enumerate(order) if not 0 <= k < octaves), None)
-        back = next((i for i in range(1, count) if order[i] < order[i - 1]), 0)
-        shares = [order.count(k) for k in range(octaves)]
-        listed = f"{', '.join(map(str, shares[:-1]))} and {shares[-1]}"
-        from_1 = least == 1 and most in (octaves, octaves + 1)
-        unequal = max(shares) - min(shares) > 1
-        problems = {
-            "an octave is a whole number; // divides in wholes": any(k != int(k) for k in order),
-            "octaves are counted from 0 here: the first one is 0": from_1,
-            f"{where}, step {out} gets octave {order[out or 0]:g}, and there is none; the "
-            f"last is {octaves - 1}": out is not None,
-            f"{where}, it puts all into octave {order[0]:g}": octaves > 1 and least == most,
-            f"{where}, it goes back to octave {order[back]:g} at step {back}": back > 0,
-            f"{where}, the octaves get {listed} steps; equal shares are due": unequal,
-        }
-        raise_first(problems)
-    return "the octaves come in order, and each gets its share of the steps."
+    order = ask_tensor(answer, torch.arange(count), octaves, shape=(count,)).tolist()
+    where, least, most = f"of {count} steps and {octaves} octaves", min(order), max(order)
+    out = next((i for i, k in enumerate(order) if not 0 <= k < octaves), None)
+    back = next((i for i in range(1, count) if order[i] < order[i - 1]), 0)
+    shares = [order.count(k) for k in range(octaves)]
+    listed = f"{', '.join(map(str, shares[:-1]))} and {shares[-1]}"
+    return order, {
+        "the octaves come in order, and each gets its share of the steps.": None,
+        "an octave is a whole number; // divides in wholes": any(k != int(k) for k in order),
+        "octaves are counted from 0 here: the first one is 0": least == 1
+        and most in (octaves, octaves + 1),
+        f"{where}, step {out} gets octave {order[out or 0]:g}, and there is none; the "
+        f"last is {octaves - 1}": out is not None,
+        f"{where}, it puts all into octave {order[0]:g}": octaves > 1 and least == most,
+        f"{where}, it goes back to octave {order[back]:g} at step {back}": back > 0,
+        f"{where}, the octaves get {listed} steps; equal shares are due": max(shares) - min(shares)
+        > 1,
+    }
 
 
-@verdict
-def octave_delta(answer: Callable) -> str:
+@table([(((6, 5), (12, 10)),), ((),), (((12, 10),),)], seed=6, close=partial(alike, atol=1e-3))
+def octave_delta(answer: Callable, generator: Generator, sides: tuple) -> Table:
     """Check `answer(start, deltas, pixels)`: what the present octave added: `pixels` (b, 3, h, w)
     minus the start and the earlier deltas, each resized once to (h, w) from its own size.
     """
-    generator, size = torch.Generator().manual_seed(6), (24, 20)
-    for sides in ([(6, 5), (12, 10)], [], [(12, 10)]):
-        start = torch.rand(1, 3, 48, 40, generator=generator)
-        deltas = [0.3 * torch.randn(1, 3, *side, generator=generator) for side in sides]
-        added = 0.2 * torch.randn(1, 3, *size, generator=generator)
-        pixels = compose(start, deltas, size) + added
-        got = ask_tensor(answer, start, deltas, pixels, shape=added.shape)
-        chained = resize(start, sides[0]) if sides else start
-        for delta in deltas:
-            chained = resize(chained, tuple(delta.shape[-2:])) + delta
-        from_start, again = resize(start, size), resize(chained, size)
-        first_only, last_only = (compose(start, few, size) for few in (deltas[:1], deltas[-1:]))
-        mistakes = {
-            "the sign is wrong: what was there before is taken from the pixels": -added,
-            "the start is still in it": added + from_start,
-            "the earlier deltas are still in it": pixels - from_start,
-            "only the last delta is taken away, those before are still in it": pixels - last_only,
-            "only the first delta is taken away, those after are still in it": pixels - first_only,
-            "the sum is resized again at every octave; each term is resized once": pixels - again,
-            f"with {len(deltas)} earlier deltas it is not what was added: bring start and deltas "
-            "to the size of the pixels, and take them away": True,
-        }
-        compare(got, added, mistakes, close=partial(alike, atol=1e-3))
-    return "start and earlier octaves, each resized once, are taken away; what is left is new."
+    size, start = (24, 20), torch.rand(1, 3, 48, 40, generator=generator)
+    deltas = [0.3 * torch.randn(1, 3, *side, generator=generator) for side in sides]
+    added = 0.2 * torch.randn(1, 3, *size, generator=generator)
+    pixels = compose(start, deltas, size) + added
+    got = ask_tensor(answer, start, deltas, pixels, shape=added.shape)
+    chained = resize(start, sides[0]) if sides else start
+    for delta in deltas:
+        chained = resize(chained, tuple(delta.shape[-2:])) + delta
+    from_start, again = resize(start, size), resize(chained, size)
+    first_only, last_only = (compose(start, few, size) for few in (deltas[:1], deltas[-1:]))
+    return got, {
+        "start and earlier octaves, each resized once, are taken away; what is left is new.": added,
+        "the sign is wrong: what was there before is taken from the pixels": -added,
+        "the start is still in it": added + from_start,
+        "the earlier deltas are still in it": pixels - from_start,
+        "only the last delta is taken away, those before are still in it": pixels - last_only,
+        "only the first delta is taken away, those after are still in it": pixels - first_only,
+        "the sum is resized again at every octave; each term is resized once": pixels - again,
+        f"with {len(deltas)} earlier deltas it is not what was added: bring start and deltas "
+        "to the size of the pixels, and take them away": True,
+    }
 
 
-@verdict
-def fine_part(answer: Callable) -> str:
+@table([(8,), (32,)])
+def fine_part(answer: Callable, side: int) -> Table:
     """Check `answer(images, side)`: images (n, 3, h, w) minus themselves made side × side and large
     again, in [0, 1] or not, by any antialiased way to resize.
     """
@@ -85,38 +81,36 @@ def fine_part(answer: Callable) -> str:
         (strength * torch.cos(k * turns + phase)).expand_as(checker)
         for k, phase in ((1, 0.7), (8, 0.5))
     )
-    for side in (8, 32):
-        whole = ask_tensor(answer, slow + middle + checker, side, shape=slow.shape)
-        shares = [_share(whole, wave) for wave in (slow, middle, checker)]
-        coarse = shares[2] < 0.1 and shares[0] > 0.8
+    whole = ask_tensor(answer, slow + middle + checker, side, shape=slow.shape)
+    shares = [_share(whole, wave) for wave in (slow, middle, checker)]
+    coarse = shares[2] < 0.1 and shares[0] > 0.8
+    problems = {
+        "the sign is wrong: take the blurred images from the images": shares[2] < -0.9,
+        "the images come back unchanged: nothing was taken away": min(shares) > 0.9,
+        "that is the coarse part, which the small canvas can hold": coarse,
+    }
+    raise_first(problems)
+    # Each wave alone: what became of it, and whether something else came of it.
+    for wave, words in ((checker, "a checker of pixels"), (middle, "a wave of 8 pixels")):
+        left = ask_tensor(answer, wave, side, shape=wave.shape)
+        fits = wave is middle and side == 32
+        lost = 0 if fits else _size(wave - left) / _size(wave)
+        other = lost > 0.5 and _share(wave - left, wave) < 0.1
+        whole = fits and _share(left, wave) > 0.5
         problems = {
-            "the sign is wrong: take the blurred images from the images": shares[2] < -0.9,
-            "the images come back unchanged: nothing was taken away": min(shares) > 0.9,
-            "that is the coarse part, which the small canvas can hold": coarse,
+            f"{words} fits on 32 × 32; does your answer use its side?": whole,
+            f"through {side} × {side}, {words} became another, coarse pattern: making it "
+            "small skipped pixels. With antialias=True every pixel counts": other,
+            f"{words} is too fine for {side} × {side}, and so should be left as it is; does "
+            "your answer use its side?": lost >= 0.05,
         }
         raise_first(problems)
-        # Each wave alone: what became of it, and whether something else came of it.
-        for wave, words in ((checker, "a checker of pixels"), (middle, "a wave of 8 pixels")):
-            left = ask_tensor(answer, wave, side, shape=wave.shape)
-            fits = wave is middle and side == 32
-            lost = 0 if fits else _size(wave - left) / _size(wave)
-            other = lost > 0.5 and _share(wave - left, wave) < 0.1
-            whole = fits and _share(left, wave) > 0.5
-            problems = {
-                f"{words} fits on 32 × 32; does your answer use its side?": whole,
-                f"through {side} × {side}, {words} became another, coarse pattern: making it "
-                "small skipped pixels. With antialias=True every pixel counts": other,
-                f"{words} is too fine for {side} × {side}, and so should be left as it is; does "
-                "your answer use its side?": lost >= 0.05,
-            }
-            raise_first(problems)
-        left = _size(ask_tensor(answer, slow, side, shape=slow.shape))
-        problems = {
-            f"a slow wave fits on {side} × {side}: hardly any of it should be left; does the visit "
-            "move it, as align_corners=True does?": left > 0.35 * _size(slow)
-        }
-        raise_first(problems)
-    return "what a small canvas can hold is gone, and what it cannot is left."
+    left = _size(ask_tensor(answer, slow, side, shape=slow.shape))
+    return left, {
+        "what a small canvas can hold is gone, and what it cannot is left.": None,
+        f"a slow wave fits on {side} × {side}: hardly any of it should be left; does the visit "
+        "move it, as align_corners=True does?": left > 0.35 * _size(slow),
+    }
 
 
 def _inside(images: Tensor) -> Tensor:

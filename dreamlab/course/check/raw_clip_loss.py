@@ -5,60 +5,55 @@ from functools import partial
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Generator, Tensor
 
-from .verdict import alike, ask_loss, ask_number, ask_tensor, compare, near, raise_first, verdict
+from .verdict import Table, alike, ask_loss, ask_number, ask_tensor, near, raise_first, table
 
 
-@verdict
-def cosine(answer: Callable) -> str:
+@table([()] * 5, seed=1)
+def cosine(answer: Callable, generator: Generator) -> Table:
     """Check `answer(u, v)`: the cosine of the angle between two vectors (d,) of any length."""
-    generator = torch.Generator().manual_seed(1)
-    for _ in range(5):
-        u, v = 3 * torch.randn(2, 6, generator=generator)
-        dot, lengths = float(u @ v), float(u.norm() * v.norm())
-        value, right = ask_number(answer, u, v), dot / lengths
-        one_only = [dot / u.norm(), dot / v.norm()]
-        mistakes = {
-            "that is the dot product; the two lengths are still in it": dot,
-            "that divides by the squares of the lengths; take their roots": dot / lengths**2,
-            "that divides by the length of one vector only; both are too long": one_only,
-            "that is the loss; the cosine alone is asked for here": 1 - right,
-            "that is the angle itself; its cosine is asked for": torch.tensor(right).arccos(),
-            f"for a cosine of {right:.3f} it returns {value:.3f}; multiply place by place, add up, "
-            "then divide by both lengths": True,
-        }
-        compare(value, right, mistakes)
-    return "the length of a vector no longer matters, only its direction does."
+    u, v = 3 * torch.randn(2, 6, generator=generator)
+    dot, lengths = float(u @ v), float(u.norm() * v.norm())
+    value, right = ask_number(answer, u, v), dot / lengths
+    one_only = [dot / u.norm(), dot / v.norm()]
+    return value, {
+        "the length of a vector no longer matters, only its direction does.": right,
+        "that is the dot product; the two lengths are still in it": dot,
+        "that divides by the squares of the lengths; take their roots": dot / lengths**2,
+        "that divides by the length of one vector only; both are too long": one_only,
+        "that is the loss; the cosine alone is asked for here": 1 - right,
+        "that is the angle itself; its cosine is asked for": torch.tensor(right).arccos(),
+        f"for a cosine of {right:.3f} it returns {value:.3f}; multiply place by place, add up, "
+        "then divide by both lengths": True,
+    }
 
 
-@verdict
-def promise(answer: Callable) -> str:
+@table([(0.01,), (0.5,), (0.002,)], seed=2)
+def promise(answer: Callable, generator: Generator, step: float) -> Table:
     """Check `answer(gradient, step)`: how much the loss falls, to first order, if each value moves
     by `step` in its own better direction: step · Σ |gradient|, positive.
     """
-    generator = torch.Generator().manual_seed(2)
-    for step in (0.01, 0.5, 0.002):
-        gradient = torch.randn(1, 3, 5, 4, generator=generator)
-        value, wanted = ask_number(answer, gradient, step), step * float(gradient.abs().sum())
-        size, mean, total = abs(value) / step, gradient.abs().mean(), abs(gradient.sum())
-        norm, squares = gradient.norm(), gradient.square().sum()
-        mistakes = {
-            "the size is right; a fall of the loss is a positive number here": -wanted,
-            "the size of the step is missing: half a step promises half as much": wanted / step,
-            "positive and negative derivatives cancel; but all of them help": near(size, total),
-            "that is the mean; the promises of all values add up": near(size, mean),
-            "that is for a step along the gradient; here each value moves so far": near(size, norm),
-            "each value moves by the full step, whatever its derivative": near(size, squares),
-            f"for a step of {step} it promises {value:.4g}, and {wanted:.4g} is due; one value "
-            "promises step · |g|, and there are many values": True,
-        }
-        compare(value, wanted, mistakes)
-    return "each value promises the size of its derivative times its step, and the promises add up."
+    gradient = torch.randn(1, 3, 5, 4, generator=generator)
+    value, wanted = ask_number(answer, gradient, step), step * float(gradient.abs().sum())
+    size, mean, total = abs(value) / step, gradient.abs().mean(), abs(gradient.sum())
+    norm, squares = gradient.norm(), gradient.square().sum()
+    return value, {
+        "each value promises the size of its derivative times its step, and the promises add "
+        "up.": wanted,
+        "the size is right; a fall of the loss is a positive number here": -wanted,
+        "the size of the step is missing: half a step promises half as much": wanted / step,
+        "positive and negative derivatives cancel; but all of them help": near(size, total),
+        "that is the mean; the promises of all values add up": near(size, mean),
+        "that is for a step along the gradient; here each value moves so far": near(size, norm),
+        "each value moves by the full step, whatever its derivative": near(size, squares),
+        f"for a step of {step} it promises {value:.4g}, and {wanted:.4g} is due; one value "
+        "promises step · |g|, and there are many values": True,
+    }
 
 
-@verdict
-def pull_and_push(answer: Callable) -> str:
+@table()
+def pull_and_push(answer: Callable) -> Table:
     """Check `answer(image, wanted, unwanted, weight)`: a loss that turns the image to `wanted`, and
     from `unwanted` `weight` times as strongly, all unit rows (1, d); a constant or factor is free.
     """
@@ -117,28 +112,27 @@ def _parts(image: Tensor, wanted: Tensor, unwanted: Tensor, gradient: Tensor) ->
     return [*(parts / parts.abs().max().clamp(min=1e-12)).tolist(), rest.item()]
 
 
-@verdict
-def shift(answer: Callable) -> str:
+@table(((3, 2), (1, 0), (0, 1), (0, 0)))
+def shift(answer: Callable, right: int, down: int) -> Table:
     """Check `answer(images, right, down)`: (n, 3, h, w) moved by whole pixels, whatever enters."""
     images = torch.rand(2, 3, 12, 10, generator=torch.Generator().manual_seed(4))
-    for right, down in ((3, 2), (1, 0), (0, 1), (0, 0)):
-        moved = ask_tensor(answer, images, right, down, shape=images.shape)
-        one_sign, turned = [(right, -down), (-right, down)], (down, right)
-        mistakes = {
-            "it moves the images the other way: left and up": (-right, -down),
-            "right and down are exchanged: width is the last dimension, height before": turned,
-            "one of the two directions has the wrong sign": one_sign,
-            "the images stay where they are": (0, 0),
-            f"asked for {right} right and {down} down, the pixel in row r and column c should "
-            f"arrive in row r + {down} and column c + {right}, and not all of them do": True,
-        }
-        compare(moved, (right, down), mistakes, close=partial(_is_moved, images))
-    return "every pixel arrives where it should; what enters at the border is up to you."
+    found = ask_tensor(answer, images, right, down, shape=images.shape)
+    moved = partial(_is_moved, images, found)
+    well, turned = moved(right, down), moved(down, right)
+    return found, {
+        "every pixel arrives where it should; what enters at the border is up to you.": well,
+        "it moves the images the other way: left and up": moved(-right, -down),
+        "right and down are exchanged: width is the last dimension, height before": turned,
+        "one of the two directions has the wrong sign": moved(right, -down) or moved(-right, down),
+        "the images stay where they are": moved(0, 0),
+        f"asked for {right} right and {down} down, the pixel in row r and column c should "
+        f"arrive in row r + {down} and column c + {right}, and not all of them do": True,
+    }
 
 
-def _is_moved(before: Tensor, after: Tensor, way: tuple[int, int]) -> bool:
-    """Whether everything was moved (right, down) like this that is still inside the images."""
-    (height, width), (right, down) = before.shape[-2:], way
+def _is_moved(before: Tensor, after: Tensor, right: int, down: int) -> bool:
+    """Whether everything was moved like this that is still inside the images."""
+    height, width = before.shape[-2:]
     there = after[..., max(down, 0) : height + down, max(right, 0) : width + right]
     here = before[..., max(-down, 0) : height - down, max(-right, 0) : width - right]
     return alike(there, here)

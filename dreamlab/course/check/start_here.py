@@ -10,7 +10,7 @@ from dreamlab.clip import Clip, load_clip
 from dreamlab.picturebook import world
 from dreamlab.picturebook.draw import draw
 
-from .verdict import NotYet, ask, ask_number, compare, raise_first, said, same, shown, verdict, what
+from .verdict import NotYet, Table, ask, ask_number, raise_first, said, same, shown, table, what
 
 THINGS = ("castle", "fish", "umbrella")
 WORDS = 4
@@ -25,63 +25,64 @@ def embedded_clip() -> Clip:
     return load_clip("picturebook")
 
 
-@verdict
-def readable(answer: Callable) -> str:
+@table([(thing,) for thing in THINGS])
+def readable(answer: Callable, thing: str) -> Table:
     """Check `answer(thing)`: at least four words about a thing, such as "castle", of the picture
     book, the thing among them, that the embedded CLIP knows.
     """
-    clip = embedded_clip()
-    for thing in THINGS:
-        sentence = ask(answer, thing)
-        if not isinstance(sentence, str):
-            raise NotYet(f"a sentence is a text in quotes, and this is {what(sentence)}")
-        words = set("".join(c if c.isalpha() else " " for c in sentence.lower()).split())
-        unknown = ", ".join(map(shown, clip.unknown_words(sentence)[:5]))
-        hint = ", whatever thing it is given" if words & set(THINGS) else ""
-        missing = not words & {thing, world.PLURALS.get(thing, f"{thing}s")}
-        text, count = shown(sentence), len(sentence.split())
-        problems = {
-            f"about {thing!r} it says nothing; an empty text cannot be dreamt": not words,
-            f"in {text} it does not know {unknown}; use words of the captions above": bool(unknown),
-            f"asked about {thing!r}, it says {text}{hint}; the thing is missing": missing,
-            f"{text} has {count} words of {WORDS}; add a colour, a number, a place": count < WORDS,
-        }
-        raise_first(problems)
-        with warnings.catch_warnings(record=True) as heard:
-            warnings.simplefilter("always")
-            clip.encode_text(sentence)
-        if heard:  # the CLIP does not read it to its end
-            raise NotYet(shown(heard[0].message).removeprefix("UserWarning"))
-    return f"the CLIP knows every word of {sentence!r}; in the panel you can dream it."
+    clip, sentence = embedded_clip(), ask(answer, thing)
+    if not isinstance(sentence, str):
+        raise NotYet(f"a sentence is a text in quotes, and this is {what(sentence)}")
+    words = set("".join(c if c.isalpha() else " " for c in sentence.lower()).split())
+    unknown = ", ".join(map(shown, clip.unknown_words(sentence)[:5]))
+    hint = ", whatever thing it is given" if words & set(THINGS) else ""
+    missing = not words & {thing, world.PLURALS.get(thing, f"{thing}s")}
+    text, count = shown(sentence), len(sentence.split())
+    problems = {
+        f"about {thing!r} it says nothing; an empty text cannot be dreamt": not words,
+        f"in {text} it does not know {unknown}; use words of the captions above": bool(unknown),
+        f"asked about {thing!r}, it says {text}{hint}; the thing is missing": missing,
+        f"{text} has {count} words of {WORDS}; add a colour, a number, a place": count < WORDS,
+    }
+    raise_first(problems)
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        clip.encode_text(sentence)
+    if heard:  # the CLIP does not read it to its end
+        raise NotYet(shown(heard[0].message).removeprefix("UserWarning"))
+    praise = f"the CLIP knows every word of {sentence!r}; in the panel you can dream it."
+    return sentence, {praise: True}
 
 
-@verdict
-def difference(answer: Callable) -> str:
+@table([("a", "b"), ("b", "a"), ("black", "white"), ("white", "black"), ("a", "a")])
+def difference(answer: Callable, one: str, two: str) -> Table:
     """Check `answer(a, b)`: the mean absolute difference of two pictures (3, h, w) in [0, 1]."""
     a, b = torch.rand(2, 3, 6, 5, generator=torch.Generator().manual_seed(1))
-    black, white = torch.zeros(3, 4, 4), torch.ones(3, 4, 4)
-    for one, two in ((a, b), (b, a), (black, white), (white, black), (a, a)):
-        apart = one - two
-        size, squares, mean = apart.abs(), apart.square().mean(), apart.mean()
-        wanted, share = float(size.mean()), (one != two).float().mean()
-        value = ask_number(answer, one, two)
-        mistakes = {
-            "the size is right, but a difference is never negative here": -wanted,
-            "positive and negative differences cancel; take .abs() before the mean": [mean, -mean],
-            "that is the sum, which grows with the size of the pictures; take the mean": size.sum(),
-            "that is the largest difference; the mean of all of them is asked for": size.max(),
-            "that is the mean of the squares, in which small differences hardly count": squares,
-            "that is the root of the mean square; here every difference counts once": squares**0.5,
-            "that is the share of values that differ; ask how far they are apart": share,
-            "that is in steps of a screen, 0 to 255; the pictures are in [0, 1]": 255 * wanted,
-            f"for values that are {wanted:.3f} apart on average it returns {value:.3f}": True,
-        }
-        compare(value, wanted, mistakes)
-    return "the same picture has difference 0, black and white have 1."
+    pictures = {"a": a, "b": b, "black": torch.zeros(3, 4, 4), "white": torch.ones(3, 4, 4)}
+    one, two = pictures[one], pictures[two]
+    apart = one - two
+    size, squares, mean = apart.abs(), apart.square().mean(), apart.mean()
+    wanted, share, value = (
+        float(size.mean()),
+        (one != two).float().mean(),
+        ask_number(answer, one, two),
+    )
+    return value, {
+        "the same picture has difference 0, black and white have 1.": wanted,
+        "the size is right, but a difference is never negative here": -wanted,
+        "positive and negative differences cancel; take .abs() before the mean": [mean, -mean],
+        "that is the sum, which grows with the size of the pictures; take the mean": size.sum(),
+        "that is the largest difference; the mean of all of them is asked for": size.max(),
+        "that is the mean of the squares, in which small differences hardly count": squares,
+        "that is the root of the mean square; here every difference counts once": squares**0.5,
+        "that is the share of values that differ; ask how far they are apart": share,
+        "that is in steps of a screen, 0 to 255; the pictures are in [0, 1]": 255 * wanted,
+        f"for values that are {wanted:.3f} apart on average it returns {value:.3f}": True,
+    }
 
 
-@verdict
-def scene(answer: Callable) -> str:
+@table()
+def scene(answer: Callable) -> Table:
     """Check `answer(seed)`: a `Scene`, placed by a whole number, with the caption "three yellow
     stars and a white moon at night".
     """

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .verdict import ask_loss, ask_number, ask_tensor, compare, raise_first, verdict
+from .verdict import Table, ask_loss, ask_number, ask_tensor, compare, raise_first, table
 
 
 def _image(seed: int, *shape: int) -> Tensor:
@@ -18,32 +18,30 @@ def _steps(image: Tensor) -> tuple[Tensor, Tensor]:
     return F.pad(image.diff(dim=1), (0, 1)), F.pad(image.diff(dim=0), (0, 0, 0, 1))
 
 
-@verdict
-def squared_variation(answer: Callable) -> str:
+@table([(1, 5, 7), (2, 4, 4)])
+def squared_variation(answer: Callable, seed: int, height: int, width: int) -> Table:
     """Check `answer(image)`: the mean over (h, w) of the squared steps to the right and down."""
-    for image in (_image(1, 5, 7), _image(2, 4, 4)):
-        value, n, (right, down) = ask_number(answer, image), image.numel(), _steps(image)
-        across, along = right.square().mean(), down.square().mean()
-        wanted, height, width = across + along, *image.shape
-        fewer = across * width / (width - 1) + along * height / (height - 1)
-        lengths = (right.abs() + down.abs()).mean()
-        squared = [lengths**2 * n, (right + down).mean() ** 2 * n]
-        mistakes = {
-            "that is the sum; the mean over all pixels does not grow with the canvas": wanted * n,
-            "there is one step fewer than pixels in a row; divide by the number of pixels": fewer,
-            "that is L1: the steps enter as they are, and should be squared": lengths,
-            "that squares the sum; each step is squared by itself, then added": squared,
-            "the steps down are missing": across,
-            "the steps to the right are missing": along,
-            f"{value:.4f} where {wanted:.4f} is due; square every step to the right and down, "
-            "add up, divide by the number of pixels": True,
-        }
-        compare(value, wanted, mistakes)
-    return "ten steps of a tenth now cost a tenth of one whole step."
+    image = _image(seed, height, width)
+    value, n, (right, down) = ask_number(answer, image), image.numel(), _steps(image)
+    across, along = right.square().mean(), down.square().mean()
+    fewer = across * width / (width - 1) + along * height / (height - 1)
+    wanted, lengths = across + along, (right.abs() + down.abs()).mean()
+    squared = [lengths**2 * n, (right + down).mean() ** 2 * n]
+    return value, {
+        "ten steps of a tenth now cost a tenth of one whole step.": wanted,
+        "that is the sum; the mean over all pixels does not grow with the canvas": wanted * n,
+        "there is one step fewer than pixels in a row; divide by the number of pixels": fewer,
+        "that is L1: the steps enter as they are, and should be squared": lengths,
+        "that squares the sum; each step is squared by itself, then added": squared,
+        "the steps down are missing": across,
+        "the steps to the right are missing": along,
+        f"{value:.4f} where {wanted:.4f} is due; square every step to the right and down, "
+        "add up, divide by the number of pixels": True,
+    }
 
 
-@verdict
-def variation_gradient(answer: Callable) -> str:
+@table()
+def variation_gradient(answer: Callable) -> Table:
     """Check `answer(image)`: for each pixel of (h, w), how many neighbours are lower less how many
     are higher, the gradient of the summed total variation; a positive factor is free.
     """
@@ -79,8 +77,8 @@ def _along(found: Tensor, wanted: Tensor) -> bool:
     return bool(factor > 0) and torch.allclose(found, factor * wanted, atol=1e-4 * float(factor))
 
 
-@verdict
-def isotropic_variation(answer: Callable) -> str:
+@table()
+def isotropic_variation(answer: Callable) -> Table:
     """Check `answer(image)`: the mean over (h, w) of √(right² + down²), with a finite gradient."""
     for image in (_image(5, 6, 6), _image(6, 5, 8)):
         value, gradient = ask_loss(answer, image)
@@ -113,26 +111,23 @@ def isotropic_variation(answer: Callable) -> str:
     return "every direction costs the same, and a flat image does not break the gradient."
 
 
-@verdict
-def contrast_left(answer: Callable) -> str:
+@table(((10, 2.0), (4, 1.0), (20, 5.0), (8, 0.0), (16, 3.0), (2, 4.0), (3, 5.0)))
+def contrast_left(answer: Callable, width: int, weight: float) -> Table:
     """Check `answer(width, weight)`: the height that a bar, 1 high and `width` wide, keeps where
     (image − bar)² + weight · total variation is least: 1 − weight / width.
     """
-    for width, weight in ((10, 2.0), (4, 1.0), (20, 5.0), (8, 0.0), (16, 3.0)):
-        value, lost = ask_number(answer, width, weight), weight / width
-        wider = [1 - weight * width, 1 - width * weight / 2]
-        mistakes = {
-            "that is what the bar loses; what it keeps is asked for": lost,
-            "twice too much is lost: (w·d²)′ is 2·w·d, which must equal 2·weight": 1 - 2 * lost,
-            "half too little is lost: a bar has two edges, and both become cheaper": 1 - lost / 2,
-            "the width plays a part: a wide bar has more pixels to move": 1 - weight,
-            "a wider bar loses less, not more": wider,
-            f"a bar {width} wide at weight {weight:g} keeps {1 - lost:.3f} of its height, and "
-            f"yours {value:.3f}; at which d is w·d² − 2·weight·d least?": True,
-        }
-        compare(value, 1 - lost, mistakes)
-    for width, weight in ((2, 4.0), (3, 5.0)):
-        value = ask_number(answer, width, weight)
+    value, lost = ask_number(answer, width, weight), weight / width
+    praise = "the narrower a thing, the more of its contrast it loses, and its edge stays sharp."
+    if lost > 1:
         gone = f"a bar {width} wide is gone at weight {weight:g}, and yours has {value:.3f}"
-        compare(value, [0.0, 1 - weight / width], {gone: True})
-    return "the narrower a thing, the more of its contrast it loses, and its edge stays sharp."
+        return value, {praise: [0.0, 1 - lost], gone: True}
+    return value, {
+        praise: 1 - lost,
+        "that is what the bar loses; what it keeps is asked for": lost,
+        "twice too much is lost: (w·d²)′ is 2·w·d, which must equal 2·weight": 1 - 2 * lost,
+        "half too little is lost: a bar has two edges, and both become cheaper": 1 - lost / 2,
+        "the width plays a part: a wide bar has more pixels to move": 1 - weight,
+        "a wider bar loses less, not more": [1 - weight * width, 1 - width * weight / 2],
+        f"a bar {width} wide at weight {weight:g} keeps {1 - lost:.3f} of its height, and "
+        f"yours {value:.3f}; at which d is w·d² − 2·weight·d least?": True,
+    }

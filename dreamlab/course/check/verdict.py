@@ -1,9 +1,9 @@
-"""What every check is made of: a verdict, and the one gate through which answers come in.
+"""What every check is made of: a verdict, a table of mistakes, the gate for what answers return.
 
 An answer is somebody's first try. It may raise, return nothing, text, infinity or the wrong shape,
 change what it was given, or call `.backward()` itself. `ask` and its kin meet all of that with a
-sentence, and hand on a finite number, finite numbers of one shape, or a loss and its gradient. So a
-check compares, and needs no defences of its own.
+sentence, and return a finite number, finite numbers of one shape, or a loss and its gradient. So a
+check is a table of what wrong results say of the reader, and needs no defences of its own.
 """
 
 import functools
@@ -43,23 +43,56 @@ class NotYet(Exception):
     """Raised inside a check with the sentence that helps."""
 
 
-def verdict(check: Callable[[Callable], str]) -> Callable[[Callable], Verdict]:
-    """Turn a function that returns praise or raises `NotYet` into one that returns a `Verdict`."""
+Table = str | tuple[Any, Mapping[str, Any]]
+"""What a check returns for a case: the answer's result, and for each sentence the result that it is
+said of. First the praise with the right result, or with None: right if no sentence below it fits.
+Or only the praise, if the check has compared by itself."""
 
-    @functools.wraps(check)
-    def checked(answer: Callable) -> Verdict:
-        try:
-            # A default device, inference mode and the like are not the answer's fault, and what it
-            # does to such settings itself ends with the check.
-            with undisturbed():
-                return Verdict(True, check(answer))
-        except NotYet as problem:
-            return Verdict(False, str(problem))
-        except Exception as error:  # a last resort: in tests no answer gets this far
-            return Verdict(False, f"{STUMBLED} ({said(error)}); please report it, it is our fault")
 
-    checked.__annotations__ = {"answer": Callable, "return": Verdict}
-    return checked
+def table(
+    cases: Sequence[Sequence] = ((),), *, seed: int | None = None, close: Callable | None = None
+) -> Callable[[Callable[..., Table]], Callable[[Callable], Verdict]]:
+    """Turn a function that returns the table of one case into a check.
+
+    It is called with the answer, a generator if there is a seed, and the case. `close` is that of
+    `compare`.
+    """
+
+    def decorate(check: Callable[..., Table]) -> Callable[[Callable], Verdict]:
+        @functools.wraps(check)
+        def checked(answer: Callable) -> Verdict:
+            try:
+                # A default device, inference mode and the like are not the answer's fault, and what
+                # it does to such settings itself ends with the check.
+                with undisturbed():
+                    drawn = [] if seed is None else [torch.Generator().manual_seed(seed)]
+                    for case in cases:
+                        praise = _praise(check(answer, *drawn, *case), close)
+                return Verdict(True, praise)
+            except NotYet as problem:
+                return Verdict(False, str(problem))
+            except Exception as error:  # a last resort: in tests no answer gets this far
+                words = f"{STUMBLED} ({said(error)}); please report it, it is our fault"
+                return Verdict(False, words)
+
+        del checked.__wrapped__  # which has another signature
+        checked.__annotations__ = {"answer": Callable, "return": Verdict}
+        return checked
+
+    return decorate
+
+
+def _praise(outcome: Table, close: Callable | None) -> str:
+    """The first sentence of a table, unless another one fits: then `NotYet`."""
+    if isinstance(outcome, str):
+        return outcome
+    found, rows = outcome
+    (praise, right), *mistakes = rows.items()
+    if right is None:
+        raise_first(dict(mistakes))
+    else:
+        compare(found, right, dict(mistakes), close=close)
+    return praise
 
 
 # --- asking ---------------------------------------------------------------------------------------

@@ -8,14 +8,14 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from .verdict import alike, ask_number, ask_tensor, compare, raise_first, verdict
+from .verdict import Table, alike, ask_number, ask_tensor, compare, raise_first, table
 
 # Period and reach. The first tells the usual mistakes apart; the last go through whole periods.
 WAVES = ((5.5, 3), (64, 8), (8, 4), (8, 12), (2, 3), (16, 8), (3, 1), (8, 8), (4, 8))
 
 
-@verdict
-def strata(answer: Callable) -> str:
+@table()
+def strata(answer: Callable) -> Table:
     """Check `answer(numbers)`: n numbers in [0, 1), (n,), become one somewhere in each n-th."""
     generator = torch.Generator().manual_seed(1)
     places = []
@@ -38,13 +38,12 @@ def strata(answer: Callable) -> str:
         places.append(spread * count - parts)
     place = torch.cat(places)
     uneven = abs(place.mean() - 0.5) > 0.06 or abs(place.std() - 12**-0.5) > 0.05
-    problems = {
+    return None, {
+        "every part gets its number in every draw, and chance decides only where in it.": None,
         "each part has its number, but always at the same place in it: such a comb would look at "
         "the same few scales in every step. Keep the chance inside the part": place.std() < 1e-3,
         "each part has its number, but they do not reach everywhere in it equally often": uneven,
     }
-    raise_first(problems)
-    return "every part gets its number in every draw, and chance decides only where in it."
 
 
 HEIGHT, WIDTH = 60, 72  # of the pictures that cutouts are taken from
@@ -66,8 +65,8 @@ def _shows(view: Tensor, wanted: Tensor) -> bool:
     return alike(view[inner], wanted[inner], rtol=0, atol=0.012)
 
 
-@verdict
-def cutout(answer: Callable) -> str:
+@table()
+def cutout(answer: Callable) -> Table:
     """Check `answer(image, top, left, side, size)`: the window of (1, 3, h, w) that is `side`
     pixels wide, shrunk without aliasing to (1, 3, size, size); all numbers are whole pixels.
     """
@@ -112,32 +111,29 @@ def _skips_no_pixel(answer: Callable) -> None:
     raise_first(problems)
 
 
-@verdict
-def wave_left(answer: Callable) -> str:
+@table(WAVES, close=partial(math.isclose, abs_tol=2e-3))
+def wave_left(answer: Callable, period: float, reach: int) -> Table:
     """Check `answer(period, reach)`: how high the mean of copies of a wave is, moved by 0, 1, …
     reach − 1 pixels, as a share of the wave itself: a number in [0, 1].
     """
-    for period, reach in WAVES:
-        found, hand = ask_number(answer, period, reach), _mean_hand(period, reach)
-        right, sines = abs(hand), abs(hand.imag)
-        more, radians, half = (
-            abs(_mean_hand(*moves))
-            for moves in ((period, reach + 1), (2 * math.pi * period, reach), (2 * period, reach))
-        )
-        where = f"of period {period:g}, moved into {reach} places, {right:.3f} is left"
-        mistakes = {
-            f"that is the sum of the moved waves; take their mean ({where})": reach * right,
-            f"that is the square, what is left of the wave's *power* ({where})": right**2,
-            "that is the mean of cosines: how high the new wave is in one place, which need not be "
-            f"its top. How long is the mean hand? ({where})": hand.real,
-            f"that is the mean of sines; both parts of the hand count ({where})": [sines, -sines],
-            f"one place too many: the moves are 0, 1, … reach − 1 ({where})": more,
-            f"a full turn is 2π, and the hand turned by s / period only ({where})": radians,
-            f"that is half a turn for a whole period; a turn is 2π ({where})": half,
-            f"{where}, and this says {found:.3f}": True,
-        }
-        compare(found, right, mistakes, close=partial(math.isclose, abs_tol=2e-3))
-    return "moves through whole periods leave nothing of a wave, and long waves hardly notice them."
+    found, hand = ask_number(answer, period, reach), _mean_hand(period, reach)
+    right, sines = abs(hand), abs(hand.imag)
+    more, half = abs(_mean_hand(period, reach + 1)), abs(_mean_hand(2 * period, reach))
+    radians = abs(_mean_hand(2 * math.pi * period, reach))
+    where = f"of period {period:g}, moved into {reach} places, {right:.3f} is left"
+    return found, {
+        "moves through whole periods leave nothing of a wave, and long waves hardly notice "
+        "them.": right,
+        f"that is the sum of the moved waves; take their mean ({where})": reach * right,
+        f"that is the square, what is left of the wave's *power* ({where})": right**2,
+        "that is the mean of cosines: how high the new wave is in one place, which need not be "
+        f"its top. How long is the mean hand? ({where})": hand.real,
+        f"that is the mean of sines; both parts of the hand count ({where})": [sines, -sines],
+        f"one place too many: the moves are 0, 1, … reach − 1 ({where})": more,
+        f"a full turn is 2π, and the hand turned by s / period only ({where})": radians,
+        f"that is half a turn for a whole period; a turn is 2π ({where})": half,
+        f"{where}, and this says {found:.3f}": True,
+    }
 
 
 def _mean_hand(period: float, reach: int) -> complex:
