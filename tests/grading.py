@@ -7,6 +7,7 @@ The notebooks are executed by this Python's kernel. Needs network for the first 
 """
 
 import csv
+import os
 import subprocess
 import sys
 import tempfile
@@ -41,8 +42,11 @@ def main(environment: Path | None = None) -> int:
         copies = ROOT / "tools" / "copies.py"
         subprocess.run([sys.executable, copies, "--into", folder / "copies"], check=True)
 
+        programs = environment.absolute() / "bin"  # nbgrader calls another of them by its name
+        within = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+
         def nbgrader(*words: str) -> None:
-            subprocess.run([environment / "bin" / "nbgrader", *words], cwd=folder, check=True)
+            subprocess.run([programs / "nbgrader", *words], cwd=folder, env=within, check=True)
 
         def read(*place: str) -> nbformat.NotebookNode:
             return nbformat.read(folder.joinpath(*place, CHAPTER.name), as_version=4)
@@ -57,7 +61,8 @@ def main(environment: Path | None = None) -> int:
         write(read("release", "dreams"), "submitted", "empty", "dreams")
         right = solve(read("release", "dreams"), read("copies", "teacher"))
         write(right, "submitted", "right", "dreams")
-        nbgrader("autograde", "dreams")
+        # A busy machine may be long silent.
+        nbgrader("autograde", "dreams", "--Execute.timeout=1200", "--Execute.iopub_timeout=600")
         nbgrader("export", "--to", "grades.csv")
         with (folder / "grades.csv").open(encoding="utf-8", newline="") as file:
             grades = {row["student_id"]: row for row in csv.DictReader(file)}

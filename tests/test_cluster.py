@@ -9,10 +9,10 @@ import warnings
 from dataclasses import replace
 from threading import Timer
 
-import numpy as np
 import pytest
 import torch
 from distributed import Client, LocalCluster
+from test_folder import equal
 from tqdm import tqdm
 
 from dreamlab.measure import workers
@@ -51,11 +51,6 @@ def client():
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
     with LocalCluster(**options) as cluster, Client(cluster) as client:
         yield client
-
-
-def equal(one: Sweep, two: Sweep) -> bool:
-    pairs = zip(one.images, two.images, strict=True)
-    return one.rows == two.rows and all(np.array_equal(a, b) for a, b in pairs)
 
 
 @pytest.fixture

@@ -4,16 +4,7 @@ import re
 
 import nbformat
 import pytest
-from chapters import (
-    CHAPTERS,
-    CHECK,
-    NOTEBOOKS,
-    cells,
-    chapter,
-    is_folded,
-    load_tool,
-    tags,
-)
+from chapters import CHAPTERS, CHECK, NOTEBOOKS, cells, chapter, is_folded, load_tool, tags
 from test_notebooks import dependence_problems
 
 copies = load_tool("copies")
@@ -32,13 +23,10 @@ def read(folder, kind, path):
     return nb
 
 
-def test_every_chapter_has_its_copies(folder):
-    for kind in ("student", "teacher", "nbgrader"):
-        names = [path.name for path in sorted((folder / kind).iterdir())]
-        assert names == [path.name for path in NOTEBOOKS]
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@every_notebook
 def test_students_get_everything_but_solutions_notes_and_outputs(folder, path):
     source, student = chapter(path), read(folder, "student", path)
     gone = {"solution", "teacher", "chapter", "claim"}
@@ -51,7 +39,7 @@ def test_students_get_everything_but_solutions_notes_and_outputs(folder, path):
     assert not any(cell.outputs or cell.execution_count for _, cell in cells(student, "code"))
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@every_notebook
 def test_teachers_get_the_solutions_open_with_the_pictures_and_the_notes(folder, path):
     source, teacher = chapter(path), read(folder, "teacher", path)
     teacher.cells = [cell for cell in teacher.cells if "grade" not in tags(cell)]
@@ -66,7 +54,7 @@ def test_teachers_get_the_solutions_open_with_the_pictures_and_the_notes(folder,
     assert any(outputs)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@every_notebook
 def test_a_cell_below_each_check_grades_it(folder, path):
     """That nbgrader takes them so is tested by `grading.py`."""
     student, names = read(folder, "student", path), set()
@@ -83,7 +71,7 @@ def test_a_cell_below_each_check_grades_it(folder, path):
     assert rest == [cell.source for cell in student.cells]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@every_notebook
 def test_no_copy_promises_what_it_has_not(folder, path):
     promise = re.compile(r"\bsolutions? (is|are|below|above)\b|\b(un)?fold(s|ed)?\b", re.IGNORECASE)
     for kind in ("student", "teacher"):
@@ -142,20 +130,19 @@ def again(tmp_path, capsys, monkeypatch):
     return tmp_path, run
 
 
-def answer(nb):
-    nb.cells[-1].source += "\n\nmine"
-
-
-def add_a_cell(nb):
-    nb.cells.append(nbformat.v4.new_code_cell("1 + 1"))
-
-
 def compute(nb):
     first = next(cell for cell in nb.cells if cell.cell_type == "code")
     first.outputs, first.execution_count = [nbformat.v4.new_output("stream", text="mine")], 1
 
 
-@pytest.mark.parametrize("work", [answer, add_a_cell, compute])
+WORK = [
+    lambda nb: nb.cells[-1].update(source=nb.cells[-1].source + "\n\nmine"),
+    lambda nb: nb.cells.append(nbformat.v4.new_code_cell("1 + 1")),
+    compute,
+]
+
+
+@pytest.mark.parametrize("work", WORK)
 @pytest.mark.parametrize("kind", ["student", "teacher"])
 def test_a_copy_that_somebody_worked_in_is_named_and_left_alone(again, kind, work):
     folder, run = again
@@ -174,26 +161,19 @@ def test_a_copy_that_somebody_worked_in_is_named_and_left_alone(again, kind, wor
     assert path.read_bytes() != before and copies.is_untouched(path)
 
 
-def save(nb):
-    nb.metadata.language_info = {"name": "python", "version": "3.99"}
-    nb.cells[0].metadata.scrolled = True
-
-
-def age(nb):
-    nb.cells[4].source = "as it stood last year"
-    nb.metadata.dreamlab = {"fingerprint": copies.fingerprint(nb)}
-
-
-@pytest.mark.parametrize("change", [save, age])
-def test_a_copy_that_was_only_saved_or_is_of_an_older_chapter_is_made_anew(again, change):
+def test_a_copy_that_was_only_saved_or_is_of_an_older_chapter_is_made_anew(again):
     folder, run = again
     path = folder / "student" / CHAPTER.name
-    new, old = path.read_text(), chapter(path)
-    change(old)
-    nbformat.write(old, path)
-    assert path.read_text() != new
-    assert run()[0] == 0
-    assert path.read_text() == new
+    new, saved, old = path.read_text(), chapter(path), chapter(path)
+    saved.metadata.language_info = {"name": "python", "version": "3.99"}
+    saved.cells[0].metadata.scrolled = True
+    old.cells[4].source = "as it stood last year"
+    old.metadata.dreamlab = {"fingerprint": copies.fingerprint(old)}
+    for nb in (saved, old):
+        nbformat.write(nb, path)
+        assert path.read_text() != new
+        assert run()[0] == 0
+        assert path.read_text() == new
 
 
 @pytest.mark.parametrize("text", ["{}", "not a notebook", CHAPTER.read_text()])

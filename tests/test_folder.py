@@ -145,22 +145,14 @@ def test_each_dream_has_a_file_with_its_settings_and_a_row(arguments, whole, kep
 # --- going on ---------------------------------------------------------------------------------
 
 
-def test_a_finished_sweep_is_read_and_not_dreamt(arguments, whole, folder, no_dreams, capsys):
+def test_only_the_missing_are_dreamt(arguments, whole, folder, dreamt, capsys):
     how = {"batch": 4, "executor": None, "progress": True}  # how it is done may change
     assert equal(sweep(**arguments | how, folder=str(folder)), whole)
-    assert "100%" in capsys.readouterr().err
-
-
-def cut(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[:-40])
-
-
-def resave(file: Path) -> None:
-    Image.open(file).save(file)  # loses the row
-
-
-def swap(file: Path) -> None:
-    file.write_bytes(file.with_name("dream-001.png").read_bytes())
+    assert "100%" in capsys.readouterr().err and not dreamt
+    (folder / "dream-003.png").unlink()
+    sweep(**arguments | how, folder=folder)
+    assert dreamt == [(["two stars, at night"], [3])]
+    assert "88%" in capsys.readouterr().err  # where the bar begins
 
 
 def forged(name, change):
@@ -179,10 +171,17 @@ def forged(name, change):
 
 ROWS = ["{}", "[1]", "[" * 100_000, {"error": "none of yours"}]
 ROWS += [{"judge": "=1"}, {"judge": 10**400}, {"judge": math.inf}, {"=1+1": 0}, {"said": "=1+1"}]
-FORGED = [forged(KEY, {"recipe": {"tv_weight": 9.0}}), *(forged(ROW, row) for row in ROWS)]
+SPOILS = [
+    Path.unlink,
+    lambda file: file.write_bytes(file.read_bytes()[:-40]),
+    lambda file: Image.open(file).save(file),  # loses the row
+    lambda file: file.write_bytes(file.with_name("dream-001.png").read_bytes()),
+    forged(KEY, {"recipe": {"tv_weight": 9.0}}),
+    *(forged(ROW, row) for row in ROWS),
+]
 
 
-@pytest.mark.parametrize("spoil", [Path.unlink, cut, resave, swap, *FORGED])
+@pytest.mark.parametrize("spoil", SPOILS)
 def test_only_what_is_missing_or_damaged_is_dreamt(arguments, whole, folder, dreamt, spoil):
     for number in (2, 7):
         spoil(folder / f"dream-{number:03d}.png")
@@ -195,37 +194,28 @@ def test_only_what_is_missing_or_damaged_is_dreamt(arguments, whole, folder, dre
     assert len(damaged) == (0 if spoil is Path.unlink else 2)
 
 
-def test_of_a_run_of_several_only_the_missing_are_dreamt(arguments, folder, dreamt, capsys):
-    (folder / "dream-003.png").unlink()
-    sweep(**arguments | {"batch": 4}, folder=folder, progress=True)
-    assert dreamt == [(["two stars, at night"], [3])]
-    assert "88%" in capsys.readouterr().err  # where the bar begins
-
-
-@pytest.mark.parametrize("at", [ASKS + 1, COUNT * ASKS])
-def test_an_interrupt_loses_what_is_under_way_and_no_more(
-    arguments, whole, tmp_path, monkeypatch, at
+@pytest.mark.parametrize(
+    ("error", "at", "lost", "words"),
+    [
+        (KeyboardInterrupt(), ASKS + 1, range(1, COUNT), "interrupted: .*goes on from here"),
+        (KeyboardInterrupt(), COUNT * ASKS, [COUNT - 1], "interrupted"),
+        # The second dream is of the second recipe.
+        (FloatingPointError("NaN"), ASKS + 1, [COUNT // 2], "a dream failed: .*NaN"),
+    ],
+)
+def test_an_interrupt_or_a_failure_loses_what_is_under_way_and_no_more(
+    arguments, whole, tmp_path, monkeypatch, error, at, lost, words
 ):
     with monkeypatch.context() as patch:
-        stopping(patch, KeyboardInterrupt(), at)
-        with pytest.warns(UserWarning, match="interrupted: .*; the same call goes on from here"):
+        stopping(patch, error, at)
+        with pytest.warns(UserWarning, match=words):
             part = sweep(**arguments, folder=tmp_path)
-    done = (at - 1) // ASKS
-    assert len(pictures(tmp_path)) == done
-    assert [row["error"] for row in part.rows] == [""] * done + ["interrupted"] * (COUNT - done)
-    assert (tmp_path / TABLE).read_text("utf-8-sig").count("interrupted") == COUNT - done
+    assert len(pictures(tmp_path)) == COUNT - len(lost)
+    assert [n for n, row in enumerate(part.rows) if row["error"]] == list(lost)
+    word = part.failures[0]["error"]
+    assert (tmp_path / TABLE).read_text("utf-8-sig").count(word) == len(lost)
     assert equal(sweep(**arguments, folder=tmp_path), whole)
-    assert "interrupted" not in (tmp_path / TABLE).read_text("utf-8-sig")
-
-
-def test_a_dream_that_failed_is_tried_again(arguments, whole, tmp_path, monkeypatch):
-    with monkeypatch.context() as patch:
-        stopping(patch, FloatingPointError("NaN"), ASKS + 1)
-        with pytest.warns(UserWarning, match="a dream failed: .*NaN"):
-            part = sweep(**arguments, folder=tmp_path)
-    assert [bool(row["error"]) for row in part.rows] == [False, True] + [False] * (COUNT - 2)
-    assert len(pictures(tmp_path)) == COUNT - 1
-    assert equal(sweep(**arguments, folder=tmp_path), whole)
+    assert word not in (tmp_path / TABLE).read_text("utf-8-sig")
 
 
 SCRIPT = """
@@ -299,6 +289,12 @@ def test_columns_of_others_are_left_alone(arguments, folder):
     assert len((folder / f"new-{TABLE}").read_text("utf-8-sig").splitlines()) == 1 + COUNT
 
 
+def test_no_run_has_more_pixels_than_the_largest_canvas(arguments, dreamt, monkeypatch):
+    monkeypatch.setattr(MODULE, "LARGEST", 2 * 32**2)
+    sweep(**arguments | {"batch": 8})
+    assert [len(prompts) for prompts, _ in dreamt] == [2] * (COUNT // 2)
+
+
 # --- refusals ---------------------------------------------------------------------------------
 
 
@@ -311,17 +307,16 @@ def test_columns_of_others_are_left_alone(arguments, folder):
         ({"recipes": {"full": TINY}}, "recipes 'plain' was .* is missing"),
         ({"judge": None}, "judge was 'local-dir:.*, is missing"),
         ({"start": GREY}, "start was missing, is"),
+        ({}, r"dreamlab was '.*', is '99\.0'"),
     ],
 )
-def test_changed_arguments_are_refused_by_name(arguments, kept, no_dreams, changed, words):
+def test_changed_arguments_are_refused_by_name(
+    arguments, kept, no_dreams, monkeypatch, changed, words
+):
+    if not changed:  # another version of the library
+        monkeypatch.setattr("dreamlab.measure.folder.__version__", "99.0")
     with pytest.raises(ValueError, match=f"other arguments: .*{words}"):
         sweep(**arguments | changed, folder=kept)
-
-
-def test_the_folder_of_another_version_is_refused(arguments, kept, monkeypatch):
-    monkeypatch.setattr("dreamlab.measure.folder.__version__", "99.0")
-    with pytest.raises(ValueError, match=r"dreamlab was '.*', is '99\.0'"):
-        sweep(**arguments, folder=kept)
 
 
 def test_a_folder_of_something_else_is_refused(arguments, tmp_path, no_dreams):

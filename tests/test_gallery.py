@@ -18,7 +18,6 @@ from dreamlab import Dream, Recipe, save_png
 from dreamlab.course import gallery
 from dreamlab.figures.saving import read_settings
 from dreamlab.judge import Judge
-from dreamlab.support.files import csv_bytes
 
 QUICK = Recipe(size=32, views=2, steps=2, octaves=(1.0,))
 posix = pytest.mark.skipif(os.name != "posix", reason="pipes and links of POSIX")
@@ -58,8 +57,10 @@ def make(folder: Path, *more: str) -> None:
     assert gallery.main([str(folder), *more]) == 0
 
 
-def names(entries):
-    return [entry.name for entry in entries]
+def found(folder: Path) -> tuple[list[str], list[str]]:
+    """The names of the pictures, and what is said of other files."""
+    entries, problems = gallery.collect(folder)
+    return [entry.name for entry in entries], problems
 
 
 def test_every_saved_picture_is_found_and_every_other_named(handed_in):
@@ -67,18 +68,22 @@ def test_every_saved_picture_is_found_and_every_other_named(handed_in):
     (handed_in / ".git").mkdir()
     for name in (".DS_Store", ".git/x.png"):
         (handed_in / name).write_bytes(b"x")
-    entries, problems = gallery.collect(handed_in)
-    assert names(entries) == ["anna/dream-001", "bert", "pair"]
-    assert [entry.prompt for entry in entries] == ["a red heart", "a boat + the sea", "a blue fish"]
-    assert [problem[:40] for problem in problems] == [
-        "screenshot.png: it carries no dreamlab s",
-        "text.png: it is no picture of a kind tha",
+    names, problems = found(handed_in)
+    assert names == ["anna/dream-001", "bert", "pair"]
+    assert [problem[:29] for problem in problems] == [
+        "screenshot.png: it carries no",
+        "text.png: it is no picture of",
     ]
 
 
 def test_a_row_says_what_made_the_picture_and_what_the_judge_thinks(handed_in, judge):
     entries, _ = gallery.collect(handed_in)
     anna, bert, pair = gallery.table(entries, judge)
+    assert [row["prompt"] for row in (anna, bert, pair)] == [
+        "a red heart",
+        "a boat + the sea",
+        "a blue fish",
+    ]
     assert (anna["seed"], pair["seed"], anna["steps"], bert["steps"]) == (3, 6, 2, 1)
     assert (anna["not"], bert["not"]) == ("", "a tree")
     assert "views 2" in anna["recipe"] and "size 32" in anna["recipe"]
@@ -170,14 +175,14 @@ def test_a_file_that_takes_too_long_is_left_out(handed_in, monkeypatch):
     monkeypatch.setattr(gallery, "_entry", slow)
     monkeypatch.setattr(gallery, "LONGEST_WAIT", 5.0)
     try:
-        entries, problems = gallery.collect(handed_in)
+        names, problems = found(handed_in)
     finally:
         released.set()
-    assert names(entries) == ["anna/dream-001", "pair"]
+    assert names == ["anna/dream-001", "pair"]
     assert "bert.png: it was not read within 5 seconds" in problems
 
 
-ODD = 'a \x1b[31mred\x07 heart\n\u202eback $x_{$ "q", \ud83d 👩\u200d👧'
+ODD = '=a \x1b[31mred\x07 heart\n\u202eback $x_{$ "q", \ud83d 👩\u200d👧'
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii", "cp1252"])
@@ -197,23 +202,9 @@ def test_odd_letters_are_shown_and_not_sent(handed_in, tmp_path, monkeypatch, en
     for text in (said, table):
         assert all(letter.isprintable() or letter in "\n\r\u200d" for letter in text)
     assert r"bad\x1b[2J\n.png: it is no picture" in said
-    assert r"a \x1b[31mred\x07 heart\n\u202eback $x_{$" in table
+    assert r"'=a \x1b[31mred\x07 heart\n\u202eback $x_{$" in table, "no formula"
     lacking = ("夢 λ.png", "wand λ") if encoding == "utf-8" else ("? lambda.png", "wand lambda")
     assert all(words in said for words in lacking)
-
-
-def test_no_cell_is_a_formula(handed_in, judge):
-    begins = ["=1+1", "+1", "-1", "@x", " =1", "\t=1", "＝1"]
-    for begin in begins:
-        forge(handed_in / f"{begin}.png".replace("\t", ""), prompts=[f"{begin} heart"])
-    rows = gallery.table(gallery.collect(handed_in)[0], judge)
-    cells = list(csv.DictReader(io.StringIO(csv_bytes(rows).decode("utf-8-sig"))))
-    assert len(cells) == 3 + len(begins)
-    for row, cell in zip(rows, cells, strict=True):
-        for key in ("name", "prompt", "not", "clip", "recipe"):
-            assert not re.match(r"\s*[=+\-@＝]", cell[key]), cell
-            assert cell[key].removeprefix("'") == row[key]
-        assert float(cell["judge"]) == row["judge"], "a number may be below zero"
 
 
 def test_long_names_and_large_classes_fit_on_a_sheet(handed_in, judge):
@@ -247,8 +238,8 @@ def test_a_students_gallery_is_a_students(handed_in, capsys):
         said = capsys.readouterr()
         assert "4 pictures" in said.out and said.err.count("left out") == 2
     assert (handed_in / "gallery.png").read_bytes() == theirs
-    found = sorted(path.name for path in handed_in.glob("gallery*"))
-    assert found == ["gallery-2.csv", "gallery-2.png", "gallery.png"]
+    there = sorted(path.name for path in handed_in.glob("gallery*"))
+    assert there == ["gallery-2.csv", "gallery-2.png", "gallery.png"]
 
 
 def test_what_a_teacher_wrote_into_the_table_stays(handed_in):
@@ -262,10 +253,17 @@ def test_what_a_teacher_wrote_into_the_table_stays(handed_in):
     assert table.read_bytes() == graded and (handed_in / "gallery-2.csv").is_file()
 
 
+@posix
 def test_no_pupil_is_left_out_in_silence(handed_in, monkeypatch):
     shutil.copy(handed_in / "bert.png", handed_in / "anna" / "DREAM-001.PNG")
     shutil.copy(handed_in / "bert.png", handed_in / "bert.PNG")
     (handed_in / "carl").mkdir()
+    place = os.open(handed_in, os.O_RDONLY)
+    for _ in range(20):  # deeper than a path may be long
+        os.mkdir("d" * 250, dir_fd=place)
+        place, above = os.open("d" * 250, os.O_RDONLY, dir_fd=place), place
+        os.close(above)
+    os.close(place)
     scandir = os.scandir
 
     def forbidden(path):
@@ -274,9 +272,10 @@ def test_no_pupil_is_left_out_in_silence(handed_in, monkeypatch):
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", forbidden)
-    entries, problems = gallery.collect(handed_in)
-    assert len(set(names(entries))) == 5 and "bert.png" in names(entries)
+    names, problems = found(handed_in)
+    assert len(set(names)) == 5 and "bert.png" in names
     assert "carl: this folder cannot be read (Permission denied)" in problems
+    assert any("cannot be read (File name too long)" in problem for problem in problems)
 
 
 @pytest.mark.parametrize(

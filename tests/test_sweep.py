@@ -125,7 +125,7 @@ def test_a_worker_that_dies_on_each_try_is_reported_for_each_of_its_dreams(names
 
 def test_a_worker_of_another_version_is_named(names, monkeypatch):
     monkeypatch.setattr("dreamlab.figures.settings.__version__", "0.0.1")  # what pictures say
-    with pytest.warns(UserWarning, match=r"worker.*dreamlab 0\.0\.1") as caught:
+    with pytest.warns(UserWarning, match=r"worker.*0\.0\.1") as caught:
         sweep(PROMPTS[:2], TINY, batch=1, device="cpu", executor=Pickling(), **names)
     assert len(caught) == 1
 
@@ -213,15 +213,5 @@ def test_recipes_are_named_by_what_is_special_about_them():
 
 
 def test_the_recipe_is_that_of_the_model_unless_given(tiny_clip):
-    small = tiny_clip.image_size
-    assert (
-        sweep("a star", clip=tiny_clip, judge=None).rows[0]["recipe"]
-        == f"ordinary, size {2 * small}"
-    )
-
-
-def test_the_summary_has_a_line_for_each_recipe(result):
-    lines = result.markdown().split("\n")
-    assert len(lines) == 2 + len(RECIPES)
-    assert len({line.count("|") for line in lines}) == 1
-    assert lines[2].startswith("| plain | ")
+    (row,) = sweep("a star", clip=tiny_clip, judge=None).rows
+    assert row["recipe"] == f"ordinary, size {2 * tiny_clip.image_size}"

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from dreamlab.figures.sheet import contact_sheet
-from dreamlab.measure.tables import markdown, summarize, write_rows
+from dreamlab.measure.tables import markdown, summarize
+from dreamlab.support.files import csv_bytes
 
 # --- summaries and tables ---------------------------------------------------------------------
 
@@ -38,18 +39,15 @@ def test_markdown_cells_cannot_break_the_table():
 # --- files ------------------------------------------------------------------------------------
 
 
-def test_rows_are_written_as_csv_without_formulas(tmp_path):
+def test_rows_are_written_as_csv_without_formulas():
     odd = ["=1+1", "+1", "-x", "@SUM(A1)", " =1", "\t=1", "＝1"]
     rows = [{"prompt": "ein schöner ❤", "rank": 0}, *({"prompt": value} for value in odd)]
-    path = write_rows(tmp_path / "rows.csv", [*rows, {"slope": -2.5, "=1+1": ""}])
-    assert path.read_bytes().startswith(b"\xef\xbb\xbf"), "spreadsheets know by it that it is UTF-8"
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        first, *found, last = csv.DictReader(file)
+    content = csv_bytes([*rows, {"slope": -2.5, "=1+1": ""}])
+    assert content.startswith(b"\xef\xbb\xbf"), "spreadsheets know by it that it is UTF-8"
+    first, *found, last = csv.DictReader(content.decode("utf-8-sig").splitlines())
     assert first == {"prompt": "ein schöner ❤", "rank": "0", "slope": "", "'=1+1": ""}
     assert [row["prompt"] for row in found] == [f"'{value}" for value in odd]
     assert last["slope"] == "-2.5", "a number is no formula"
-    with pytest.raises(ValueError, match=r"\.csv, not as 'rows\.xls'"):
-        write_rows(tmp_path / "rows.xls", [{"rank": 0}])
 
 
 # --- contact sheets ---------------------------------------------------------------------------

@@ -146,9 +146,8 @@ if __name__ == "__main__":
 
 def start(path: Path, source: str) -> subprocess.Popen:
     path.write_text(source, "utf-8")
-    return subprocess.Popen(
-        [sys.executable, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, path], **pipes)
 
 
 @pytest.mark.slow

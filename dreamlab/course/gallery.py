@@ -105,7 +105,7 @@ def _files(folder: Path) -> list[tuple[Path, str]]:
 
     for place, folders, files in os.walk(folder, onerror=unreadable):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        links = [name for name in folders if (Path(place) / name).is_symlink()]
+        links = [name for name in folders if os.path.islink(os.path.join(place, name))]
         found += [(Path(place) / name, "") for name in files + links if not name.startswith(".")]
     return sorted(found)
 

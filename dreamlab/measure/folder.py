@@ -24,9 +24,9 @@ from filelock import FileLock, Timeout
 from PIL import Image
 
 from dreamlab.figures.saving import KEY
-from dreamlab.measure.tables import MEASURES, write_rows
+from dreamlab.measure.tables import MEASURES
 from dreamlab.picturebook.world import OBJECTS
-from dreamlab.support.files import user_path, write_atomically
+from dreamlab.support.files import csv_bytes, user_path, write_atomically
 from dreamlab.support.picture import Picture, opened, read_picture
 from dreamlab.support.version import __version__
 
@@ -165,7 +165,7 @@ class Folder:
             if key in results
         ]
         try:
-            write_rows(self._table, rows)
+            write_atomically(self._table, csv_bytes(rows))
         except OSError as error:  # a spreadsheet has it open: no reason to stop dreaming
             warnings.warn(f"{error}; the rows are in the pictures as well", stacklevel=3)
         self._next_table = began + 20 * (time.monotonic() - began)

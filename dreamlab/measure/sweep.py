@@ -11,6 +11,7 @@ and returns finished pictures, each a PNG file that carries its settings and its
 
 import io
 import json
+import math
 import multiprocessing
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,6 +31,7 @@ from tqdm import tqdm
 from dreamlab.clip import Clip, load_clip
 from dreamlab.dream import Dream
 from dreamlab.figures.saving import encode_png
+from dreamlab.figures.settings import LARGEST
 from dreamlab.figures.static import shorten
 from dreamlab.judge import Baseline, Judge, measure
 from dreamlab.measure.folder import ROW, Finished, Folder, Key, fingerprint, open_folder, read
@@ -164,23 +166,23 @@ def sweep(
         distractors: further wrong captions for the judge.
         negative_prompt, start: of every `Dream`.
         device: where a worker loads the CLIPs, as for `load_clip`.
-        batch: pictures in one run; more are quicker and need more memory.
-        executor: the workers: an `Executor`, or so many processes of this computer, of which each
-            that dies is replaced. None dreams here, one run after the other.
+        batch: pictures in one run, less where these have more pixels than the largest canvas;
+            more are quicker and need more memory.
+        executor: an `Executor`, or so many processes of this computer. None dreams here, one run
+            after the other.
         folder: where each dream is kept as soon as it is finished (see `dreamlab.measure.folder`).
-            Called again with the same arguments, after an interrupt, a crash or a full disk, the
-            sweep does only what is missing. `executor`, `batch`, `device` and `progress` may
-            differ.
+            Called again with the same arguments, the sweep does only what is missing; `executor`,
+            `batch`, `device` and `progress` may differ.
         progress: show a bar with the time left on standard error.
 
     Returns:
-        A `Sweep`. A dream that fails costs no other: it is dreamt again alone, and if it fails
-        again its row says why and a warning names it. An interrupt ends the sweep with what is
-        done, and so do workers that are gone; the rows of the rest then say so.
+        A `Sweep`. A dream that fails is dreamt again alone; if it fails again its row says why and
+        a warning names it. An interrupt ends the sweep with what is done, and so do workers that
+        are gone; the rows of the rest then say so.
 
     Raises:
-        TypeError, ValueError: an argument is unusable, or the folder holds another sweep or is
-            written by one; before anything is dreamt.
+        TypeError, ValueError: before anything is dreamt: an argument is unusable, or the folder
+            holds another sweep or is written by one.
         RuntimeError: every dream failed; says how the first did.
         OSError: the folder cannot be written, or no longer; what it has is kept.
     """
@@ -252,13 +254,16 @@ def _dream_all(
     """Dream what the folder does not have, in any order."""
     results = {} if folder is None else folder.finished()
     parts = []
-    for name in task.recipes:
+    for name, recipe in task.recipes.items():
         missing = [key for key in keys if key.recipe == name and key not in results]
-        parts.append([missing[i : i + batch] for i in range(0, len(missing), batch)])
+        # No run has more pixels than the largest canvas.
+        most = min(batch, max(1, LARGEST // math.prod(recipe.canvas)))
+        parts.append([missing[i : i + most] for i in range(0, len(missing), most)])
     # Prompts in turn, so that an interrupted sweep has the same ones of every recipe.
     jobs = [job for turn in zip_longest(*parts) for job in turn if job]
 
-    foreign: set[str] = set()
+    ours = {"dreamlab": __version__, "torch": str(torch.__version__)}
+    known = [ours]
 
     def on_result(job: Sequence[Key], outcomes: Sequence[Finished | bytes | str]) -> None:
         for key, outcome in zip(job, outcomes, strict=True):
@@ -268,7 +273,10 @@ def _dream_all(
                 if folder is not None:
                     folder.keep(key, outcome)
                 outcome, made = read(io.BytesIO(outcome))
-                _warn_of_versions(made["versions"], foreign)
+                if (theirs := {name: made["versions"][name] for name in ours}) not in known:
+                    known.append(theirs)
+                    words = f"a worker has {theirs}, this process {ours}: its pictures may differ"
+                    warnings.warn(words, stacklevel=5)
             results[key] = outcome
         if folder is not None:
             folder.write_table(results)
@@ -321,19 +329,6 @@ def _dream_all(
     if folder is not None:
         folder.write_table(results, last=True)
     return results
-
-
-def _warn_of_versions(theirs: Mapping[str, str], known: set[str]) -> None:
-    """Warn, once for each, that a worker has other versions than this process."""
-    ours = {"dreamlab": __version__, "torch": str(torch.__version__)}
-    words = ", ".join(
-        f"{name} {theirs[name]}, not {ours[name]}" for name in ours if theirs[name] != ours[name]
-    )
-    if words and words not in known:
-        known.add(words)
-        warnings.warn(
-            f"a worker has {words}: its pictures may differ from this one's", stacklevel=5
-        )
 
 
 def cached_clip(clip: Loadable | Clip, device: str | None = None) -> Clip:

@@ -1,14 +1,11 @@
-"""Rows of numbers as tables: means with their intervals, Markdown, files."""
+"""Rows of numbers as tables: means with their intervals, Markdown."""
 
 import html
 import math
 from collections.abc import Mapping, Sequence
-from os import PathLike
-from pathlib import Path
 from typing import Any
 
 from dreamlab.judge import Estimate, mean, share
-from dreamlab.support.files import csv_bytes, user_path, write_atomically
 
 MEASURES: dict[str, tuple[str, str]] = {
     "dreamer": ("dreamer score", ".2f"),
@@ -80,17 +77,3 @@ def _cell(column: str, value: Any) -> str:
         return "–" if isinstance(value, float) and math.isnan(value) else format(value, form)
     # Markdown may hold HTML, and a prompt is anybody's.
     return html.escape(str(value), quote=False).replace("|", "\\|").replace("\n", " ")
-
-
-def write_rows(path: str | PathLike, rows: Sequence[Mapping[str, Any]]) -> Path:
-    """Write rows into a ``.csv`` file, whole or not at all; returns the path.
-
-    A column for each key, in the order in which they come up.
-
-    Raises:
-        ValueError: another kind of file.
-    """
-    path = user_path(path)
-    if path.suffix.lower() != ".csv":
-        raise ValueError(f"rows are written as .csv, not as {path.name!r}")
-    return write_atomically(path, csv_bytes(rows))
