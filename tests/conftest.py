@@ -30,24 +30,6 @@ if WORKERS > 1:
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Files that take more than half a minute of a core.
-SLOWEST_FIRST = (
-    "08_the_full_pipeline",
-    "09_dream_lab",
-    "test_panel_in_browser",
-    "10_beyond_one_machine",
-    "02_the_collapse",
-    "03_windows",
-    "test_kernel",
-    "C_resampling",
-    "06_clamping",
-    "07_octaves",
-    "A_spectra",
-    "01_raw_clip_loss",
-    "05_masked_tv",
-    "04_total_variation",
-)
-
 # Width 64 and one layer make the text tower quick; the vocabulary is CLIP's own, since the
 # tokenizer is.
 TEXT = {"context_length": 24, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 1}
@@ -127,9 +109,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The slowest files first: a worker that gets one last would keep all others waiting."""
-    rank = {name: place for place, name in enumerate(SLOWEST_FIRST)}
-    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
+    """What is slow first, or one worker gets it last and all others wait: chapters, kernels."""
+    slow = {"test_panel_in_browser", "test_kernel"}
+    items.sort(
+        key=lambda item: (item.path.suffix == ".ipynb", item.path.stem in slow, item.path.stem),
+        reverse=True,
+    )
 
 
 @pytest.fixture(scope="session")

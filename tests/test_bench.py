@@ -13,12 +13,11 @@ from peers import PEERS
 from PIL import Image
 
 import dreamlab.dream
-from dreamlab import Judge, Recipe, load_clip
+from dreamlab import Judge, Recipe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
 TINY = Recipe(size=32, steps=4, octaves=(0.5, 1.0), views=3)
-QUICK = {"pairs": 2, "most": 5.0}
 
 
 def compute(milliseconds):
@@ -44,28 +43,18 @@ class Spy:
         return self.rows[-1]
 
 
-# --- timing -----------------------------------------------------------------------------------
+# --- what is timed ----------------------------------------------------------------------------
 
 
 def test_jobs_take_turns_and_the_first_pairs_do_not_count():
     order = []
     first, second, prepare = (partial(order.append, letter) for letter in "ab-")
-    *_, row = bench.time_pairs(first, second, CPU, pairs=4, prepare=prepare)
+    bench.time_pairs(first, second, CPU, pairs=4, prepare=prepare)
     assert "".join(order) == "-ab-ba" * 3
-    assert row["pairs"] == 4 and row["low"] <= row["ratio"] <= row["high"]
-    *_, row = bench.time_pairs(lambda: compute(9), lambda: compute(9), CPU, pairs=99, most=0.01)
+    slow, quick, row = bench.time_pairs(lambda: compute(6), lambda: compute(2), CPU, pairs=4)
+    assert 1.5 < row["low"] <= row["ratio"] <= row["high"] and slow > quick and row["pairs"] == 4
+    *_, row = bench.time_pairs(lambda: compute(6), lambda: compute(6), CPU, pairs=99, most=0.01)
     assert row["pairs"] == bench.FEWEST, "long jobs are timed a few times only"
-
-
-def test_the_ratio_is_that_of_the_jobs_and_not_of_what_is_prepared():
-    slow, quick, row = bench.time_pairs(
-        lambda: compute(6), lambda: compute(2), CPU, pairs=5, prepare=lambda: compute(20)
-    )
-    assert 1.5 < row["ratio"] < 6
-    assert quick < slow < 0.015
-
-
-# --- what is timed ----------------------------------------------------------------------------
 
 
 def test_a_step_and_the_passes_alone_encode_as_many_views_in_every_octave(tiny_clip, monkeypatch):
@@ -82,24 +71,11 @@ def test_a_step_and_the_passes_alone_encode_as_many_views_in_every_octave(tiny_c
     assert row["canvas"] == [32, 32] and row["views"] == 3 and row["bare_s"] > 0 < row["step_s"]
 
 
-def test_ways_are_compared_with_the_plain_one(tiny_clip):
-    rows = {row["way"]: row for row in bench.arithmetic(tiny_clip, 3, **QUICK)}
-    rounded = rows.pop("bfloat16, autocast")
-    assert 1e-4 < rounded["error"] < 0.2 and rounded["worth"] is False, "another arithmetic"
-    assert len(rows) == 3 and all(row["error"] < 1e-5 for row in rows.values())
-    weight = tiny_clip.model.visual.conv1.weight
-    assert weight.dtype == torch.float32 and weight.is_contiguous(), "the model is as it was"
-
-
 def test_one_run_of_pictures_beside_as_many_runs(tiny_clip):
     spy = Spy(tiny_clip, pause=3)  # as if a call cost the same for any number of views
-    torch.set_num_threads(2)
-    rows = bench.batches(spy, TINY, sizes=(1, 4), pairs=2)
-    assert torch.get_num_threads() == 2
-    asked = [(row["threads"], row["pictures"]) for row in rows]
-    assert asked == [(1, 1), (1, 4), (2, 1), (2, 4)]
+    single, four = bench.batches(spy, TINY, sizes=(1, 4), pairs=2)
+    assert (single["threads"], single["pictures"], four["pictures"]) == (1, 1, 4)
     assert {batch[0] for batch in spy.batches} == {3, 12}
-    single, four = rows[:2]  # of one thread; with more, other work on the machine counts as well
     assert four["ratio"] < 0.6 < single["ratio"]
 
 
@@ -117,9 +93,9 @@ def test_other_loops_encode_as_many_views_and_learn(tiny_clip, name):
     text, spy = tiny_clip.encode_text(PROMPT), Spy(tiny_clip)
     torch.manual_seed(0)
     step = PEERS[name](spy, PROMPT, 48, 4)
-    for _ in range(20):
+    for _ in range(12):
         step()
-    assert spy.batches == [(4, 3, 32, 32)] * 20
+    assert spy.batches == [(4, 3, 32, 32)] * 12
     cosines = [(rows @ text.T).mean().item() for rows in spy.rows]
     assert sum(cosines[-5:]) > sum(cosines[:5])
 
@@ -135,54 +111,15 @@ def test_each_octave_has_its_views_and_the_first_variant_is_compared_with(tiny_c
         return draw(canvas, views, *rest)
 
     monkeypatch.setattr(dreamlab.dream, "draw_windows", noting)
-    judge, before = Judge(), torch.get_rng_state()
-    rows = bench.worth(tiny_clip, judge, TINY, 2, batch=1)
-    assert torch.equal(torch.get_rng_state(), before)
+    rows = bench.worth(tiny_clip, Judge(), TINY, 1)
     shapes = [(3, 3), (3, 3), (1, 1), (1, 3)]
-    assert seen == [pair for a, b in shapes for pair in ([(16, a)] * 2 + [(32, b)] * 2) * 2]
+    assert seen == [pair for a, b in shapes for pair in [(16, a)] * 2 + [(32, b)] * 2]
     variants = [(tuple(row["views"]), row["patches"]) for row in rows]
     assert variants == list(zip(shapes, [1.0, 0.5, 1.0, 1.0], strict=True))
     for row in rows:
-        assert row["picture_s"] > 0
-        assert all(row[name]["count"] == 2 for name in ("judge", "gain", "top1", "object"))
         gain = row["judge"]["value"] - rows[0]["judge"]["value"]
         assert row["gain"]["value"] == pytest.approx(gain, abs=1e-6)
-    table = bench.table("worth", rows)
-    assert "| 3, 3, half the patches |" in table
-    assert len({line.count("|") for line in table.split("\n")}) == 1, "equal cells in every row"
-
-
-def test_half_the_patches_are_encoded_and_the_clip_stays_as_it_was(tiny_clip, tiny_resnet_dir):
-    pictures = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    before, lengths = tiny_clip.encode_image(pictures), []
-    other = bench.with_half_the_patches(tiny_clip)
-    block = other.model.visual.transformer.resblocks[0]
-    block.register_forward_hook(lambda _, inputs, __: lengths.append(len(inputs[0])))
-    one, two = other.encode_image(pictures), other.encode_image(pictures)
-    assert lengths == [9, 9], "the class token and 8 of 16 patches"
-    assert not torch.equal(one, two), "drawn anew each time"
-    assert torch.equal(tiny_clip.encode_image(pictures), before)
-    resnet = load_clip(f"local-dir:{tiny_resnet_dir}", device="cpu")
-    assert bench.with_half_the_patches(resnet) is None, "it has no patches"
-
-
-class SetJudge:
-    """Convinced by the first step of prompt "a", by the third of "b", never by "c"."""
-
-    looks = 0
-
-    def rank(self, dream, prompt, captions):
-        self.looks += 1
-        time.sleep(0.02)
-        return torch.tensor([0 if len(dream.history) >= {"a": 1, "b": 3, "c": 99}[prompt] else 2])
-
-
-def test_top1_is_timed_until_the_judge_is_convinced(tiny_clip):
-    judge = SetJudge()
-    rows = bench.time_to_top1(tiny_clip, judge, ["a", "b", "c"], ["a", "b", "c", "d"], TINY)
-    assert [(row["prompt"], row["step"]) for row in rows] == [("a", 1), ("b", 3), ("c", None)]
-    assert judge.looks == 1 + 3 + 4, "no step is dreamt after that"
-    assert rows[0]["seconds"] > 0 and rows[2]["seconds"] is None
+        assert row["picture_s"] > 0 and row["top1"]["count"] == row["object"]["count"] == 1
 
 
 # --- what is written --------------------------------------------------------------------------
@@ -203,17 +140,6 @@ def test_readme_has_what_the_stored_json_says(tmp_path):
     with Image.open(tmp_path / bench.PICTURE) as image:
         assert image.format == "PNG" and image.width > 1.5 * image.height, "two panels"
     assert json.loads((tmp_path / "docs" / "bench.json").read_text("utf-8")) == RESULTS
-
-
-def test_tables_have_as_many_cells_in_every_row_and_leave_out_what_is_not_known():
-    for part in ("step", "arithmetic", "peers"):
-        table = bench.table(part, RESULTS[part])
-        assert len({line.count("|") for line in table.split("\n")}) == 1
-    silent = RESULTS["machine"] | {"load": None, "memory_gb": None, "accelerator": "A GPU"}
-    assert "A GPU" in bench.machine_text(silent) and "load" not in bench.machine_text(silent)
-    rows = [{"step": 10, "seconds": 1.0}, {"step": 30, "seconds": 3.0}, {"step": None}]
-    assert "2 of 3 prompts; of these, half are there within 2.0 s (20" in bench.top1_text(rows, 64)
-    assert bench.top1_text(rows[2:], 64).endswith("0 of 1 prompts.")
 
 
 def test_parts_of_another_run_are_kept_if_the_machine_is_the_same(tmp_path):
@@ -246,7 +172,6 @@ def test_one_command_prints_and_keeps_all(tiny_clip_dir, tmp_path, monkeypatch, 
     [
         (["--pairs", "0"], "--pairs"),
         (["--canvas", "large"], "1024x768"),
-        (["--created", "ViT-X"], "unknown model 'ViT-X'"),
         (["--write"], "bench:begin"),
     ],
     ids=" ".join,

@@ -5,20 +5,16 @@ notebooks and not repeated here.
 """
 
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from chapters import CHAPTERS, ROOT, cells, chapter, functions
-from PIL import Image
 
-from dreamlab import Dream, Judge, Recipe, clip_loss, detail_mask, load_dream, total_variation
+from dreamlab import Dream, Recipe, clip_loss, detail_mask, load_dream, total_variation
 from dreamlab import masked_total_variation as masked_variation
 from dreamlab.adam import Adam
-from dreamlab.measure.ladder import build_ladder
-from dreamlab.measure.sweep import Sweep
 
 SENTENCES = ["a red heart", "two stars at night"]
 WAYS = {"neither": (1, 1, False), "move": (0.8, 0.8, True), "zoom": (0.5, 1, False)}
@@ -103,25 +99,6 @@ def test_dice_are_the_packages(define, tiny_clip, start):
         assert torch.equal(torch.rand(4, generator=ours), torch.rand(4, generator=theirs))
 
 
-@pytest.mark.parametrize(("start", "name"), [("07", "all_sizes"), ("C", "direct_ascent")])
-def test_all_sizes_at_once_learn(define, start, name):
-    images = define(start)[name](SENTENCES, steps=2)
-    assert images.shape == (2, 3, 128, 128) and images.min() >= 0 and images.max() <= 1
-    assert not torch.allclose(images[0], images[1], atol=1e-4), "each follows its own sentence"
-
-
-def test_an_adam_that_forgets_is_lent_to_one_dream(define):
-    functions, recipe = define("C"), Recipe.raw(size=32, octaves=(0.5, 1.0), steps=8)
-    functions["captions"] = SENTENCES
-    kept, lost = (
-        [step.clip_loss for step in functions["dream_with"](how, recipe).history]
-        for how in (Adam.resized, functions["forget"])
-    )
-    assert kept[:5] == pytest.approx(lost[:5], abs=1e-4), "the first octave is the same"
-    assert kept[5:] != pytest.approx(lost[5:], abs=1e-4)
-    assert Adam.resized is not functions["forget"], "the package's is back in its place"
-
-
 # --- losses and gradients -------------------------------------------------------------------------
 
 
@@ -146,22 +123,6 @@ def test_gradients_agree_with_finite_differences(define, tiny_clip, start, name)
         for sign in (1, -1)
     )
     assert abs(up - down) / (2 * width) == pytest.approx(slope.norm().item(), rel=0.05)
-
-
-def test_gradients_are_moved_back(define):
-    pull, picture = define("03", captions=SENTENCES)["pull"], noise(3, 32, 32)
-    moved = pull(picture.roll((3, 5), (-2, -1)), [(0, 0)])
-    assert torch.allclose(pull(picture, [(3, 5)]), moved.roll((-3, -5), (-2, -1)))
-
-
-def test_smoothing_gives_every_picture_its_own_weight(define):
-    smooth, images = define("04")["smooth"], noise(3, 3, 32, 32)
-    weights = torch.tensor([0.0, 0.1, 0.5])
-    together = smooth(images, weights, steps=20)
-    for i in range(3):
-        alone = smooth(images[i : i + 1], weights[i], steps=20)
-        assert torch.allclose(together[i], alone[0], atol=1e-4)
-    assert torch.allclose(together[0], images[0], atol=1e-6)
 
 
 def test_masked_variation_and_its_mean_weight(define):
@@ -210,14 +171,6 @@ def test_one_pixel_leaves_the_wall_when_adam_says_so(define, push, strength):
     assert define("06")["steps_until_it_leaves"](push, strength) == waited
 
 
-def test_a_louder_clip_says_the_same(define, tiny_clip):
-    louder = define("08")["louder"](tiny_clip, 10)
-    clips = louder, tiny_clip
-    assert louder is not tiny_clip and louder.image_size == tiny_clip.image_size
-    step, quiet = (next(Dream(c, "a heart", recipe=Recipe.raw(size=32))) for c in clips)
-    assert 1 - step.clip_loss == pytest.approx(10 * (1 - quiet.clip_loss), rel=1e-3)
-
-
 def test_the_pull_is_the_packages_at_every_step(define, tiny_clip):
     recipe = Recipe(size=32, steps=5, views=2, octaves=(1.0,), keep_start=4.0)
     dream = Dream(tiny_clip, "a red heart", start=noise(3, 32, 32), recipe=recipe)
@@ -240,36 +193,6 @@ def test_neighbour_correlation(define):
     assert abs(correlation(noise(3, 64, 64))) < 0.05
 
 
-def test_a_film_keeps_the_frames_of_the_dream(define, tiny_clip):
-    functions = define("02", FRAMES=(1, 2, 5))
-    recipe = Recipe.raw(size=32, steps=6)
-    frames = functions["film"](Dream(tiny_clip, "a red heart", start="noise", recipe=recipe))
-    assert sorted(frames) == [0, 1, 2, 5]
-    other = Dream(tiny_clip, "a red heart", start="noise", recipe=recipe)
-    assert torch.equal(frames[0], other.start)
-    for step in other:
-        assert step.step not in frames or torch.equal(frames[step.step], other.pixels)
-    steps, values = functions["over_time"](frames, torch.mean)
-    assert steps == [1, 2, 5] and values[0] == frames[1].mean()
-
-
-def test_a_wave_is_coarse_if_it_is_longer_than_a_patch(define):
-    for period, share in ((16, 1), (4, 0), (2, 0)):
-        wave = torch.cos(2 * torch.pi * torch.arange(64) / period).expand(3, 64, 64)
-        assert define("03")["coarse_share"](wave) == pytest.approx(share, abs=1e-4)
-
-
-def test_windows_move_or_zoom_as_their_name_says(define):
-    draw, dice = define("03", WAYS=WAYS)["a_window"], torch.Generator().manual_seed(1)
-    seen = {way: torch.cat([draw(way, dice) for _ in range(100)]) for way in WAYS}
-    for windows in seen.values():
-        assert (windows >= 0).all() and (windows[:, :2] + windows[:, 2:] <= 64 + 1e-4).all()
-    middles = {way: windows[:, :2] + windows[:, 2:] / 2 for way, windows in seen.items()}
-    assert (seen["neither"] == torch.tensor([0, 0, 64])).all()
-    assert torch.allclose(middles["zoom"], torch.tensor(32.0)) and seen["zoom"][:, 2].std() > 5
-    assert (middles["move"].std(0) > 3).all() and seen["move"][:, 2].std() < 1e-4
-
-
 def test_sides_by_both_dice_come_from_the_same_distribution(define):
     functions = define("03", MIX=(0.2, 0.7, 0.1))
     means = []
@@ -278,20 +201,6 @@ def test_sides_by_both_dice_come_from_the_same_distribution(define):
         assert sides.shape == (400, 8) and sides.min() >= 0.25 and sides.max() == 1
         means.append(sides.mean())
     assert means[0] == pytest.approx(means[1], abs=0.02)
-
-
-def test_a_frame_is_drawn_where_the_window_is(define):
-    frame = define("03")["framed"](torch.full((3, 40, 40), 0.5), torch.tensor([8.0, 16.0, 20.0]))
-    inside, border, outside = (frame.getpixel(at) for at in ((26, 18), (17, 18), (10, 18)))
-    assert inside == (127, 127, 127) and border[0] > border[2] and min(outside) > 200
-
-
-def test_the_worst_value_is_named_with_its_place(define):
-    image = noise(3, 9, 7)
-    image[1, 4, 2], image[2, 8, 0] = 1.5, -0.75
-    assert define("06")["worst"](image) == "row 8, column 0, blue: -0.75"
-    image[1, 4, 2] = 2.0
-    assert define("06")["worst"](image) == "row 4, column 2, green: 2.00"
 
 
 def test_spectra_find_the_wave_and_are_averaged_relative_to_their_slowest_ring(define):
@@ -305,40 +214,6 @@ def test_spectra_find_the_wave_and_are_averaged_relative_to_their_slowest_ring(d
     assert power == pytest.approx((single / single[0]).tolist(), rel=1e-3)
 
 
-def test_the_busiest_tenth_is_measured_among_all_movement(define):
-    busiest = define("08")["busiest_tenth"]
-    still, moved = torch.zeros(2, 3, 4, 10), torch.zeros(2, 3, 4, 10)
-    assert busiest(still, moved + 1) == pytest.approx(0.1)
-    moved[:, 0, 0, :6], moved[:, 0, 0, 6] = -0.5, 1
-    assert busiest(still, moved) == pytest.approx(1)
-    moved[:, 1:] = 0.05  # 80 values that together move as far as the seven
-    assert busiest(still, moved) == pytest.approx((4 + 5 * 0.05) / 8)
-
-
-def test_movement_is_measured_step_by_step(define):
-    functions = define("08", captions=["a red heart"])
-    recipe = Recipe(size=32, steps=6, views=2, octaves=(1.0,), clamp=False, optimizer="adam")
-    moved, dream = functions["movement"](recipe)
-    assert len(moved) == 6 and dream.done
-    # Adam's first step moves every value that has a slope by the learning rate.
-    assert 0.8 * recipe.learning_rate < moved[0] <= 1.001 * recipe.learning_rate
-
-
-def test_ladders_are_the_packages_made_short(define, tiny_clip):
-    functions = define("08", judge=Judge(tiny_clip))
-    for order in ("course", "views-last"):
-        rungs = functions["shorter"](order)
-        assert list(rungs) == list(build_ladder(order))
-        assert all(r.steps == Recipe().steps and r.views <= 2 for r in rungs.values())
-
-
-def test_likeness(define):
-    likeness, photo = define("09")["likeness"], noise(1, 3, 16, 16)
-    assert likeness(0.3 + 0.2 * photo, photo) == pytest.approx(1, abs=1e-5)
-    assert likeness(1 - photo, photo) == pytest.approx(-1, abs=1e-5)
-    assert abs(likeness(noise(1, 3, 16, 16, seed=2), photo)) < 0.2
-
-
 def test_a_file_that_the_chapter_wrote_is_a_dream_of_the_packages(define, tiny_clip, tmp_path):
     functions, theirs, ours = define("09"), tmp_path / "theirs.png", tmp_path / "ours.png"
     dream = run(tiny_clip, "a red heart", seed=4, recipe=Recipe(size=32, steps=3, views=2))
@@ -347,34 +222,7 @@ def test_a_file_that_the_chapter_wrote_is_a_dream_of_the_packages(define, tiny_c
     assert load_dream(ours, tiny_clip).run() == dream.image
 
 
-def test_layers_of_all_sizes_give_a_picture(define):
-    layers = [torch.full((1, 3, side, side), 0.1) for side in (1, 5, 9)]
-    flat = torch.full((1, 3, 128, 128), 0.5 + 0.5 * np.tanh(0.3))
-    assert torch.allclose(define("C")["stacked"](layers), flat, atol=1e-4)
-
-
 # --- beyond one machine ---------------------------------------------------------------------------
-
-
-def made(value: int = 0, **row) -> Sweep:
-    picture = Image.new("RGB", (2, 2), (value, 0, 0))
-    return Sweep([{"recipe": "full", "error": "", "judge": 0.5} | row], [picture])
-
-
-def test_same_means_every_bit(define):
-    same = define("10", np=np)["same"]
-    assert same(made(), made())
-    assert not same(made(), made(1))
-    assert not same(made(), made(judge=0.5 + 2**-53))
-    assert not same(made(), replace(made(), images=[Image.new("RGB", (2, 1))]))
-
-
-def test_lines_cross_where_the_exercise_says(define):
-    seconds = define("10")["my_seconds"]
-    for start, each, workers in ((6, 0.75, 2), (10, 0.5, 4), (3, 1.5, 3)):
-        crossing = start / (each * (1 - 1 / workers))
-        assert seconds(crossing, each) == pytest.approx(seconds(crossing, each, start, workers))
-        assert seconds(crossing + 1, each) > seconds(crossing + 1, each, start, workers)
 
 
 @pytest.mark.parametrize("name", ["dask-import", "dask"])

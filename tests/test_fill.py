@@ -6,8 +6,8 @@ import fill
 import nbformat
 import pytest
 import yaml
-from chapters import NOTEBOOKS, ROOT, cells
-from course_files import put_block, with_block
+from chapters import NOTEBOOKS, ROOT
+from course_files import with_block
 from test_project import load_pyproject, project_files
 
 import dreamlab
@@ -42,11 +42,9 @@ def test_every_text_repeats_what_its_home_says(path):
 # --- blocks and numbers -----------------------------------------------------------------------
 
 
-def test_a_block_is_replaced_between_its_marks(tmp_path):
-    path = tmp_path / "a.md"
-    path.write_text("a\n<!-- x:begin -->\nold\n<!-- x:end -->\nb\n", "utf-8")
-    put_block(path, "x", r"new \1")
-    assert path.read_text("utf-8") == "a\n<!-- x:begin -->\nnew \\1\n<!-- x:end -->\nb\n"
+def test_a_block_is_replaced_between_its_marks():
+    text = "a\n<!-- x:begin -->\nold\n<!-- x:end -->\nb\n"
+    assert with_block(text, "x", r"new \1") == text.replace("old", r"new \1")
     begin, end = "<!-- y:begin -->", "<!-- y:end -->"
     for text in ("", begin, f"{end}\n{begin}", f"{begin}{end}" * 2):
         with pytest.raises(ValueError, match="y:begin"):
@@ -69,49 +67,6 @@ def test_a_number_is_taken_from_a_table_a_row_and_a_column():
         fill.fill_numbers("<!-- = ladder | raw | speed : .2 -->1<!-- = -->", numbers)
 
 
-# --- minutes ----------------------------------------------------------------------------------
-
-NOTES = """**Minutes**
-
-| section | minutes |
-|---|---|
-| One | 3, and what it takes |
-| Two | 4 |
-| Play | 10, more if you let them |
-| Exercises 1 to 2 | 1 + 1; the first is enough |
-"""
-MAP = "## The map\n\n| [9 · A](09_a.ipynb) | Why? | 1 |\n| 10 · this one | How? | 1 |"
-
-
-def book(notes: str, name: str, *exercises: int) -> nbformat.NotebookNode:
-    texts = [f"# {name} · A\n\n| | |\n|---|---|\n| **Time** | a while |\n| **You need** | - |", MAP]
-    texts += [f"### 1 · A\n\n●○○ · {n} minutes\n\nDo it." for n in exercises]
-    return nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_markdown_cell(t) for t in [*texts, notes]]
-    )
-
-
-def test_minutes_are_added_up_and_told_everywhere():
-    nb = book(NOTES, "9", 5, 15)
-    own = fill.read_minutes(nb)
-    assert (own.read, own.play, own.exercises, own.all) == (7, 10, (5, 15), 37)
-    appendix = fill.read_minutes(book(NOTES.replace("| Play", "| Three"), "A"))
-    assert str(appendix) == "17 minutes: 17 to read and run", "it needs no Play and no exercises"
-    chapters = {"9": own, "10": fill.Minutes(1, 2, (3,)), "A": appendix}
-    fill.fill_minutes(nb, own, chapters)
-    assert (
-        "| **Time** | 37 minutes: 7 to read and run, 10 to play, 20 for the exercises |"
-        in nb.cells[0].source
-    )
-    assert nb.cells[1].source == MAP.replace("Why? | 1", "Why? | 37").replace("w? | 1", "w? | 6")
-    assert "| Exercises 1 to 2 | 5 + 15; the first is enough |" in nb.cells[-1].source
-    table = fill.minutes_table(chapters)
-    assert "| 9 | 7 | 10 | 5 + 15 | 37 |" in table and "| all chapters | | | | 43 |" in table
-    for notes, words in (("none", "no table"), (NOTES.replace("| Play", "| Game"), "'Play'")):
-        with pytest.raises(ValueError, match=words):
-            fill.read_minutes(book(notes, "9"))
-
-
 # --- the address ------------------------------------------------------------------------------
 
 
@@ -123,21 +78,16 @@ def test_a_fork_is_written_everywhere_and_no_other_file_knows_the_address():
     assert changed == {*NOTEBOOKS, *others}
     for path in changed:
         assert "some-teacher/my.fork" in FORKED[path] and address not in FORKED[path], path.name
+    for path in NOTEBOOKS:
+        title, blank, badges, *_ = nbformat.reads(FORKED[path], 4).cells[0].source.split("\n")
+        assert title.startswith("# ") and not blank
+        assert f"github/some-teacher/my.fork/blob/main/notebooks/{path.name})" in badges
+        assert f"labpath=notebooks%2F{path.name})" in badges
     assert not [
         path.name
         for path in project_files()
         if path not in changed and address.encode() in path.read_bytes()
     ]
-
-
-def test_chapters_have_launch_links_under_their_titles_and_install_from_the_fork():
-    for path in NOTEBOOKS:
-        nb = nbformat.reads(FORKED[path], as_version=4)
-        title, blank, links, *_ = nb.cells[0].source.split("\n")
-        assert title.startswith("# ") and not blank
-        assert f"github/some-teacher/my.fork/blob/main/notebooks/{path.name})" in links
-        assert f"labpath=notebooks%2F{path.name})" in links
-        assert f"git+{FORK}" in cells(nb, "code")[0][1].source
 
 
 def test_the_command_takes_what_colab_can_open_and_writes_it(capsys, monkeypatch):

@@ -133,22 +133,6 @@ def figure_problems(nb: NotebookNode) -> Iterator[str]:
             yield f"cell {i}: a picture without alternative text"
 
 
-AMERICAN = re.compile(
-    r"\b(\w*colors?|gray\w*|center\w*|favor\w*|behavior\w*|neighbor\w*|"
-    r"(?:optim|normal|regular|minim|maxim|real|recogn|visual|memor|summar|special|general)iz\w*|"
-    r"analyz\w*|modeling|labeled|catalog)\b",
-    re.IGNORECASE,
-)
-
-
-def style_problems(nb: NotebookNode) -> Iterator[str]:
-    text, _, _ = prose(nb).partition("## References")  # titles are spelled as they are
-    for word in sorted({match.group() for match in AMERICAN.finditer(text)}):
-        yield f"American spelling in prose: {word!r}"
-    if "!" in text:
-        yield f"an exclamation mark: {re.search(r'.{,30}!', text).group()!r}"
-
-
 def link_problems(nb: NotebookNode, folder: Path) -> Iterator[str]:
     for i, cell in cells(nb, "markdown"):
         for link in re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", cell.source):
@@ -337,7 +321,6 @@ def install_problems(nb: NotebookNode) -> Iterator[str]:
         length_problems,
         core_problems,
         figure_problems,
-        style_problems,
         part_problems,
         exercise_problems,
         dependence_problems,

@@ -49,16 +49,6 @@ def reds():
     return *score.questions(ColourReader(), scenes), pictures
 
 
-def test_recognition_counts_what_is_found(reds):
-    *question, pictures = reds
-    ways = {"right": pictures, "wrong": pictures + 0.01}  # each is taken for its neighbour
-    result = score.recognition(ColourReader(), *question, ways)
-    assert result["right"] == 1
-    assert result["cosine, right"] == pytest.approx(1)
-    # The last of all has no neighbour above, and stays right.
-    assert result["wrong"] == pytest.approx(1 / 25)
-
-
 def test_an_adversary_goes_no_further_than_allowed_and_succeeds(reds):
     choices, right, pictures = reds
     clip = ColourReader()
@@ -71,17 +61,6 @@ def test_an_adversary_goes_no_further_than_allowed_and_succeeds(reds):
         assert share == pytest.approx(found, abs=0.09), epsilon
         robustness = score.robustness(clip, choices, right, pictures, epsilon)
         assert robustness["among 25, attacked"] == share
-
-
-def test_bars_tell_reached_from_missed():
-    for role, wanted in score.BARS.items():
-        for good in (True, False):
-            # Judged as printed, to a tenth of a per cent.
-            nudge = {"at least": -4e-4 if good else -1e-3, "at most": 4e-4 if good else 1e-3}
-            values = {key: bar + nudge[way] for key, way, bar in wanted}
-            values |= {"cosine, whole": 0.75, "cosine, 8-px tiles": 0.2 if good else 0.3}
-            reached = [reached for _, reached in score.bars(role, values)]
-            assert reached == [good] * (len(wanted) + (role == "judge"))
 
 
 @pytest.fixture
@@ -118,16 +97,12 @@ def test_one_command_prints_tables_and_bars_and_writes_them(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--frames", "0"], "--frames"),
         (["--epsilon", "-1"], "0 or more"),
         (["tiny", "--write"], "both embedded models"),
         (["--write"], "scores:begin"),
     ],
 )
-def test_bad_options_are_refused_before_anything_is_drawn(
-    marked, arguments, words, monkeypatch, capsys
-):
-    monkeypatch.setattr(score, "load_clip", None)
+def test_bad_options_are_refused_before_anything_is_drawn(marked, arguments, words, capsys):
     marked[1].write_text("no marks", "utf-8")
     with pytest.raises(SystemExit):
         score.main(arguments)
@@ -160,29 +135,14 @@ def test_the_embedded_models_know_their_world():
 SMALL = ["--scenes", "3", "--size", "16"]
 
 
-def test_sheets_of_scenes_and_designs(tmp_path):
-    pages = []
+def test_sheets_of_scenes_and_designs(tmp_path, capsys):
+    pages, file = [], tmp_path / "sheet.png"
     for extra in ([], ["--style", "random"], ["--style", "held-out"], ["--designs"]):
-        file = tmp_path / "sheet.png"
         sheet.main([str(file), *SMALL, "--columns", "2", *extra])
         pages.append(np.asarray(Image.open(file)))
-        assert pages[-1].std() > 20
     assert pages[0].shape == (2 * 58 + 6, 2 * 22 + 6, 3)
     assert pages[3].shape == (13 * 58 + 6, 8 * 22 + 6, 3)  # 25 objects of 4 designs, 2 a row
     assert all((one != two).any() for one, two in pairwise(pages[:3]))
-
-
-def test_what_cannot_be_written_leaves_the_old_sheet_and_is_said(tmp_path, capsys):
-    file = tmp_path / "sheet.jpg"
-    file.write_bytes(b"old")
-    for options, words in (
-        ([str(tmp_path / "sheet.gif")], "must end in .png or .jpg or .jpeg or .webp"),
-        ([str(file), "--seed", "-1"], "--seed"),
-        ([str(file), "--style", "mine"], "invalid choice: 'mine'"),
-        ([str(file), *SMALL, "--columns", "5000"], "image"),  # wider than a JPEG can be
-    ):
-        with pytest.raises(SystemExit):
-            sheet.main(options)
-        assert words in capsys.readouterr().err
-    assert [path.name for path in tmp_path.iterdir()] == [file.name]
-    assert file.read_bytes() == b"old"
+    with pytest.raises(SystemExit):
+        sheet.main([str(tmp_path / "sheet.gif")])
+    assert "must end in .png or .jpg" in capsys.readouterr().err

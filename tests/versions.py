@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 try:
@@ -33,7 +34,6 @@ TESTS = {
     "oldest": (*CORE, "losses", "figures", "picture_reader", "untrusted"),
     "newest": CORE,  # README's command tests the newest packages; here it is Python that differs
 }
-ENDS = tuple(TESTS)
 PYTEST = ("-m", "pytest", "-q", "-o", "addopts=", "-o", "required_plugins=")
 PYTEST += ("-p", "no:cacheprovider")
 DREAM = """
@@ -44,7 +44,7 @@ import dreamlab
 
 names = ["torch", "torchvision", "open_clip_torch", "numpy", "matplotlib", "pillow", "ipywidgets"]
 print("Python", sys.version.split()[0], *(f"{name} {version(name)}" for name in names))
-for name in ("picturebook", "picturebook-plain", "picturebook-judge"):
+for name in ("picturebook", "picturebook-judge"):
     dream = Dream(load_clip(name, device="cpu"), "a red heart in the sky", recipe=Recipe(steps=10))
     dream.run()
     first, last = dream.history[0].clip_loss, dream.history[-1].clip_loss
@@ -60,73 +60,35 @@ def metadata() -> dict:
     return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 
-def floors(requirements: list[str]) -> list[str]:
-    """The lower bound of each requirement, exactly: "torch>=2.4" becomes "torch==2.4".
+def packages(end: str) -> list[str]:
+    """What to install beside the wheel: for "oldest" each lower bound, "torch>=2.4" as "==2.4".
 
     Raises:
         ValueError: a requirement without a lower bound, which would leave "oldest" to chance.
     """
-    pins = []
-    for requirement in requirements:
-        found = re.fullmatch(r"([\w.-]+)\s*(?:\[.*\])?\s*>=\s*([\w.]+)(?:\s*,.*)?", requirement)
-        if found is None:
+    project = metadata()
+    # The tests' own tools may be of any age.
+    wanted = [r for r in project["optional-dependencies"]["test"] if re.match("pytest>|hypo", r)]
+    for requirement in project["dependencies"] if end == "oldest" else ():
+        if not (found := re.fullmatch(r"([\w.-]+)\s*>=\s*([\w.]+)", requirement)):
             raise ValueError(f"{requirement!r} in pyproject.toml has no lower bound (name>=1.2)")
-        pins.append("{}=={}".format(*found.groups()))
-    return pins
-
-
-def lowest_python(requires: str) -> Version:
-    """The version in ``requires-python``: ">=3.10" is (3, 10)."""
-    found = re.fullmatch(r">=\s*(\d+)\.(\d+)", requires)
-    if found is None:
-        raise ValueError(f"requires-python is {requires!r}: this reads nothing but '>=3.10'")
-    return int(found[1]), int(found[2])
-
-
-def version_of(python: str) -> Version | None:
-    """What a Python calls itself, or None where it does not run (pyenv leaves such stand-ins)."""
-    code = "import sys, venv, ensurepip; print(*sys.version_info[:2])"
-    try:
-        run = subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=60)
-        major, minor = map(int, run.stdout.split())
-    except (OSError, ValueError, subprocess.TimeoutExpired):
-        return None
-    return major, minor
+        wanted.append("{}=={}".format(*found.groups()))
+    return wanted
 
 
 def interpreters() -> dict[Version, str]:
     """Every Python 3 of this machine: on the PATH, pyenv's, uv's, and the one that runs this."""
-    candidates = [sys.executable, shutil.which("python3")]
-    candidates += [shutil.which(f"python3.{minor}") for minor in range(8, 30)]
+    candidates = [sys.executable, *(shutil.which(f"python3.{minor}") for minor in range(8, 30))]
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     for folder in (pyenv / "versions", Path.home() / ".local" / "share" / "uv" / "python"):
         candidates += [str(path) for path in sorted(folder.glob("*/bin/python3"))]
     found: dict[Version, str] = {}
+    code = "import sys, venv, ensurepip; print(*sys.version_info[:2])"
     for python in filter(None, candidates):
-        if version := version_of(python):
-            found.setdefault(version, python)
+        with suppress(OSError, subprocess.CalledProcessError):  # pyenv leaves stand-ins
+            run = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
+            found.setdefault(tuple(map(int, run.stdout.split())), python)
     return found
-
-
-def choose(end: str, lowest: Version, found: dict[Version, str]) -> Version:
-    """The Python of this end; one that is too old for the package is none."""
-    admitted = [version for version in found if version >= lowest]
-    if not admitted:
-        raise SystemExit(f"no Python >= {lowest[0]}.{lowest[1]} on this machine")
-    return min(admitted) if end == "oldest" else max(admitted)
-
-
-def packages(end: str) -> list[str]:
-    """What to install beside the wheel of this repository."""
-    project = metadata()
-    wanted = floors(project["dependencies"]) if end == "oldest" else []
-    # The tests' own tools may be of any age.
-    tools = {"pytest", "hypothesis"}
-    return wanted + [r for r in project["optional-dependencies"]["test"] if _name(r) in tools]
-
-
-def _name(requirement: str) -> str:
-    return re.match(r"[\w.-]+", requirement)[0].lower()
 
 
 def build_wheel(folder: Path, *options: str) -> Path:
@@ -142,7 +104,7 @@ def build_wheel(folder: Path, *options: str) -> Path:
     return wheel
 
 
-def check(end: str, version: Version, python: str) -> bool:
+def check(end: str, python: str) -> bool:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix=f"dreamlab-{end}-") as name:
         folder = Path(name)
@@ -165,18 +127,21 @@ def check(end: str, version: Version, python: str) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("ends", nargs="*", metavar="end", help=" or ".join(ENDS))
-    options = parser.parse_args()
-    if unknown := sorted(set(options.ends) - set(ENDS)):
-        parser.error(f"no such end: {', '.join(unknown)}; there are {', '.join(ENDS)}")
-    lowest, found = lowest_python(metadata()["requires-python"]), interpreters()
+    parser.add_argument(
+        "ends", nargs="*", choices=[*TESTS, []], metavar="end", help="default: both"
+    )
+    ends = parser.parse_args().ends or TESTS
+    lowest = tuple(map(int, metadata()["requires-python"].removeprefix(">=").split(".")))
+    found = {version: path for version, path in interpreters().items() if version >= lowest}
+    if not found:
+        raise SystemExit(f"no Python >= {lowest[0]}.{lowest[1]} on this machine")
     failed = []
-    for end in options.ends or ENDS:
-        version = choose(end, lowest, found)
+    for end in ends:
+        version = min(found) if end == "oldest" else max(found)
         print(f"--- {end}: Python {version[0]}.{version[1]},", ", ".join(packages(end)), flush=True)
         if end == "oldest" and version != lowest:
             print(f"    (this machine has no Python {lowest[0]}.{lowest[1]}, the oldest admitted)")
-        if not check(end, version, found[version]):
+        if not check(end, found[version]):
             failed.append(end)
     print(f"failed on: {', '.join(failed)}" if failed else "passed on: all that was asked")
     return bool(failed)

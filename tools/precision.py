@@ -36,6 +36,10 @@ class Precision:
     device: str = "cpu"
     measured: str = field(default="", compare=False)
 
+    def __post_init__(self) -> None:
+        if self.dtype not in ("float32", "bfloat16") or self.threads < 1:
+            raise ValueError(f"no such precision: {self.dtype} with {self.threads} threads")
+
     def autocast(self) -> AbstractContextManager:
         """Within this, what may be rounded is computed in `dtype`."""
         kind = torch.device(self.device).type

@@ -9,11 +9,11 @@ from collections.abc import Iterable
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance
 
-from .paint import PAPER, grain, hatching
-from .styles import RGB, Style
+from .paint import GROUNDS, RGB
+from .styles import Style
 
 
-def gradient(size: int, *stops: RGB | np.ndarray) -> Image.Image:
+def _gradient(size: int, *stops: RGB | np.ndarray) -> Image.Image:
     """A vertical gradient through these colours, from top to bottom."""
     t = np.linspace(0, 1, size)
     at = np.linspace(0, 1, len(stops))
@@ -31,15 +31,26 @@ def _hill(rng: np.random.Generator, height: float, bumps: float, amount: float) 
     return [*zip(x, y, strict=True), (1.02, 1.02), (-0.02, 1.02)]
 
 
+# Colours of the vertical gradient from top to bottom, each with the spread of its variation.
+SKIES: dict[str, list[tuple[RGB, float]]] = {
+    "night": [((18, 26, 74), 8), ((54, 74, 138), 14)],
+    "sunset": [((96, 60, 132), 14), ((232, 96, 96), 14), ((252, 180, 92), 14)],
+    "sea": [((156, 206, 240), 14), ((222, 240, 250), 14)],
+    "desert": [((150, 204, 226), 14), ((250, 232, 190), 14)],
+    "snow": [((166, 186, 210), 14), ((214, 224, 236), 14)],
+    "mountains": [((142, 190, 230), 14), ((226, 236, 244), 14)],
+    "city": [((168, 186, 206), 14), ((232, 222, 212), 14)],
+}
+
+
 def background(name: str, size: int, rng: np.random.Generator) -> Image.Image:
     """One of `world.BACKGROUNDS` with random details, an RGB image, `size` × `size`."""
-    pen: ImageDraw.ImageDraw
 
     def polygon(points: Iterable[tuple[float, float]], fill: RGB | np.ndarray) -> None:
         pen.polygon([(x * size, y * size) for x, y in points], fill=tuple(int(v) for v in fill))
 
-    def disc(x: float, y: float, r: float, fill: RGB | np.ndarray, squash: float = 1.0) -> None:
-        box = [(x - r) * size, (y - r * squash) * size, (x + r) * size, (y + r * squash) * size]
+    def disc(x: float, y: float, r: float, fill: RGB | np.ndarray) -> None:
+        box = [(x - r) * size, (y - r) * size, (x + r) * size, (y + r) * size]
         pen.ellipse(box, fill=tuple(int(v) for v in fill))
 
     def puffs(how_many: int, low: float, high: float, fill: RGB | np.ndarray, big: float) -> None:
@@ -56,19 +67,16 @@ def background(name: str, size: int, rng: np.random.Generator) -> Image.Image:
         for _ in range(how_many):
             disc(rng.random(), rng.uniform(low, high), rng.uniform(0.004, 0.011), (255, 252, 224))
 
-    sky = _vary(rng, 96, 166, 232)
-    pale = _vary(rng, 190, 224, 248)
-    if name == "sky":
-        picture = gradient(size, sky, pale)
-        pen = ImageDraw.Draw(picture)
-    elif name == "clouds":
-        picture = gradient(size, sky, pale)
-        pen = ImageDraw.Draw(picture)
+    # Drawn for every background: a number more or less would change all that is drawn after.
+    stops = [_vary(rng, 96, 166, 232), _vary(rng, 190, 224, 248)]
+    if name in SKIES:
+        stops = [_vary(rng, *rgb, by=by) for rgb, by in SKIES[name]]
+    picture = _gradient(size, *stops)
+    pen = ImageDraw.Draw(picture)
+    if name == "clouds":
         puffs(5, 0.1, 0.6, (244, 246, 250), 0.13)
         puffs(7, 0.72, 1.0, (252, 252, 254), 0.17)
     elif name == "night":
-        picture = gradient(size, _vary(rng, 18, 26, 74, by=8), _vary(rng, 54, 74, 138))
-        pen = ImageDraw.Draw(picture)
         twinkle(26, 0, 0.75)
         polygon(_hill(rng, 0.86, 1.2, 0.05), _vary(rng, 22, 32, 58, by=6))
     elif name == "space":
@@ -83,23 +91,15 @@ def background(name: str, size: int, rng: np.random.Generator) -> Image.Image:
         pen = ImageDraw.Draw(picture)
         twinkle(60, 0, 1)
     elif name == "sunset":
-        picture = gradient(
-            size, _vary(rng, 96, 60, 132), _vary(rng, 232, 96, 96), _vary(rng, 252, 180, 92)
-        )
-        pen = ImageDraw.Draw(picture)
         disc(rng.uniform(0.2, 0.8), 0.8, rng.uniform(0.12, 0.18), (255, 232, 150))
         polygon(_hill(rng, 0.86, 1.0, 0.03), _vary(rng, 74, 38, 74, by=8))
     elif name == "meadow":
-        picture = gradient(size, sky, pale)
-        pen = ImageDraw.Draw(picture)
         polygon(_hill(rng, 0.5, 0.8, 0.05), _vary(rng, 128, 190, 92))
         polygon(_hill(rng, 0.66, 1.1, 0.05), _vary(rng, 98, 168, 72))
         for _ in range(34):
             tint = ((255, 240, 120), (255, 255, 255), (250, 150, 170))[rng.integers(3)]
             disc(rng.random(), rng.uniform(0.7, 1), rng.uniform(0.007, 0.014), tint)
     elif name == "sea":
-        picture = gradient(size, _vary(rng, 156, 206, 240), _vary(rng, 222, 240, 250))
-        pen = ImageDraw.Draw(picture)
         water = _vary(rng, 34, 122, 168)
         polygon([(0, 0.42), (1, 0.42), (1, 1), (0, 1)], water)
         for row, y in enumerate(np.linspace(0.5, 0.96, 6)):
@@ -108,8 +108,6 @@ def background(name: str, size: int, rng: np.random.Generator) -> Image.Image:
             band = [*zip(x, wave, strict=True), *zip(x[::-1], wave[::-1] + 0.02, strict=True)]
             polygon(band, water + (255 - water) * 0.4)
     elif name == "desert":
-        picture = gradient(size, _vary(rng, 150, 204, 226), _vary(rng, 250, 232, 190))
-        pen = ImageDraw.Draw(picture)
         polygon(_hill(rng, 0.52, 0.9, 0.06), _vary(rng, 232, 196, 124))
         polygon(_hill(rng, 0.7, 0.7, 0.07), _vary(rng, 216, 172, 98))
         cactus = (70, 124, 76)
@@ -122,21 +120,16 @@ def background(name: str, size: int, rng: np.random.Generator) -> Image.Image:
             arms = ((-0.05, 0.36), (0.05, 0.46), (0.05, 0.36), (-0.05, 0.26))
             polygon([(x + dx, y - dy * h) for dx, dy in arms], cactus)
     elif name == "snow":
-        picture = gradient(size, _vary(rng, 166, 186, 210), _vary(rng, 214, 224, 236))
-        pen = ImageDraw.Draw(picture)
         for _ in range(int(rng.integers(4, 8))):
             x, y, h = rng.uniform(0, 1), rng.uniform(0.58, 0.68), rng.uniform(0.14, 0.24)
             for k in range(3):
                 w, top = h * (0.28 + 0.12 * k), y - h * (1.0 - 0.28 * k)
-                polygon(
-                    [(x, top), (x + w, top + 0.45 * h), (x - w, top + 0.45 * h)], (78, 116, 108)
-                )
+                y1 = top + 0.45 * h
+                polygon([(x, top), (x + w, y1), (x - w, y1)], (78, 116, 108))
         polygon(_hill(rng, 0.62, 0.8, 0.04), _vary(rng, 242, 246, 252, by=5))
         for _ in range(46):
             disc(rng.random(), rng.random(), rng.uniform(0.007, 0.015), (255, 255, 255))
     elif name == "mountains":
-        picture = gradient(size, _vary(rng, 142, 190, 230), _vary(rng, 226, 236, 244))
-        pen = ImageDraw.Draw(picture)
         for depth, tint in ((0, (140, 152, 180)), (1, (98, 108, 136))):
             stone = _vary(rng, *tint)
             for x in np.linspace(-0.05, 1.05, 4) + rng.uniform(-0.1, 0.1, 4):
@@ -150,8 +143,6 @@ def background(name: str, size: int, rng: np.random.Generator) -> Image.Image:
                 polygon(cap, (250, 251, 253))
         polygon(_hill(rng, 0.92, 1.0, 0.02), _vary(rng, 104, 148, 98))
     elif name == "city":
-        picture = gradient(size, _vary(rng, 168, 186, 206), _vary(rng, 232, 222, 212))
-        pen = ImageDraw.Draw(picture)
         x = -0.04
         while x < 1.0:
             w, top = rng.uniform(0.12, 0.2), rng.uniform(0.22, 0.62)
@@ -160,65 +151,15 @@ def background(name: str, size: int, rng: np.random.Generator) -> Image.Image:
             for wx in np.arange(x + 0.022, x + w - 0.03, 0.045):
                 for wy in np.arange(top + 0.03, 0.92, 0.07):
                     lit = (255, 228, 140) if rng.random() < 0.55 else wall * 0.7
-                    polygon(
-                        [(wx, wy), (wx + 0.024, wy), (wx + 0.024, wy + 0.038), (wx, wy + 0.038)],
-                        lit,
-                    )
+                    x1, y1 = wx + 0.024, wy + 0.038
+                    polygon([(wx, wy), (x1, wy), (x1, y1), (wx, y1)], lit)
             x += w + 0.008
         polygon([(0, 0.94), (1, 0.94), (1, 1), (0, 1)], (84, 84, 90))
-    else:
-        h = rng.random()
-        tint = (
-            np.array(colorsys.hsv_to_rgb(h, rng.uniform(0.03, 0.22), rng.uniform(0.8, 0.98))) * 255
-        )
+    elif name == "plain":
+        hsv = rng.random(), rng.uniform(0.03, 0.22), rng.uniform(0.8, 0.98)
+        tint = np.array(colorsys.hsv_to_rgb(*hsv)) * 255
         picture = Image.new("RGB", (size, size), tuple(tint.astype(int)))
     return picture
-
-
-# --- in another style -----------------------------------------------------------------------------
-
-
-def _flat(picture: Image.Image, brush: np.random.Generator) -> Image.Image:
-    """In four to six flat tones."""
-    few = picture.quantize(int(brush.integers(4, 7)), Image.Quantize.FASTOCTREE)
-    return few.convert("RGB")
-
-
-def _blurred(picture: Image.Image, brush: np.random.Generator) -> Image.Image:
-    small = max(4, round(picture.width / brush.uniform(4, 7)))
-    coarse = picture.resize((small, small), Image.Resampling.BOX)
-    return coarse.resize(picture.size, Image.Resampling.BICUBIC)
-
-
-def _hatched(picture: Image.Image, brush: np.random.Generator) -> Image.Image:
-    pixels = np.asarray(picture, dtype=np.float32)
-    lines = hatching(picture.width, picture.width, brush)
-    return _image(pixels * (1.06 - 0.2 * lines[..., None]))
-
-
-def _paper(picture: Image.Image, brush: np.random.Generator) -> Image.Image:
-    """Thin paint on rough paper."""
-    pixels = np.asarray(picture, dtype=np.float32)
-    rough = grain(picture.width, picture.width, brush)[..., None]
-    pixels += (np.array(PAPER, dtype=np.float32) - pixels) * (0.18 + 0.07 * rough).clip(0, 1)
-    return _image(pixels + 5 * rough)
-
-
-def _pastel(picture: Image.Image, brush: np.random.Generator) -> Image.Image:
-    """Chalk rubbed into a muted sheet, the sheet showing between broad strokes."""
-    pixels = np.asarray(picture, dtype=np.float32)
-    strokes = grain(picture.width, picture.width, brush, slanted=True)[..., None]
-    sheet = np.array((142, 132, 118), dtype=np.float32)
-    return _image(pixels + (sheet - pixels) * (0.3 + 0.16 * strokes).clip(0.05, 0.6))
-
-
-TREATMENTS = {
-    "flat": _flat, "blurred": _blurred, "hatched": _hatched, "paper": _paper, "pastel": _pastel,
-}  # fmt: skip
-
-
-def _image(pixels: np.ndarray) -> Image.Image:
-    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
 
 def treated(picture: Image.Image, style: Style, brush: np.random.Generator) -> Image.Image:
@@ -227,4 +168,4 @@ def treated(picture: Image.Image, style: Style, brush: np.random.Generator) -> I
         picture = ImageEnhance.Color(picture).enhance(style.vivid)
     if style.tint is not None:
         picture = Image.blend(picture, Image.new("RGB", picture.size, style.tint), 0.14)
-    return picture if style.ground == "painted" else TREATMENTS[style.ground](picture, brush)
+    return GROUNDS[style.ground](picture, brush)

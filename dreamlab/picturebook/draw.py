@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
+from . import paint
 from .backgrounds import background, treated
-from .paint import brightness, chalk_cover, contour, filled, inks, mixed, rainbow_bands, textured
 from .shapes import ARCHES, BODY, Points, Shape, shape_of
 from .styles import BOOK, Style
 from .world import Item, Place, Scene
@@ -76,13 +76,9 @@ def _random_warp(shape: Shape, style: Style, brush: np.random.Generator) -> np.n
 
 
 def _line_colour(style: Style, base: np.ndarray) -> tuple[int, ...]:
-    if style.line == "chalk":
-        return (236, 230, 214)
-    if style.line == "own" or brightness(base) < 60:
-        return contour(base)
-    if style.line == "deep":
-        return tuple((base * 0.6).astype(int))
-    return (24, 22, 26) if style.line == "black" else (104, 102, 106)
+    if style.line != "chalk" and paint.brightness(base) < 60:
+        return paint.contour(base)  # light, since the body is dark
+    return paint.LINES[style.line](base)
 
 
 def _dashes(points: np.ndarray, brush: np.random.Generator) -> Iterable[list]:
@@ -173,13 +169,13 @@ def _body_tile(
     """What fills an object's body: a square of side 2 `half` about its centre."""
     style, size, side = canvas.style, 2 * half, canvas.picture.width
     if item.colour:
-        tile = textured(base, item.texture, size, place.radius * side, side, canvas.rng)
+        tile = paint.textured(base, item.texture, size, place.radius * side, side, canvas.rng)
     elif style == BOOK:
         return _book_rainbow(size, place.angle)
     else:
         corner = [int(v) - half for v in placed.centre]
         tile = _rainbow(design, size, placed.to_unit(), corner)
-    return Image.fromarray(filled(tile, style.fill, side, canvas.brush))
+    return Image.fromarray(paint.filled(tile, style.fill, side, canvas.brush))
 
 
 def _book_rainbow(size: int, angle: float) -> Image.Image:
@@ -187,7 +183,7 @@ def _book_rainbow(size: int, angle: float) -> Image.Image:
     unit = size / 2 / 1.1
     y, x = np.mgrid[0:size, 0:size] - size / 2
     r = np.hypot(x / unit, y / unit - 0.5)
-    return Image.fromarray(rainbow_bands(r, ARCHES[0][-1])).rotate(-math.degrees(angle))
+    return Image.fromarray(paint.rainbow_bands(r, ARCHES[0][-1])).rotate(-math.degrees(angle))
 
 
 def _rainbow(design: int, size: int, to_unit: np.ndarray, corner: Sequence[int]) -> np.ndarray:
@@ -196,7 +192,7 @@ def _rainbow(design: int, size: int, to_unit: np.ndarray, corner: Sequence[int])
     y, x = np.mgrid[0:size, 0:size]
     at = np.stack([x + corner[0], y + corner[1], np.ones_like(x)], axis=-1) @ to_unit.T
     u, v = at[..., 0] / at[..., 2], at[..., 1] / at[..., 2]
-    return rainbow_bands(np.hypot((u - cx) / across, (v - cy) / up), inner).astype(np.float32)
+    return paint.rainbow_bands(np.hypot((u - cx) / across, (v - cy) / up), inner).astype(np.float32)
 
 
 def _hides(picture: Image.Image, box: tuple[int, ...], base: np.ndarray) -> bool:
@@ -244,9 +240,9 @@ def _draw_object(
     for points in polygons:
         label_pen.polygon([tuple(p) for p in points], fill=index)
 
-    ink_of = inks(base, style.inks)
+    ink_of = paint.inks(base, style.inks)
     if style.fill == "silhouette":
-        ink_of = dict.fromkeys(ink_of, contour(base))
+        ink_of = dict.fromkeys(ink_of, paint.contour(base))
 
     def draw_details(parts: Iterable[tuple[str, Points]]) -> None:
         for ink, points in parts:
@@ -266,7 +262,7 @@ def _draw_object(
         mask_pen.polygon([(x - left, y - top) for x, y in points], fill=255)
     tile = _body_tile(canvas, item, place, base, placed, half, design)
     if ground is not None:
-        cover = chalk_cover(np.asarray(tile), side, brush)
+        cover = paint.chalk_cover(np.asarray(tile), side, brush)
         tile = Image.composite(tile, ground, Image.fromarray(cover))
     picture.paste(tile, (left, top), mask)
     draw_details(parts[first:])
@@ -316,7 +312,7 @@ def draw_with_labels(
     labels = Image.new("L", picture.size)
     canvas = _Canvas(picture, labels, style, rng, brush)
     for index, item in enumerate(scene.items, start=1):
-        base = mixed(item.colour or "white", rng)
+        base = paint.mixed(item.colour or "white", rng)
         design = int(brush.choice(style.designs))
         for place in item.places:
             _draw_object(canvas, index, item, place, base, design)

@@ -1,8 +1,9 @@
-"""Colours, textures and the ways to fill a thing with them.
+"""Colours, textures, and the ways to fill an object or a background with them.
 
-A tile is a square of paint, (size, size, 3), that is laid on the canvas where a thing's body is. A
-texture is coarse enough to survive 64 px; hatching and grain are much finer, so that a hatched
-heart does not look striped.
+A tile is a square of paint, (size, size, 3), laid on the canvas where an object's body is. Textures
+are coarse enough to survive 64 px; hatching and grain are much finer, so that a hatched heart does
+not look striped. `FILLS`, `LINES` and `GROUNDS` hold what the picture book and the held-out style
+use; `tools/picturebook/random_styles.py` adds what only training uses.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+from PIL import Image
 
-from .styles import RGB
+RGB = tuple[int, int, int]
 
 # Hue, saturation and value, each a middle and a spread: "red" is a family, not one triple.
 PAINT: dict[str, tuple[float, float, float, float, float, float]] = {
@@ -50,12 +52,8 @@ def brightness(rgb: np.ndarray) -> float:
 def mixed(colour: str, rng: np.random.Generator) -> np.ndarray:
     h, dh, s, ds, v, dv = PAINT[colour]
     u = rng.uniform(-1, 1, 3)
-    rgb = colorsys.hsv_to_rgb(
-        (h + dh * u[0]) % 1,
-        float(np.clip(s + ds * u[1], 0, 1)),
-        float(np.clip(v + dv * u[2], 0, 1)),
-    )
-    return np.array(rgb) * 255
+    s, v = (float(np.clip(x, 0, 1)) for x in (s + ds * u[1], v + dv * u[2]))
+    return np.array(colorsys.hsv_to_rgb((h + dh * u[0]) % 1, s, v)) * 255
 
 
 def contour(base: np.ndarray) -> tuple[int, ...]:
@@ -106,8 +104,7 @@ def textured(
 ) -> np.ndarray:
     """A flat tile of the base colour with its texture."""
     tile = np.broadcast_to(base, (size, size, 3)).astype(np.float32)
-    light = base @ (0.299, 0.587, 0.114) > 140
-    second = base * 0.45 if light else base + (255 - base) * 0.78
+    second = base * 0.45 if brightness(base) > 140 else base + (255 - base) * 0.78
     where = marks(texture, size, radius, canvas, rng)
     return tile if where is None else np.where(where[..., None], second, tile)
 
@@ -153,35 +150,14 @@ def hatching(size: int, canvas: int, brush: np.random.Generator) -> np.ndarray:
     return np.clip(0.5 + 0.9 * np.sin(2 * math.pi * at + 0.9 * rough) + 0.3 * rough, 0, 1)
 
 
-def _heights(size: int) -> np.ndarray:
-    y = np.arange(size)[:, None] - size / 2
-    return np.broadcast_to(y / size, (size, size))
-
-
 def _lit(tile: np.ndarray, canvas: int, brush: np.random.Generator) -> np.ndarray:
-    shade = 1.06 - 0.2 * (_heights(len(tile)) + 0.5)
-    return tile * shade[..., None]
+    size = len(tile)
+    heights = np.broadcast_to((np.arange(size)[:, None] - size / 2) / size, (size, size))
+    return tile * (1.06 - 0.2 * (heights + 0.5))[..., None]
 
 
 def _flat(tile: np.ndarray, canvas: int, brush: np.random.Generator) -> np.ndarray:
     return tile
-
-
-def _gradient(tile: np.ndarray, canvas: int, brush: np.random.Generator) -> np.ndarray:
-    """Darker towards any side."""
-    v = _heights(len(tile))
-    a = brush.uniform(0, 2 * math.pi)
-    along = math.cos(a) * v.T + math.sin(a) * v
-    return tile * (0.95 + 0.34 * along)[..., None]
-
-
-def _round(tile: np.ndarray, canvas: int, brush: np.random.Generator) -> np.ndarray:
-    """Modelled as if it were round, lit from the upper left or right."""
-    v = _heights(len(tile))
-    side = brush.choice((-1.0, 1.0))
-    r = np.hypot(v.T - 0.18 * side, v + 0.2)
-    glow = np.clip(0.3 - r, 0, 1)[..., None]
-    return tile * (1.1 - 0.42 * r)[..., None] + (255 - tile) * 0.5 * glow
 
 
 def _bareness(tile: np.ndarray) -> np.ndarray:
@@ -189,38 +165,25 @@ def _bareness(tile: np.ndarray) -> np.ndarray:
     return np.minimum(1, 0.3 + 1.4 * tile.mean(-1, keepdims=True) / 255)
 
 
-def _paler(tile: np.ndarray, amount: float | np.ndarray) -> np.ndarray:
+def paler(tile: np.ndarray, amount: float | np.ndarray) -> np.ndarray:
     """Mixed with this much paper."""
     return tile + (np.array(PAPER, dtype=np.float32) - tile) * amount * _bareness(tile)
-
-
-def _hatched(tile: np.ndarray, canvas: int, brush: np.random.Generator) -> np.ndarray:
-    lines = hatching(len(tile), canvas, brush)[..., None]
-    return _paler(tile, 0.15) * (1.06 - 0.26 * lines)
-
-
-def _crayon(tile: np.ndarray, canvas: int, brush: np.random.Generator) -> np.ndarray:
-    """Wax on rough paper, which shows where the crayon jumped."""
-    rough = grain(len(tile), canvas, brush, slanted=True)[..., None]
-    return _paler(tile, np.clip(0.08 + 0.3 * rough, 0, 0.6)) - 6 * rough
 
 
 def _chalk(tile: np.ndarray, canvas: int, brush: np.random.Generator) -> np.ndarray:
     """Powdery and a little paler than the colour."""
     rough = grain(len(tile), canvas, brush)[..., None]
-    return _paler(tile, np.clip(0.06 + 0.06 * rough, 0, 1))
+    return paler(tile, np.clip(0.06 + 0.06 * rough, 0, 1))
 
 
 Fill = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
-FILL: dict[str, Fill] = {
-    "lit": _lit, "flat": _flat, "gradient": _gradient, "round": _round, "hatched": _hatched,
-    "silhouette": _flat, "crayon": _crayon, "chalk": _chalk,
-}  # fmt: skip
+FILLS: dict[str, Fill] = {"lit": _lit, "flat": _flat, "chalk": _chalk}
+"""What a fill makes of a tile, on a canvas of so many pixels."""
 
 
 def filled(tile: np.ndarray, fill: str, canvas: int, brush: np.random.Generator) -> np.ndarray:
-    """A tile filled in the way of `FILL`, as bytes."""
-    return np.clip(FILL[fill](tile, canvas, brush), 0, 255).astype(np.uint8)
+    """A tile filled in the way of `FILLS`, as bytes."""
+    return np.clip(FILLS[fill](tile, canvas, brush), 0, 255).astype(np.uint8)
 
 
 def chalk_cover(tile: np.ndarray, canvas: int, brush: np.random.Generator) -> np.ndarray:
@@ -229,3 +192,31 @@ def chalk_cover(tile: np.ndarray, canvas: int, brush: np.random.Generator) -> np
     lines = hatching(len(tile), canvas, brush)
     bare = np.clip(0.02 + 0.2 * lines - 0.12 * strokes, 0, 0.65) * _bareness(tile)[..., 0]
     return (255 * (1 - bare)).astype(np.uint8)
+
+
+# --- lines and grounds ----------------------------------------------------------------------------
+
+LINES: dict[str, Callable[[np.ndarray], tuple[int, ...]]] = {
+    "own": contour,
+    "chalk": lambda base: (236, 230, 214),
+}
+"""The colour of outlines round a body of this colour."""
+
+
+def to_image(pixels: np.ndarray) -> Image.Image:
+    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+
+
+def _pastel(picture: Image.Image, brush: np.random.Generator) -> Image.Image:
+    """Chalk rubbed into a muted sheet, the sheet showing between broad strokes."""
+    pixels = np.asarray(picture, dtype=np.float32)
+    strokes = grain(picture.width, picture.width, brush, slanted=True)[..., None]
+    sheet = np.array((142, 132, 118), dtype=np.float32)
+    return to_image(pixels + (sheet - pixels) * (0.3 + 0.16 * strokes).clip(0.05, 0.6))
+
+
+GROUNDS: dict[str, Callable[[Image.Image, np.random.Generator], Image.Image]] = {
+    "painted": lambda picture, brush: picture,
+    "pastel": _pastel,
+}
+"""What becomes of a background."""

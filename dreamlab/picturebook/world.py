@@ -113,10 +113,7 @@ def _place(rng: np.random.Generator, radii: Sequence[float]) -> list[Place]:
 
 
 def compose(
-    background: str,
-    things: Sequence[tuple[str, str, str, int]] = (),
-    *,
-    seed: int = 0,
+    background: str, things: Sequence[tuple[str, str, str, int]] = (), *, seed: int = 0
 ) -> Scene:
     """A scene with these things, placed by `seed`.
 
@@ -191,13 +188,7 @@ def _article(words: str) -> str:
     return ("an " if words[0] in "aeiou" else "a ") + words
 
 
-def describe(
-    name: str,
-    *,
-    colour: str = "",
-    texture: str = "",
-    count: str = "one",
-) -> str:
+def describe(name: str, *, colour: str = "", texture: str = "", count: str = "one") -> str:
     """The words for one kind of thing; a red star, twice, gives "two red stars"."""
     plural = count != "one"
     words = " ".join(word for word in (colour, texture, _noun(name, plural)) if word)

@@ -10,8 +10,11 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import math
 import multiprocessing
+import pickle
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,9 +26,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from dreamlab.picturebook.draw import draw_with_labels
-from dreamlab.picturebook.styles import BOOK, Style, random_style
+from dreamlab.picturebook.styles import BOOK, Style
 from dreamlab.picturebook.world import ATTRIBUTES, OBJECTS, Scene, caption, scene_number
 from dreamlab.support.files import write_atomically
+from random_styles import random_style
 
 SIDE = 80  # of a kept painting, px
 LABEL_SIDE = 20  # of a kept label map
@@ -134,20 +138,26 @@ def _painted(jobs: list[tuple[int, int, bool]], workers: int) -> Iterator[tuple]
             yield from pool.imap(_paint, jobs, chunksize=64)
 
 
-def fingerprint(seed: int, scenes: int, many_styles: bool) -> dict[str, object]:
-    """What decides a set of paintings: series, words, and what the painter paints at present."""
+@functools.cache
+def _painter(seed: int, many_styles: bool) -> str:
+    """A digest of what the painter paints at present."""
     probe = hashlib.sha256()
     for index in range(24):
         picture, labels, texts, indices = _paint((seed, index, many_styles))
         probe.update(picture.tobytes() + labels.tobytes() + "\n".join(texts).encode())
         probe.update(bytes(i % 256 for i in indices))
+    return probe.hexdigest()
+
+
+def fingerprint(seed: int, scenes: int, many_styles: bool) -> dict[str, object]:
+    """What decides a set of paintings: series, words, and the painter."""
     return {
         "seed": seed,
         "scenes": scenes,
         "many_styles": many_styles,
         "sizes": [SIDE, LABEL_SIDE, CAPTIONS, FALSE, CONTEXT],
         "vocabulary": hashlib.sha256(vocabulary().astype(np.int64).tobytes()).hexdigest(),
-        "painter": probe.hexdigest(),
+        "painter": _painter(seed, many_styles),
     }
 
 
@@ -165,6 +175,22 @@ def check_fingerprint(found: dict, wanted: dict, path: Path) -> None:
         )
 
 
+@contextmanager
+def refuse_broken(path: Path) -> Iterator[None]:
+    """The gate for files of the training: what is read and checked here is whole, or refused.
+
+    Raises:
+        ValueError: instead of any error of reading or checking; names the path and what to do.
+    """
+    wrong = (OSError, EOFError, RuntimeError, ValueError, LookupError, TypeError, AttributeError)
+    try:
+        yield
+    except (*wrong, pickle.UnpicklingError) as error:
+        # PyTorch's own words go on to recommend loading it unsafely.
+        reason = (str(error).splitlines() or [type(error).__name__])[0].split(". ")[0]
+        raise ValueError(f"{path} is broken ({reason}): delete it to begin anew") from error
+
+
 def paintings(
     seed: int, scenes: int, many_styles: bool, folder: Path, workers: int
 ) -> tuple[dict[str, np.ndarray], dict[str, object]]:
@@ -175,34 +201,56 @@ def paintings(
 
     Raises:
         ValueError: the folder holds paintings of another world, or broken ones.
+        OSError: the paintings could not be written.
     """
     folder = folder / f"scenes-{seed}-{scenes}"
     wanted, done = fingerprint(seed, scenes, many_styles), folder / "done"
     if not done.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        pictures, labels, words, indices = (
-            np.lib.format.open_memmap(folder / f"{name}.npy", "w+", kind, (scenes, *shape))
-            for name, (kind, shape) in ARRAYS.items()
-        )
-        jobs = [(seed, index, many_styles) for index in range(scenes)]
-        for i, row in enumerate(tqdm(_painted(jobs, workers), "painting scenes", scenes)):
-            pictures[i], labels[i], indices[i] = row[0], row[1], row[3]
-            words[i] = tokens(row[2])
-        for array in (pictures, labels, words, indices):
-            array.flush()
-        write_atomically(done, json.dumps(wanted, indent=2))
-    try:
-        found = json.loads(done.read_text("utf-8"))
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _write_paintings(seed, scenes, many_styles, folder, workers)
+            write_atomically(done, json.dumps(wanted, indent=2))
+        except OSError as error:
+            size = scenes * sum(np.dtype(k).itemsize * math.prod(s) for k, s in ARRAYS.values())
+            words = (
+                f"{scenes} paintings could not be written to {folder} ({error.strerror}): they "
+                f"need {size / 1e9:.2g} GB; make room or give another --folder, and start again"
+            )
+            raise OSError(error.errno, words) from error
+    with refuse_broken(folder):
+        found = dict(json.loads(done.read_text("utf-8")))
         arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
+    check_fingerprint(found, wanted, folder)
+    with refuse_broken(folder):
+        sizes = {kind: len(values) for kind, values in ATTRIBUTES.items()}
+        item = [sizes[kind] for kind in ("object", "colour", "texture", "count")]
+        bounds = {
+            "labels": (0, 3),
+            "tokens": (0, len(vocabulary())),
+            "attributes": ([0] + [-1] * 8, [sizes["background"], *item, *item]),
+        }
         for name, (kind, shape) in ARRAYS.items():
             if (arrays[name].dtype, arrays[name].shape) != (kind, (scenes, *shape)):
                 raise ValueError(f"{name}.npy has another shape")
-        if not isinstance(found, dict):
-            raise ValueError("done holds no object")
-    except (OSError, EOFError, ValueError, TypeError) as error:
-        raise ValueError(f"{folder} is broken ({error}): delete it and start again") from error
-    check_fingerprint(found, wanted, folder)
+        for name, (low, high) in bounds.items():
+            if not ((arrays[name] >= low) & (arrays[name] < high)).all():
+                raise ValueError(f"{name}.npy holds numbers out of range")
     return arrays, wanted
+
+
+def _write_paintings(seed: int, scenes: int, many_styles: bool, folder: Path, workers: int) -> None:
+    """Row by row, as `numpy.save` would: a full disk is an error here, and kills a memory map."""
+    jobs = [(seed, index, many_styles) for index in range(scenes)]
+    with ExitStack() as stack:
+        files = [stack.enter_context((folder / f"{name}.npy").open("wb")) for name in ARRAYS]
+        for file, (kind, shape) in zip(files, ARRAYS.values(), strict=True):
+            header = np.lib.format.header_data_from_array_1_0(np.empty((0, *shape), kind))
+            np.lib.format.write_array_header_1_0(file, header | {"shape": (scenes, *shape)})
+        for row in tqdm(_painted(jobs, workers), "painting scenes", scenes):
+            picture, labels, texts, indices = row
+            values = (picture, labels, tokens(texts), indices)
+            for file, value, (kind, _) in zip(files, values, ARRAYS.values(), strict=True):
+                file.write(np.asarray(value, kind).tobytes())
 
 
 # --- batches --------------------------------------------------------------------------------------

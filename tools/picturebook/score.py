@@ -33,7 +33,7 @@ from torch import Tensor
 from dreamlab.clip import Clip, load_clip
 from dreamlab.picturebook.draw import draw
 from dreamlab.picturebook.probe import TEST_SEED, WHOLE, as_floats, in_pieces, probe_scenes
-from dreamlab.picturebook.styles import BOOK, HELD_OUT, Style, random_style
+from dreamlab.picturebook.styles import BOOK, HELD_OUT, Style
 from dreamlab.picturebook.world import (
     ATTRIBUTES,
     OBJECTS,
@@ -45,13 +45,14 @@ from dreamlab.picturebook.world import (
 )
 from dreamlab.support.console import exit_on_user_error, print_plainly, whole
 from dreamlab.support.loading import EMBEDDED_FOLDER
+from random_styles import random_style
 from train import PLANS
 
 sys.path.append(str(Path(__file__).parents[1]))
 from course_files import README, check_block, put_block
 
 RETRIEVAL = 1000
-BATCH = 100  # pictures encoded at a time
+BATCH = 100  # pictures or captions encoded at a time
 ATTACKED = 200  # pictures that the adversary changes
 RANDOM_ROW, HELD_OUT_ROW = "styles of the training", "held-out style"
 TILES_8 = "8-px tiles"
@@ -141,9 +142,10 @@ def knowledge(clip: Clip, scenes: list[Scene], pictures: Tensor) -> Scores:
             asked = [(i, getattr(scenes[i].items[0], kind)) for i in single]
             right = [names[best[i]] == value for i, value in asked if value]
         result[kind] = float(np.mean(right))
-    pool = slice(0, min(RETRIEVAL, len(scenes)))
-    text = torch.cat([clip.encode_text([caption(scene)]) for scene in scenes[pool]])
-    found = (image[pool] @ text.T).argmax(-1).cpu()
+    texts = [caption(scene) for scene in scenes[:RETRIEVAL]]
+    parts = [texts[begin : begin + BATCH] for begin in range(0, len(texts), BATCH)]
+    text = torch.cat([clip.encode_text(part) for part in parts])
+    found = (image[: len(text)] @ text.T).argmax(-1).cpu()
     result[f"R@1 among {len(text)}"] = float((found == torch.arange(len(text))).float().mean())
     return result
 

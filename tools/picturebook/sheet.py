@@ -16,10 +16,11 @@ from PIL import Image, ImageDraw
 
 from dreamlab.picturebook.draw import draw
 from dreamlab.picturebook.shapes import DESIGNS
-from dreamlab.picturebook.styles import BOOK, HELD_OUT, random_style
+from dreamlab.picturebook.styles import BOOK, HELD_OUT
 from dreamlab.picturebook.world import COLOURS, caption, centred, scene_number
 from dreamlab.support.console import exit_on_user_error, print_plainly, whole
 from dreamlab.support.files import write_atomically
+from random_styles import random_style
 
 KINDS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 GAP, STRIP = 6, 42  # px, between pictures and for the text under each

@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import argparse
 import copy
+import io
 import json
 import os
-import pickle
 import signal
 import sys
 import time
@@ -52,6 +52,7 @@ from data import (
     check_fingerprint,
     load_batch,
     paintings,
+    refuse_broken,
     single_object,
     vocabulary,
 )
@@ -212,23 +213,67 @@ def save(model: CLIP, plan: Plan, folder: Path) -> None:
 
 
 def read_checkpoint(file: Path, wanted: dict, device: torch.device) -> dict[str, Any]:
-    """What an interrupted training left behind.
+    """What an interrupted training left behind; `restore` looks into it.
 
     Raises:
         ValueError: it is broken, or of another plan, vocabulary or painter.
     """
     parts = ("model", "optimizer", "mean", "samples", "step", "precision")
-    errors = (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError)
-    try:
+    with refuse_broken(file):
         kept = torch.load(file, map_location=device, weights_only=True)
-        found = json.loads(kept["fingerprint"])
+        if not isinstance(kept, dict):
+            raise TypeError("it is no dictionary")
+        found = dict(json.loads(kept["fingerprint"]))
         state = {name: kept[name] for name in parts}
-    except (*errors, pickle.UnpicklingError) as error:
-        # PyTorch's own words go on to recommend loading it unsafely.
-        reason = (str(error).splitlines() or [type(error).__name__])[0].split(". ")[0]
-        raise ValueError(f"{file} is broken ({reason}): delete it to begin anew") from error
+        state["precision"] = Precision(**state["precision"])
     check_fingerprint(found, wanted, file)
     return state
+
+
+def restore(state: dict[str, Any], model: Trainee, optimizer: torch.optim.Optimizer) -> None:
+    """Bring model, samples and optimizer to where a checkpoint of `read_checkpoint` was.
+
+    Raises:
+        ValueError: anything in it does not fit the plan, or its parts do not fit each other.
+    """
+    plan, step, moments = model.plan, state["step"], state["optimizer"]["state"]
+    if type(step) is not int or not 0 <= step <= plan.steps:
+        raise ValueError(f"its step is {step!r}, and the plan has {plan.steps}")
+    taken = max((int(kept["step"]) for kept in moments.values()), default=0)
+    if taken != step:
+        raise ValueError(f"it says step {step}, and its optimizer took {taken}")
+    check_tensors("model", state["model"], model.state_dict())
+    check_tensors("mean", state["mean"], model.clip.state_dict())
+    groups = optimizer.state_dict()["param_groups"]
+    if [g["params"] for g in state["optimizer"]["param_groups"]] != [g["params"] for g in groups]:
+        raise ValueError("its optimizer has other groups of weights")
+    weights = dict(enumerate(w for group in optimizer.param_groups for w in group["params"]))
+    for index, kept in moments.items():
+        pair = {name: kept[name] for name in ("exp_avg", "exp_avg_sq")}
+        check_tensors("optimizer", pair, dict.fromkeys(pair, weights[index]))
+    if plan.gradient and step:
+        rows = round(plan.persistent * plan.batch)
+        picture = model.prompts.new_zeros(rows, 3, IMAGE, IMAGE, dtype=torch.float32)
+        words = model.prompts.new_zeros(rows, CONTEXT)
+        samples = {"clean": picture, "masks": picture, "picture": picture, "tokens": words}
+        check_tensors("samples", state["samples"], samples)
+        tokens = state["samples"]["tokens"]
+        if ((tokens < 0) | (tokens >= len(vocabulary()))).any():
+            raise ValueError("samples: tokens out of range")
+        model.samples.rows = state["samples"]
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict({"state": moments, "param_groups": groups})
+
+
+def check_tensors(name: str, found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
+    """Raise ValueError unless `found` holds finite tensors just like those of `wanted`."""
+    if others := sorted(found.keys() ^ wanted.keys()):
+        raise ValueError(f"{name}: missing or unknown are {', '.join(others[:3])}")
+    for key, like in wanted.items():
+        if (found[key].shape, found[key].dtype) != (like.shape, like.dtype):
+            raise ValueError(f"{name}: {key} is {tuple(found[key].shape)}, not {tuple(like.shape)}")
+        if not found[key].isfinite().all():
+            raise ValueError(f"{name}: {key} is not finite")
 
 
 # --- the loop -------------------------------------------------------------------------------------
@@ -268,6 +313,7 @@ def train(
 
     Raises:
         ValueError: paintings or a checkpoint are broken or of another world or plan.
+        OSError: they could not be written. The last checkpoint is kept.
         FloatingPointError: a loss is not finite. The last checkpoint is kept.
         KeyboardInterrupt: after the checkpoint was written.
     """
@@ -285,8 +331,8 @@ def train(
         losses = dreamer_losses if plan.gradient else judge_losses
         return losses(model, batch, generator, step / plan.steps)
 
-    if precision is None and state is not None and state["precision"]["device"] == str(place):
-        precision = Precision(**state["precision"])
+    if precision is None and state is not None and state["precision"].device == str(place):
+        precision = state["precision"]
     elif precision is None:  # measured on a model that is thrown away
         probe = Trainee(plan, Precision("float32", 1, place.type)).to(place)
         precision = choose_precision(
@@ -305,9 +351,9 @@ def train(
     mean = {k: v.detach().clone() for k, v in clip.state_dict().items()}  # what is saved at the end
     step = 0
     if state is not None:
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        mean, model.samples.rows, step = state["mean"], state["samples"], state["step"]
+        with refuse_broken(checkpoint):
+            restore(state, model, optimizer)
+        mean, step = state["mean"], state["step"]
         print(f"{name}: going on from step {step} of {checkpoint}")
 
     def keep() -> None:
@@ -320,7 +366,9 @@ def train(
             "precision": asdict(precision),
             "fingerprint": json.dumps(wanted),
         }
-        write_atomically(checkpoint, lambda file: torch.save(content, file))
+        buffer = io.BytesIO()  # so that a full disk is the system's error, not PyTorch's
+        torch.save(content, buffer)
+        write_atomically(checkpoint, buffer.getvalue())
 
     keep()
     last_kept = time.monotonic()
