@@ -277,7 +277,7 @@ def test_a_slider_acts_within_two_steps(each_page):
         sent = time.time()
         page.slide("λ smoothness", index)
         page.pump(0.4)
-        step, knob, _ = page.value("panel.changes[-1]")
+        step, knob, _ = page.value("panel.tracks[0].changes[-1]")
         assert knob == "tv_weight"
         began = page.value("list(Timed.began)")[:step]
         delays.append(sum(moment > sent for moment in began))
@@ -360,7 +360,8 @@ def test_controls_while_a_cell_awaits(each_page):
     assert page.replies[sent]["status"] == "ok"
     if live:
         assert page.value("panel.state") == "stopped"
-        assert page.value("panel.changes[-1][1:] == ('tv_weight', panel.controls.value('tv'))")
+        turned, value = page.value("(panel.tracks[0].changes[-1], panel.controls.value('tv'))")
+        assert turned[1:] == ("tv_weight", value)
     else:
         assert page.value("panel.state") == "finished"
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 KEY = "dreamlab"  # the name of our text in the file
 LONGEST_SIDE = 16_383  # pixels, WebP's own limit
 MOST_PIXELS = 2**29  # of all frames of a film together, 1.6 GB: 120 of 2048 × 2048
-LONGEST = 600  # seconds of a film
+MOST_FRAMES, LONGEST = 120, 600  # seconds
 
 
 def save_png(dream: "Dream", path: str | Path, index: int | None = None) -> Path:
@@ -165,11 +165,10 @@ class Film:
 
     Args:
         every: keep the frames of steps that this number divides; doubled when the film is full.
-        limit: most frames kept.
     """
 
-    def __init__(self, every: int = 1, limit: int = 120) -> None:
-        self.every, self.limit = max(1, every), max(2, limit)
+    def __init__(self, every: int = 1) -> None:
+        self.every = max(1, every)
         self.frames: dict[int, Image.Image] = {}
 
     def wants(self, step: int) -> bool:
@@ -187,7 +186,7 @@ class Film:
         if not self.wants(operator.index(step)):
             return
         self.frames[step] = frame
-        while len(self.frames) > self.limit:
+        while len(self.frames) > MOST_FRAMES:
             self.every *= 2
             self.frames = {s: frame for s, frame in self.frames.items() if self.wants(s)}
 

@@ -171,11 +171,6 @@ class Panel:
         return self.dream.images[0]
 
     @property
-    def changes(self) -> list[tuple[int, str, Any]]:
-        """(step, knob, value): the knobs that were turned since the start of this run."""
-        return list(self.tracks[0].changes)
-
-    @property
     def active(self) -> bool:
         """Whether the coroutine of a run is alive, stepping or paused."""
         return self in _active
@@ -222,24 +217,15 @@ class Panel:
         """What Stop does: end the run, keep the picture."""
         self._post("stop")
 
-    def save(self, path: str | Path | None = None) -> Path:
-        """Write every picture with its settings as PNG; returns the (first) path.
-
-        Args:
-            path: where to; of several pictures the next ones get ``path-2``, ``path-3``, …
-                Default: the next free names in the panel's folder.
-        """
+    def save(self) -> list[Path]:
+        """Write every picture with its settings as PNG, under free names; returns the paths."""
         pictures = [(dream, i) for dream in self.dreams for i in range(len(dream.seeds))]
-        writers = [partial(save_png, dream, index=i) for dream, i in pictures]
-        return self._write(writers, path, ".png")
+        return self._write(".png", [partial(save_png, dream, index=i) for dream, i in pictures])
 
-    def save_film(self, path: str | Path | None = None, **options: Any) -> Path:
-        """Write the run so far as an animation; options as for `saving.Film.save`."""
-        writers = [
-            partial(track.film.save, last=side_by_side(track.dream.images), **options)
-            for track in self.tracks
-        ]
-        return self._write(writers, path, ".webp")
+    def save_film(self) -> list[Path]:
+        """Write the run so far as an animation, of a comparison two; returns the paths."""
+        pairs = [(track.film, side_by_side(track.dream.images)) for track in self.tracks]
+        return self._write(".webp", [partial(film.save, last=last) for film, last in pairs])
 
     def close(self) -> None:
         """End the run and take the panel off the page. What it dreamed is still there.
@@ -637,21 +623,14 @@ class Panel:
             data, metadata = self.figure()._repr_mimebundle_() if begun else ({"text/html": ""}, {})
             self._still.update(data, metadata=metadata, raw=True)
 
-    def _write(
-        self, writers: Sequence[Callable[[Path], Path]], path: str | Path | None, suffix: str
-    ) -> Path:
-        """Have each write its file: under this path and numbered ones, or under free names."""
+    def _write(self, suffix: str, writers: Sequence[Callable[[Path], Path]]) -> list[Path]:
         paths = []
-        for number, write in enumerate(writers, 1):
-            if path is None:
-                with claim_name(self.folder, suffix) as free:
-                    paths.append(write(free))
-            else:
-                stem = Path(path).stem + (f"-{number}" if number > 1 else "")
-                paths.append(write(Path(path).with_stem(stem)))
+        for write in writers:
+            with claim_name(self.folder, suffix) as free:
+                paths.append(write(free))
         names = ", ".join([str(paths[0]), *(other.name for other in paths[1:])])
         self.note("hint", f"Saved as {escape(names)}.")
-        return paths[0]
+        return paths
 
     _save, _film = save, save_film
 

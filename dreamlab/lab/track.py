@@ -53,7 +53,7 @@ class Track:
     def begin(self, dream: Any) -> None:
         """Forget the last run."""
         self.dream = dream
-        self.changes: list[tuple[int, str, Any]] = []
+        self.changes: list[tuple[int, str, Any]] = []  # step, knob, value: turned in this run
         self.judged: list[tuple[int, float]] = []
         first = len(dream.history), dream.pixels, dream.prompts
         self._unjudged = first if self._keeps_first else None

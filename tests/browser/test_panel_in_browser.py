@@ -164,7 +164,7 @@ def test_a_comparison_by_keyboard_until_the_kernels_stop_button(open_notebook):
     lab = open_notebook("panel = compare(make(), tv_weight=(0.0, 5.0))\nawait panel.run()")
     lab.until_state("running")
     lab.places()
-    assert lab.panel.bounding_box()["height"] < 700, "the sliders are on the screen, too"
+    assert lab.panel.bounding_box()["height"] < 740, "the sliders are on the screen, too"
     lab.page.set_viewport_size({"width": 900, "height": 900})
     lab.until("p.scrollWidth <= p.clientWidth")
     lab.until("[p.querySelector('.dl-status')].every(s => s.scrollWidth <= s.clientWidth)")
