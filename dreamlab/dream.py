@@ -13,25 +13,27 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, replace
-from typing import Any
+from numbers import Real
+from typing import Any, NamedTuple
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from dreamlab.losses import clip_loss, prior
-from dreamlab.octaves import canvas_size, compose, octave_at
+from dreamlab.octaves import compose, octave_at
 from dreamlab.prompts import (
     Encoder,
     Prompt,
+    Rows,
+    checked_changes,
     checked_prompts,
     checked_seeds,
-    embed,
     is_list,
     picture_count,
+    plain,
 )
 from dreamlab.recipe import Recipe
-from dreamlab.resample import resize
 from dreamlab.start import Start, starting_picture
 from dreamlab.state import State, Step
 from dreamlab.support.device import wait
@@ -44,6 +46,17 @@ from dreamlab.views import add_noise, draw_deviations, draw_windows, look
 # On a CPU a look at the numbers costs nothing. On a GPU it would wait for all work in the queue.
 CHECK_EVERY = {"cpu": 1}
 CHECK_ELSEWHERE = 16
+JUDGE = "picturebook-judge"
+
+
+class Critic(NamedTuple):
+    """One of the CLIPs of a dream, and the prompts as it reads them."""
+
+    clip: Encoder
+    share: float  # of its gradient and loss in the sum over all CLIPs
+    attractors: Rows
+    repellors: Rows
+    groups: Groups
 
 
 class Dream:
@@ -58,10 +71,18 @@ class Dream:
     a list of prompts, a list of seeds, or one of each of the same length.
 
     Args:
-        clip: the critic, as `load_clip` returns it.
-        prompt: a sentence, or several with weights, {"a castle": 1, "the night": 0.5}. A list of
-            these makes one picture of each.
-        negative_prompt: what to keep away from; "" is nothing. A list gives each picture its own.
+        clip: the critic, as `load_clip` returns it, or any object with `encode_image`,
+            `encode_text` and `image_size` (see `dreamlab.prompts.Encoder`). Several in a list, or
+            with weights in a mapping, each see the views at their own size; the gradient of each
+            is brought to unit size before these are added.
+        prompt: a sentence; a picture (a `Path`, a PIL image, an array or a tensor as for `start`);
+            a row that `clip.encode_text` or `encode_image` gave; or several with weights,
+            {"a castle": 1, "the night": 0.5}, where a PIL image or an array as a key needs
+            `dreamlab.prompts.ImagePrompt(image)`. A list of these makes one picture of each. A
+            list of pairs, [(0, "a castle"), (60, "a boat")], is one prompt that changes: from
+            step 0 to step 60 (seconds times frames a second, for a film) one is blended into the
+            other. `dream.prompts = …` between two steps takes effect in the next.
+        negative_prompt: the same of what to keep away from; "" is nothing.
         start: None or "grey", "noise", or a photo: a path, a PIL image, an array (h, w, 3) or a
             tensor (3, h, w) or (b, 3, h, w) of bytes or of floats in [0, 1]. It is scaled to cover
             the canvas; `recipe.keep_start` says how recognisable it stays.
@@ -83,34 +104,35 @@ class Dream:
     @undisturbed()
     def __init__(
         self,
-        clip: Encoder,
-        prompt: Prompt | Sequence[Prompt],
+        clip: Encoder | Sequence[Encoder] | Mapping[Encoder, float],
+        prompt: Any,
         *,
-        negative_prompt: Prompt | Sequence[Prompt] = "",
+        negative_prompt: Any = "",
         start: Start = None,
         recipe: Recipe | None = None,
         seed: int | Sequence[int] = 0,
     ) -> None:
-        if not hasattr(clip, "encode_image"):
-            raise TypeError(f"clip must be a Clip, as load_clip() returns it, got {clip!r}")
-        self.clip = clip
+        self.clips = _checked_clips(clip)
+        self.clip = next(iter(self.clips))
         self.recipe = Recipe.suited_to(clip) if recipe is None else recipe
         self.batched = is_list(prompt) or is_list(seed)
         count = picture_count(prompt, seed)
-        self.prompts = checked_prompts("prompt", prompt, count)
-        self.negative_prompts = checked_prompts(
-            "negative_prompt", negative_prompt, count, may_be_empty=True
-        )
         self.seeds = checked_seeds(seed, count)
-
-        self._attractors = embed(clip, self.prompts)
-        self._repellors = embed(clip, self.negative_prompts)
-        self._groups = Groups()
+        self._prompts = {
+            "prompts": checked_prompts("prompt", prompt, count),
+            "negative_prompts": checked_prompts(
+                "negative_prompt", negative_prompt, count, may_be_empty=True
+            ),
+        }
+        self.first_prompts = dict(self._prompts)  # before any change on the way
+        self._changes: list[tuple[int, str, list[Prompt]]] = []
+        self._critics = self._read(self._prompts)
+        self._first_rows = self._critics[0].attractors.at(0)
 
         canvas = self.recipe.canvas
-        first = canvas_size(canvas, self.recipe.octaves[0])
-        base = starting_picture(start, canvas, first, self._generators(0)).to(clip.device)
-        self._state = State.first(base, resize(base, first))
+        first = self.recipe.octave_canvas(0)
+        base = starting_picture(start, canvas, first, self._generators(0)).to(self._device)
+        self._state = State.first(base, compose(base, (), first))
         self._history: list[Step] = []
 
     # One step -------------------------------------------------------------------------------------
@@ -129,10 +151,18 @@ class Dream:
         learning_rate = recipe.learning_rate_at(progress)
         pixels = state.pixels.detach().requires_grad_()
 
-        # What: CLIP's opinion of many views. The graph is cut at the views, see _encode.
-        views = self._draw_views(pixels, recipe, state.step, progress)
-        clip_losses, views_gradient = self._encode(views.detach(), recipe.negative_weight)
-        (gradient,) = torch.autograd.grad(views, pixels, views_gradient)
+        # What: each CLIP's opinion of many views. The graph is cut at the views, see _encode.
+        clip_losses, gradient = 0.0, None
+        for critic in self._critics:
+            views = self._draw_views(pixels, critic.clip.image_size, recipe, state.step, progress)
+            losses, views_gradient = self._encode(
+                critic, views.detach(), state.step, recipe.negative_weight
+            )
+            (own,) = torch.autograd.grad(views, pixels, views_gradient)
+            if len(self._critics) > 1:  # else the one whose cosine is steepest would decide alone
+                own = unit_rms(own).mul_(critic.share / own[0].numel())
+            clip_losses = clip_losses + critic.share * losses
+            gradient = own if gradient is None else gradient.add_(own)
 
         # A mean over N values has a gradient that falls with 1/N. Times N, it is what one pixel
         # feels, on a canvas of any size.
@@ -145,7 +175,7 @@ class Dream:
             pixels,
             tv_kind=recipe.tv_kind,
             tv_weight=recipe.tv_weight,
-            start=resize(state.base, tuple(pixels.shape[-2:])) if recipe.keep_start else None,
+            start=compose(state.base, (), tuple(pixels.shape[-2:])) if recipe.keep_start else None,
             keep_start=recipe.keep_start,
         )
         adam = state.adam.update(gradient.add_(slope))
@@ -178,7 +208,7 @@ class Dream:
         octaves = len(recipe.octaves)
         # Never back to a smaller canvas, when steps are added to a dream that has left it.
         octave = max(octave_at(state.step, recipe.steps, octaves), min(state.octave, octaves - 1))
-        size = canvas_size(recipe.canvas, recipe.octaves[octave])
+        size = recipe.octave_canvas(octave)
         if size == tuple(state.pixels.shape[-2:]):
             return replace(state, octave=octave)
         self._check()
@@ -187,19 +217,23 @@ class Dream:
         adam = state.adam.resized(size)
         return replace(state, octave=octave, deltas=deltas, pixels=pixels, adam=adam)
 
-    def _draw_views(self, pixels: Tensor, recipe: Recipe, step: int, progress: float) -> Tensor:
-        """All views of all images, (b, v, 3, n, n)."""
+    def _draw_views(
+        self, pixels: Tensor, side: int, recipe: Recipe, step: int, progress: float
+    ) -> Tensor:
+        """All views of all images, (b, v, 3, side, side)."""
         generators = self._generators(step + 1)
         mix = recipe.view_mix_at(progress)
         windows = draw_windows(pixels.shape[-2:], recipe.views, mix, generators)
-        views = look(pixels, windows, self.clip.image_size)
+        views = look(pixels, windows, side)
         noise = recipe.view_noise_at(progress)
         if noise == 0:
             return views
         deviations = draw_deviations(recipe.views, noise, generators)
         return add_noise(views, deviations, self._generators(-step - 1, views.device))
 
-    def _encode(self, views: Tensor, negative_weight: float) -> tuple[Tensor, Tensor]:
+    def _encode(
+        self, critic: Critic, views: Tensor, step: int, negative_weight: float
+    ) -> tuple[Tensor, Tensor]:
         """CLIP's loss for each image, (b,), and its gradient with respect to the views.
 
         The loss of an image is the mean over its views, so they can be encoded one group after the
@@ -208,14 +242,14 @@ class Dream:
         images, count = views.shape[:2]
         flat = views.flatten(0, 1)
         attractors, repellors = (
-            rows.repeat_interleave(count, dim=0)[:, None]
-            for rows in (self._attractors, self._repellors)
+            rows.at(step).repeat_interleave(count, dim=0)[:, None]
+            for rows in (critic.attractors, critic.repellors)
         )
 
         def encode(part: slice) -> tuple[Tensor, Tensor]:
             seen = flat[part].requires_grad_()
             try:
-                features = self.clip.encode_image(seen)
+                features = critic.clip.encode_image(seen)
             except StopIteration as error:  # would pass for the end of the dream
                 raise RuntimeError("StopIteration came out of the CLIP, in its forward") from error
             losses = clip_loss(
@@ -228,7 +262,7 @@ class Dream:
             (gradient,) = torch.autograd.grad(losses.sum() / count, seen)
             return losses.detach(), gradient
 
-        losses, gradient = self._groups.work(encode, len(flat))
+        losses, gradient = critic.groups.work(encode, len(flat))
         return losses.view(images, count).mean(1), gradient.view_as(views)
 
     def _generators(self, number: int, device: torch.device | str = "cpu") -> list[torch.Generator]:
@@ -281,19 +315,71 @@ class Dream:
         """Seconds that each remaining step takes: one of every size is tried on a copy."""
         recipe, taken, result = self.recipe, {}, []
         for step in range(self._state.step, recipe.steps):
-            scale = recipe.octaves[octave_at(step, recipe.steps, len(recipe.octaves))]
-            if scale not in taken:
-                size = tuple(max(16, side) for side in canvas_size(recipe.canvas, scale))
+            octave = octave_at(step, recipe.steps, len(recipe.octaves))
+            if octave not in taken:
+                size = tuple(max(16, side) for side in recipe.octave_canvas(octave))
                 trial = copy(self)
                 trial.recipe = replace(recipe, size=size, octaves=(1.0,), steps=1)
                 base = self._state.base
-                trial._state, trial._history = State.first(base, resize(base, size)), []
+                trial._state, trial._history = State.first(base, compose(base, (), size)), []
                 begin = time.perf_counter()
                 next(trial)
-                wait(self.clip.device)
-                taken[scale] = time.perf_counter() - begin
-            result.append(taken[scale])
+                wait(self._device)
+                taken[octave] = time.perf_counter() - begin
+            result.append(taken[octave])
         return result
+
+    @property
+    def prompts(self) -> list[Prompt]:
+        """One for each picture. Set it between two steps, and the next one follows the new ones."""
+        return self._prompts["prompts"]
+
+    @prompts.setter
+    def prompts(self, prompt: Any) -> None:
+        self._change("prompts", checked_prompts("prompt", prompt, len(self.seeds)))
+
+    @property
+    def negative_prompts(self) -> list[Prompt]:
+        """One for each picture, "" for none; set as `prompts`."""
+        return self._prompts["negative_prompts"]
+
+    @negative_prompts.setter
+    def negative_prompts(self, prompt: Any) -> None:
+        prompts = checked_prompts("negative_prompt", prompt, len(self.seeds), may_be_empty=True)
+        self._change("negative_prompts", prompts)
+
+    @undisturbed()
+    def _change(self, name: str, prompts: list[Prompt]) -> None:
+        changed = self._prompts | {name: prompts}
+        self._critics, self._prompts = self._read(changed), changed
+        if self._state.step == 0:
+            self.first_prompts[name] = prompts
+            self._first_rows = self._critics[0].attractors.at(0)
+        else:
+            self._changes.append((self._state.step, name, prompts))
+
+    @property
+    def prompt_changes(self) -> list[tuple[int, str, list[Prompt]]]:
+        """(step, "prompts" or "negative_prompts", the new ones), after which step they were set."""
+        return [change for change in self._changes if change[0] < self._state.step]
+
+    def _read(self, prompts: Mapping[str, list[Prompt]]) -> list[Critic]:
+        """The prompts as each CLIP reads them."""
+        critics, total = [], sum(self.clips.values())
+        for clip, weight in self.clips.items():
+            attractors = Rows(clip, prompts["prompts"])
+            repellors = Rows(clip, prompts["negative_prompts"], like=attractors.at(0))
+            critics.append(Critic(clip, weight / total, attractors, repellors, Groups()))
+        return critics
+
+    @property
+    def _device(self) -> torch.device:
+        return self._first_rows.device
+
+    @property
+    def clip_name(self) -> str:
+        """The name of the CLIP, or of several."""
+        return " + ".join(getattr(clip, "name", type(clip).__name__) for clip in self.clips)
 
     @property
     def recipe(self) -> Recipe:
@@ -364,11 +450,11 @@ class Dream:
         """
         state = self._state.last_finite()
         return {
-            "prompts": list(self.prompts),
-            "negative_prompts": list(self.negative_prompts),
+            **{name: list(map(plain, prompts)) for name, prompts in self.first_prompts.items()},
+            "changes": [[s, name, list(map(plain, p))] for s, name, p in self.prompt_changes],
             "seeds": list(self.seeds),
-            "clip": self.clip.name,
-            "attractors": self._attractors.clone(),
+            "clip": self.clip_name,
+            "attractors": self._first_rows.clone(),
             "recipe": asdict(self.recipe),
             **state.to_dict(),
             "history": [step.to_dict() for step in self.history[: state.step]],
@@ -382,28 +468,50 @@ class Dream:
             ValueError: prompts, seeds or the model differ, or an entry is missing or damaged.
                 Nothing is changed then.
         """
-        for name in ("prompts", "negative_prompts", "seeds"):
-            theirs, ours = entry(saved, name, list), getattr(self, name)
-            if repr(theirs) != repr(ours):  # by their words: in a file, anything may stand there
+        mine = {name: list(map(plain, prompts)) for name, prompts in self.first_prompts.items()}
+        for name, ours in (mine | {"seeds": self.seeds}).items():
+            theirs = repr(entry(saved, name, list))  # in a file, anything may stand there
+            if theirs != repr(ours):
                 raise ValueError(
-                    f"this state belongs to a dream with {name} {theirs}, "
-                    f"this dream has {ours}: make it with the same"
+                    f"this state belongs to a dream with {name} {theirs[:300]}, "
+                    f"this dream has {repr(ours)[:300]}: make it with the same"
                 )
         # Two models read one sentence differently; one model in two folders is the same.
-        attractors = tensor_entry(saved, "attractors", (None, None)).to(self._attractors)
-        same = attractors.shape == self._attractors.shape
-        if not same or not torch.allclose(attractors, self._attractors, atol=0.01):
+        attractors = tensor_entry(saved, "attractors", (None, None)).to(self._first_rows)
+        same = attractors.shape == self._first_rows.shape
+        if not same or not torch.allclose(attractors, self._first_rows, atol=0.01):
             raise ValueError(
                 f"this state belongs to a dream with the CLIP {entry(saved, 'clip', str)!r}, "
-                f"this dream has {self.clip.name!r}: make it with the same"
+                f"this dream has {self.clip_name!r}: make it with the same"
             )
-        device, count = self.clip.device, len(self.seeds)
+        device, count = self._device, len(self.seeds)
         recipe = Recipe.from_dict(entry(saved, "recipe", dict))
         state = State.from_dict(saved, device, images=count)
         records = entry(saved, "history", list)
         history = [Step.from_dict(record, device, images=count) for record in records]
         require([step.step for step in history] == [*range(1, state.step + 1)], "history")
+        changes = checked_changes(entry(saved, "changes", list), count, state.step)
+        prompts = self.first_prompts | {name: changed for _, name, changed in changes}
+        self._critics, self._prompts, self._changes = self._read(prompts), prompts, changes
         self.recipe, self._history, self._state = recipe, history, state
+
+
+def _checked_clips(clip: Any) -> dict[Encoder, float]:
+    """Each CLIP of a dream with its weight."""
+    if not isinstance(clip, Mapping):
+        clip = dict.fromkeys(clip if isinstance(clip, list | tuple) else [clip], 1.0)
+    for each in clip:
+        if not hasattr(each, "encode_image") or not hasattr(each, "encode_text"):
+            raise TypeError(f"clip must be a Clip, as load_clip() returns it, got {each!r}")
+    weights = list(clip.values())
+    if not weights or not all(isinstance(w, Real) and 0 < w < math.inf for w in weights):
+        raise ValueError(f"the weights of several CLIPs must be numbers above 0, got {weights}")
+    if len(clip) > 1 and any(getattr(each, "name", "") == JUDGE for each in clip):
+        raise ValueError(
+            f"{JUDGE!r} is the judge: a dream that follows its gradient, too, has nobody left to "
+            "judge it independently. Take another CLIP beside the first"
+        )
+    return {each: float(weight) for each, weight in clip.items()}
 
 
 def unit_rms(gradient: Tensor) -> Tensor:

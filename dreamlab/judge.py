@@ -6,6 +6,7 @@ pixels: is the spectrum that of a picture or of noise, and can a screen show the
 """
 
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -17,6 +18,7 @@ import torch
 from dreamlab.clip import Clip, load_clip
 from dreamlab.picturebook.probe import drawn, in_pieces, probe_scenes
 from dreamlab.picturebook.world import OBJECTS, caption, thing_in, variants
+from dreamlab.prompts import Prompt, Rows, checked_prompts, is_list
 from dreamlab.support.picture import Picture, read_picture
 from dreamlab.support.surroundings import undisturbed
 
@@ -54,9 +56,7 @@ def as_tensors(images: Images) -> list[torch.Tensor]:
     return [read_picture(getattr(images, "pixels", images))]
 
 
-def _with_prompts(
-    images: Images, prompts: str | Sequence[str] | None
-) -> tuple[list[torch.Tensor], list[str]]:
+def _with_prompts(images: Images, prompts: Any) -> tuple[list[torch.Tensor], list[Prompt]]:
     """The pictures as tensors, and a prompt for each: those given, or else those of the dreams."""
     tensors = as_tensors(images)
     count = sum(map(len, tensors))
@@ -65,18 +65,15 @@ def _with_prompts(
         if not all(hasattr(dream, "prompts") for dream in dreams):
             raise ValueError("which prompts? Only a Dream knows its own: give prompts=…")
         prompts = [prompt for dream in dreams for prompt in dream.prompts]
-    if isinstance(prompts, str):
-        return tensors, [prompts] * count
-    if len(prompts) != count:
-        raise ValueError(f"{count} pictures, but {len(prompts)} prompts: give one, or one for each")
-    return tensors, _checked_texts(prompts)
+    return tensors, checked_prompts("prompts", prompts, count)
 
 
-def _checked_texts(prompts: Sequence[str]) -> list[str]:
-    for prompt in prompts:
-        if not isinstance(prompt, str):
-            raise TypeError(f"a caption must be text without weights, one sentence; got {prompt!r}")
-    return list(prompts)
+def _each_once(prompts: Sequence[Prompt]) -> list[Prompt]:
+    once: list[Prompt] = []
+    for prompt in prompts:  # a mixture has no hash
+        if prompt not in once:
+            once.append(prompt)
+    return once
 
 
 # --- pixels ---------------------------------------------------------------------------------------
@@ -194,7 +191,8 @@ class Judge:
 
     Pictures are tensors (n, 3, h, w), PIL images, paths, a `Dream`, or a list of such; the judge
     sees them as a screen shows them, cut off at 0 and 1. `prompts` is one for all pictures or one
-    for each; None takes those of the dreams.
+    for each, whatever a `Dream` takes (of a prompt that changes, the last; a picture as a prompt is
+    read by the judge itself); None takes those of the dreams.
 
     How far to trust it: `baselines` has its scores of drawings, whole and cut into tiles in random
     order, which have the colours and textures of the drawing and no shape. A score that tiles reach
@@ -213,13 +211,13 @@ class Judge:
     def similarity(self, images: Images, prompts: str | Sequence[str]) -> torch.Tensor:
         """Return the cosine of each of n pictures with each of m prompts, (n, m) in [−1, 1]."""
         tensors = [tensor.clamp(0, 1) for tensor in as_tensors(images)]
-        prompts = _checked_texts([prompts] if isinstance(prompts, str) else prompts)
+        prompts = checked_prompts("prompts", prompts, len(prompts) if is_list(prompts) else 1)
         return (image_features(self.clip, tensors) @ self._encode(prompts).T).cpu()
 
     def score(self, images: Images, prompts: str | Sequence[str] | None = None) -> torch.Tensor:
         """Return the cosine of each of n pictures with its own prompt, (n,) in [−1, 1]."""
         tensors, prompts = _with_prompts(images, prompts)
-        names = list(dict.fromkeys(prompts))
+        names = _each_once(prompts)
         own = torch.tensor([names.index(prompt) for prompt in prompts])
         return self.similarity(tensors, names).gather(1, own[:, None])[:, 0]
 
@@ -239,7 +237,10 @@ class Judge:
         judge who cannot tell pictures apart earns nothing.
         """
         tensors, prompts = _with_prompts(images, prompts)
-        captions = list(dict.fromkeys([*prompts, *_checked_texts(distractors)]))
+        distractors = (
+            checked_prompts("distractors", distractors, len(distractors)) if distractors else []
+        )
+        captions = _each_once([*prompts, *distractors])
         if len(captions) < 2:
             raise ValueError("a rank needs wrong captions to compare with: give distractors=[…]")
         cosines = self.similarity(tensors, captions)
@@ -258,7 +259,10 @@ class Judge:
         if the judge was not trained on that world (`knows_things`).
         """
         tensors, prompts = _with_prompts(images, prompts)
-        asked = [variants(prompt) if self.knows_things else {} for prompt in prompts]
+        asked = [
+            variants(prompt) if self.knows_things and isinstance(prompt, str) else {}
+            for prompt in prompts
+        ]
         answers: list[Answer | None] = [None] * len(prompts)
         if any(asked):
             features = image_features(self.clip, [tensor.clamp(0, 1) for tensor in tensors])
@@ -297,11 +301,15 @@ class Judge:
             for what, pictures in in_pieces(drawn(scenes)).items()
         )
 
-    def _encode(self, prompts: Sequence[str]) -> torch.Tensor:
-        """Unit rows (m, d), each prompt encoded alone: in a batch its last bit may differ."""
-        if not prompts:
-            self.clip.encode_text([])  # raises the error for it
-        return torch.cat([self._encode_together((prompt,)) for prompt in prompts])
+    def _encode(self, prompts: Sequence[Prompt]) -> torch.Tensor:
+        """Rows (m, d), each prompt encoded alone: in a batch its last bit may differ."""
+        return torch.cat([self._encode_one(prompt) for prompt in prompts])
+
+    def _encode_one(self, prompt: Prompt) -> torch.Tensor:
+        if isinstance(prompt, str):
+            return self._encode_together((prompt,))
+        with undisturbed():
+            return Rows(self.clip, [prompt]).at(sys.maxsize)
 
     def _encode_together(self, prompts: tuple[str, ...]) -> torch.Tensor:
         """Unit rows (m, d), encoded once, since a live judge is asked again and again."""
@@ -331,11 +339,11 @@ def measure(
     """
     tensors, prompts = _with_prompts(images, prompts)
     with torch.no_grad():
-        dreamer = (image_features(clip, tensors) * clip.encode_text(prompts)).sum(1)
+        dreamer = (image_features(clip, tensors) * Rows(clip, prompts).at(sys.maxsize)).sum(1)
     columns = {"dreamer": dreamer}
     if judge is not None:
         columns["judge"] = judge.score(tensors, prompts)
-        if len({*prompts, *distractors}) > 1:
+        if len(_each_once([*prompts, *distractors])) > 1:
             columns["rank"] = judge.rank(tensors, prompts, distractors)
     finest = BAND[1] * clip.image_size
     columns["slope"] = torch.cat([_slope(x, finest) for x in tensors])

@@ -25,12 +25,6 @@ def octave_at(step: int, steps: int, octaves: int) -> int:
     return min(max(step * octaves // steps, octaves - left), octaves - 1)
 
 
-def canvas_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
-    """The canvas (h, w) of an octave at `scale` of the full size, each side at least 2 pixels."""
-    height, width = (max(2, round(side * scale)) for side in size)
-    return height, width
-
-
 def compose(base: Tensor, deltas: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
     """I₀ + Σ Δ_k on a canvas of `size` (h, w), each (b, 3, ·, ·) term resized once, from its own.
 

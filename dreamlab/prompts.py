@@ -1,16 +1,27 @@
-"""The prompts (with weights or without) and seeds of a dream, one for each picture.
+"""What a dream is to become like: sentences, pictures, rows of a CLIP, and weighted mixtures.
 
-They are checked when the dream is made, and the prompts become one vector per picture.
+They are checked when the dream is made, and become one row per picture for each CLIP. A schedule,
+[(0, "a castle"), (60, "a boat")], blends from one prompt to the next while the steps go by.
 """
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from numbers import Real
 from operator import index
-from typing import Any, Protocol
+from typing import Any, Protocol, Union
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
+
+from dreamlab.resample import resize
+from dreamlab.support.picture import Picture, from_png_text, read_picture, to_png_text
+
+CHANGEABLE = ("prompts", "negative_prompts")
+LARGEST_TARGET = 512  # pixels; larger pictures are reduced to this
 
 
 class Encoder(Protocol):
@@ -27,12 +38,104 @@ class Encoder(Protocol):
         ...
 
 
-Prompt = str | Mapping[str, float]
+class ImagePrompt:
+    """A picture as a prompt: the dream is to become like it, as CLIP sees it.
+
+    The middle square is kept, with 8 bits a channel and 512 px at most, so that a saved dream can
+    carry the very target that it had. Two of the same pixels are equal.
+
+    Args:
+        picture: one picture, as `dreamlab.support.picture.read_picture` takes it.
+
+    Raises:
+        FileNotFoundError, TypeError, ValueError: it is no readable picture, or several.
+    """
+
+    def __init__(self, picture: Picture) -> None:
+        images = read_picture(picture, "the picture of a prompt", cover=(LARGEST_TARGET,) * 2)
+        if len(images) != 1:
+            raise ValueError(f"the picture of a prompt must be one, got a batch of {len(images)}")
+        height, width = images.shape[-2:]
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        square = images[..., top : top + side, left : left + side].cpu().float()
+        if side > LARGEST_TARGET:
+            square = resize(square, (LARGEST_TARGET,) * 2)
+        self.pixels = (square[0].clamp(0, 1) * 255).round().to(torch.uint8)  # (3, n, n)
+
+    @cached_property
+    def digest(self) -> str:
+        shape = str(tuple(self.pixels.shape)).encode()
+        return hashlib.sha256(shape + self.pixels.numpy().tobytes()).hexdigest()[:12]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ImagePrompt) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __repr__(self) -> str:
+        return f"picture {self.digest}"
+
+
+class EmbeddingPrompt:
+    """A row that `encode_text` or `encode_image` of the dream's own CLIP gave, or a mix of such.
+
+    Args:
+        row: (d,) or (1, d), finite numbers; it is brought to unit length.
+
+    Raises:
+        ValueError: another shape, or a row that has no direction.
+    """
+
+    def __init__(self, row: Tensor) -> None:
+        row = torch.as_tensor(row).detach().cpu().float()
+        row = row[0] if row.ndim == 2 and len(row) == 1 else row
+        if row.ndim != 1 or not row.isfinite().all() or not row.norm() > 0:
+            raise ValueError(
+                "an embedding as a prompt is one row (d,) of finite numbers, not all 0, got the "
+                f"shape {tuple(row.shape)}"
+            )
+        # What is of unit length already stays as it is, bit for bit.
+        length = row.norm()
+        self.row = row if abs(length - 1) < 1e-5 else row / length
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, EmbeddingPrompt) and torch.equal(self.row, other.row)
+
+    def __hash__(self) -> int:
+        return hash(self.row.numpy().tobytes())
+
+    def __repr__(self) -> str:
+        digest = hashlib.sha256(self.row.numpy().tobytes()).hexdigest()[:12]
+        return f"embedding {digest}"
+
+
+Target = Union[str, ImagePrompt, EmbeddingPrompt]  # noqa: UP007 (needed at run time)
+Mixture = Target | dict[Target, float]
+Prompt = Mixture | list[tuple[int, Mixture]]
+"""As `checked_prompts` returns it. Users may also give a picture or a row itself for a target."""
 
 
 def is_list(value: Any) -> bool:
     """Whether this is a list of prompts or seeds, and not a single one."""
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)
+    is_sequence = isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)
+    return is_sequence and not is_schedule(value)
+
+
+def is_schedule(value: Any) -> bool:
+    """Whether this is a list of (step, prompt), and not a list of prompts."""
+    return (
+        isinstance(value, list | tuple)
+        and len(value) > 0
+        and all(
+            isinstance(pair, list | tuple)
+            and len(pair) == 2
+            and isinstance(pair[0], Real)
+            and not isinstance(pair[0], bool)
+            for pair in value
+        )
+    )
 
 
 def picture_count(prompt: Any, seed: Any) -> int:
@@ -46,8 +149,8 @@ def checked_prompts(
     """A prompt for each of `count` pictures; what has weights is copied, these as floats.
 
     Raises:
-        ValueError: one is no sentence and no sentences with usable weights, or there are neither
-            1 nor `count` of them.
+        ValueError, TypeError, FileNotFoundError: one is no sentence, no picture and no row, its
+            weights or steps are unusable, or there are neither 1 nor `count` of them.
     """
     return [_checked_prompt(name, p, may_be_empty) for p in _one_for_each(name, prompt, count)]
 
@@ -62,28 +165,146 @@ def checked_seeds(seed: Any, count: int) -> list[int]:
     return [_checked_seed(s) for s in _one_for_each("seed", seed, count)]
 
 
-def embed(clip: Encoder, prompts: Sequence[Prompt]) -> Tensor:
-    """One row for each image, (b, d): the weighted mean of its prompts' rows; "" is a row of zeros.
+class Rows:
+    """The prompts of a dream as one CLIP reads them.
 
-    The mean of the cosines with several prompts is the product with the mean of their rows.
+    Args:
+        clip: reads sentences and pictures.
+        prompts: one for each of b pictures, as `checked_prompts` returns them; "" is a row of 0.
+        like: a row (…, d) of this CLIP, where all prompts may be "".
     """
-    mixtures = [_shares({p: 1.0} if isinstance(p, str) else p) for p in prompts]
-    # One by one: in a batch, a sentence's row may differ in the last bit from its row alone.
-    rows = {s: clip.encode_text(s)[0] for mixture in mixtures for s in mixture if s}
-    nothing = torch.zeros(clip.embed_dim, device=clip.device)
-    return torch.stack(
-        [
-            sum((w * rows.get(s, nothing) for s, w in mixture.items()), nothing)
-            / sum(mixture.values())
-            for mixture in mixtures
-        ]
-    )
+
+    def __init__(
+        self, clip: Encoder, prompts: Sequence[Prompt], like: Tensor | None = None
+    ) -> None:
+        schedules = [p if isinstance(p, list) else [(0, p)] for p in prompts]
+        mixtures = [[_shares(mixture) for _, mixture in schedule] for schedule in schedules]
+        targets = dict.fromkeys(t for schedule in mixtures for m in schedule for t in m if t != "")
+        # One by one: in a batch, a sentence's row may differ in the last bit from its row alone.
+        rows = {target: _row(clip, target) for target in targets}
+        like = next(iter(rows.values())) if like is None else like.flatten(0, -2)[0]
+        nothing = torch.zeros_like(like)
+        for target, row in rows.items():
+            if row.shape != like.shape:
+                raise ValueError(
+                    f"{target!r} has {len(row)} numbers, and the rows of this CLIP {len(like)}: it "
+                    "is of another CLIP"
+                )
+            rows[target] = row.to(like)
+        self._steps = [[step for step, _ in schedule] for schedule in schedules]
+        self._rows = [
+            torch.stack(
+                [
+                    sum((w * rows.get(t, nothing) for t, w in m.items()), nothing) / sum(m.values())
+                    for m in schedule
+                ]
+            )
+            for schedule in mixtures
+        ]  # for each picture (k, d), a row for each entry of its schedule
+        self._constant = None
+        if all(len(steps) == 1 for steps in self._steps):
+            self._constant = torch.stack([rows[0] for rows in self._rows])
+
+    def at(self, step: int) -> Tensor:
+        """One row for each picture, (b, d), as it is in this step (from 0).
+
+        The mean of the cosines with several targets is the product with the mean of their rows.
+        """
+        if self._constant is not None:
+            return self._constant
+        return torch.stack(list(map(_blended, self._steps, self._rows, [step] * len(self._rows))))
 
 
-def _shares(mixture: Mapping[str, float]) -> dict[str, float]:
+def _row(clip: Encoder, target: Target) -> Tensor:
+    if isinstance(target, EmbeddingPrompt):
+        return target.row
+    if isinstance(target, str):
+        return clip.encode_text(target)[0]
+    with torch.no_grad():
+        return clip.encode_image(target.pixels[None].float() / 255)[0]
+
+
+def _blended(steps: Sequence[int], rows: Tensor, step: int) -> Tensor:
+    """The row at a step: linear between the entries of a schedule, constant outside."""
+    after = sum(s <= step for s in steps)
+    if after in (0, len(steps)):
+        return rows[max(0, after - 1)]
+    share = (step - steps[after - 1]) / (steps[after] - steps[after - 1])
+    return torch.lerp(rows[after - 1], rows[after], share)
+
+
+def _shares(mixture: Mixture) -> dict[Target, float]:
     """The same proportions with 1 as the largest: 1e300 or 1e-300 are no numbers of a float32."""
+    if not isinstance(mixture, dict):
+        return {mixture: 1.0}
     largest = max(mixture.values())
-    return {sentence: weight / largest for sentence, weight in mixture.items()}
+    return {target: weight / largest for target, weight in mixture.items()}
+
+
+# --- as plain values ------------------------------------------------------------------------------
+
+
+def plain(prompt: Prompt) -> Any:
+    """A checked prompt as values for JSON; sentences, and those with weights, as they are."""
+    if isinstance(prompt, ImagePrompt):
+        return {"picture": to_png_text(Image.fromarray(prompt.pixels.movedim(0, -1).numpy()))}
+    if isinstance(prompt, EmbeddingPrompt):
+        return {"embedding": prompt.row.tolist()}
+    if isinstance(prompt, list):
+        return {"schedule": [[step, plain(mixture)] for step, mixture in prompt]}
+    if isinstance(prompt, dict) and not all(isinstance(target, str) for target in prompt):
+        return {"mixture": [[plain(target), weight] for target, weight in prompt.items()]}
+    return prompt
+
+
+def from_plain(value: Any) -> Any:
+    """What `plain` gave, still to be checked by `checked_prompts`.
+
+    Raises:
+        ValueError: a picture in it cannot be read.
+    """
+    if not isinstance(value, dict) or len(value) != 1:
+        return value
+    ((kind, content),) = value.items()
+    if kind == "picture" and isinstance(content, str):
+        return ImagePrompt(from_png_text(content, "the picture of a prompt", LARGEST_TARGET**2))
+    if kind == "embedding" and isinstance(content, list):
+        if not all(isinstance(number, float) for number in content):
+            raise ValueError("an embedding is a list of numbers")
+        return EmbeddingPrompt(torch.tensor(content))
+    if kind in ("schedule", "mixture") and isinstance(content, list):
+        if not all(isinstance(pair, list) and len(pair) == 2 for pair in content):
+            raise ValueError(f"a {kind} is a list of pairs")
+        if kind == "schedule":
+            return [(step, from_plain(mixture)) for step, mixture in content]
+        targets = [from_plain(target) for target, _ in content]
+        if not all(isinstance(target, Target) for target in targets):
+            raise ValueError("a mixture is of sentences, pictures and embeddings")
+        return dict(zip(targets, (weight for _, weight in content), strict=True))
+    return value
+
+
+def checked_changes(changes: Any, count: int, steps: int) -> list[tuple[int, str, list[Prompt]]]:
+    """Prompts that were set on the way, [step, name, plain prompts], one for each of `count`.
+
+    Raises:
+        ValueError: they are none, or not from a step above 0 and below `steps`.
+    """
+    checked = []
+    for change in changes:
+        usable = isinstance(change, list) and len(change) == 3 and type(change[0]) is int
+        if not usable or change[1] not in CHANGEABLE or not isinstance(change[2], list):
+            raise ValueError("a change of prompts is [step, name, prompts]")
+        step, name, prompts = change
+        if not 0 < step < steps or len(prompts) != count:
+            raise ValueError(f"{name} cannot have changed after step {step} of {steps}")
+        may_be_empty = name == "negative_prompts"
+        given = list(map(from_plain, prompts))
+        checked.append((step, name, checked_prompts(name, given, count, may_be_empty=may_be_empty)))
+    return checked
+
+
+# --- checks ---------------------------------------------------------------------------------------
 
 
 def _one_for_each(name: str, value: Any, count: int) -> list:
@@ -98,21 +319,36 @@ def _one_for_each(name: str, value: Any, count: int) -> list:
 
 
 def _checked_prompt(name: str, prompt: Any, may_be_empty: bool) -> Prompt:
+    if not is_schedule(prompt):
+        return _checked_mixture(name, prompt, may_be_empty)
+    steps = [step for step, _ in prompt]
+    if not all(isinstance(s, int) and s >= 0 for s in steps) or steps != sorted(set(steps)):
+        raise ValueError(
+            f"{name}: the steps of a schedule are whole numbers from 0 that rise, got {steps}"
+        )
+    return [(step, _checked_mixture(name, p, may_be_empty)) for step, p in prompt]
+
+
+def _checked_mixture(name: str, prompt: Any, may_be_empty: bool) -> Mixture:
     if may_be_empty and isinstance(prompt, str) and not prompt:
         return prompt
-    sentences = prompt if isinstance(prompt, Mapping) else [prompt]
-    if not sentences or not all(isinstance(s, str) and s.strip() for s in sentences):
+    targets = list(prompt) if isinstance(prompt, Mapping) else [prompt]
+    targets = [_as_target(target) for target in targets]
+    if not targets or not all(
+        isinstance(t, Target) and (t.strip() if isinstance(t, str) else True) for t in targets
+    ):
         nothing = ', "" for none' if may_be_empty else ""
         raise ValueError(
-            f"{name} must be a sentence that says something{nothing}, sentences with weights ≥ 0 "
-            f'such as {{"a castle": 1, "the night": 0.5}}, or a list of these, got {prompt!r}'
+            f"{name} must be a sentence that says something{nothing}, a picture, either with "
+            f'weights ≥ 0 such as {{"a castle": 1, "the night": 0.5}}, a list of these, or '
+            f"[(step, prompt), …], got {prompt!r}"
         )
-    if isinstance(prompt, str):
-        return prompt
+    if not isinstance(prompt, Mapping):
+        return targets[0]
     try:
         if not all(isinstance(weight, Real) for weight in prompt.values()):
             raise ValueError
-        weights = {sentence: float(weight) for sentence, weight in prompt.items()}
+        weights = dict(zip(targets, map(float, prompt.values()), strict=True))
         if not (min(weights.values()) >= 0 and 0 < sum(weights.values()) < math.inf):
             raise ValueError
     except (ValueError, OverflowError):  # a whole number may be too large for a float
@@ -121,6 +357,16 @@ def _checked_prompt(name: str, prompt: Any, may_be_empty: bool) -> Prompt:
             f"got {dict(prompt)}"
         ) from None
     return weights
+
+
+def _as_target(value: Any) -> Any:
+    """A picture or a row as a target; everything else as it is."""
+    numbers = isinstance(value, Tensor | np.ndarray)
+    if numbers and value.ndim < (3 if isinstance(value, Tensor) else 2):  # an array may be grey
+        return EmbeddingPrompt(value)
+    return (
+        ImagePrompt(value) if isinstance(value, Picture) and not isinstance(value, str) else value
+    )
 
 
 def _checked_seed(seed: Any) -> int:

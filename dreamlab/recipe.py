@@ -288,6 +288,11 @@ class Recipe:
         }
         return cls(**bare | changes)
 
+    def octave_canvas(self, octave: int) -> tuple[int, int]:
+        """The canvas (h, w) of an octave, counted from 0; each side at least 2 pixels."""
+        height, width = (max(2, round(side * self.octaves[octave])) for side in self.canvas)
+        return height, width
+
     @property
     def canvas(self) -> tuple[int, int]:
         """The full size as (height, width)."""

@@ -43,7 +43,7 @@ from dreamlab.dream import Dream
 from dreamlab.figures.plots import STYLES, Plot
 from dreamlab.judge import Estimate, Judge, mean, share
 from dreamlab.measure.ablation import DISTRACTORS, scenes
-from dreamlab.octaves import canvas_size, octave_at
+from dreamlab.octaves import octave_at
 from dreamlab.picturebook.world import caption
 from dreamlab.recipe import Recipe
 from dreamlab.support.console import exit_on_user_error, print_plainly, whole
@@ -180,7 +180,7 @@ def random_views(clip: Clip, count: int) -> Tensor:
 
 def dream_each_octave(clip: Clip, recipe: Recipe) -> Iterator[Dream]:
     """Endless dreams, one on the canvas of each octave, in turns: however few steps are timed."""
-    octaves = (canvas_size(recipe.canvas, scale) for scale in recipe.octaves)
+    octaves = (recipe.octave_canvas(k) for k in range(len(recipe.octaves)))
     sizes = [tuple(max(16, side) for side in size) for size in octaves]  # as a recipe allows
     alone = replace(recipe, octaves=(1.0,), steps=ENDLESS)
     return cycle([Dream(clip, PROMPT, recipe=replace(alone, size=size)) for size in sizes])
@@ -284,7 +284,7 @@ def _canvas_cost(name: str, size: tuple[int, int], device: str | None, threads: 
     octaves = [min(pair) for pair in zip(spent[::2], spent[1::2], strict=True)]
     return {
         "canvas": list(recipe.canvas),
-        "octaves": [list(canvas_size(recipe.canvas, scale)) for scale in recipe.octaves],
+        "octaves": [list(recipe.octave_canvas(k)) for k in range(len(recipe.octaves))],
         "step_s": octaves,
         "dream_s": statistics.mean(octaves) * steps,
         "steps": steps,

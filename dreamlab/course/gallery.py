@@ -204,7 +204,7 @@ def table(entries: Sequence[Entry], judge: Judge) -> list[dict[str, Any]]:
             "steps": made.steps_done,
             "recipe": made.recipe.differences(),
             "turned": len(made.changes),
-            "clip": Path(made.clip).name,
+            "clip": " + ".join(Path(name).name for name in made.clips),
             "judge": round(score, 3),
             "rank": rank,
         }

@@ -14,6 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from dreamlab.figures.settings import TOO_LARGE, Settings, parsed, settings
 from dreamlab.figures.static import joined, to_array
+from dreamlab.prompts import CHANGEABLE
 from dreamlab.support.files import user_path, write_atomically
 from dreamlab.support.loading import EMBEDDED
 from dreamlab.support.picture import Picture, opened
@@ -126,7 +127,7 @@ def replay(path: str | Path, clip: "Clip | None" = None) -> "Dream":
     for step in range(made.steps_done):
         while changes and changes[0][0] <= step:
             _, knob, value = changes.pop(0)
-            setattr(dream.recipe, knob, value)
+            setattr(dream if knob in CHANGEABLE else dream.recipe, knob, value)
         if next(dream, None) is None:
             break
     return dream
@@ -143,12 +144,13 @@ def _made(made: Settings, path: str | Path, clip: "Clip | None") -> "Dream":
             "from read_settings(path) and that picture"
         )
     if clip is None:
-        if made.clip not in EMBEDDED:
-            raise ValueError(
-                f"{name!r} was made with the model {made.clip[:200]!r}. A file may not decide what "
-                "is loaded: load that model yourself, and give it as clip=load_clip(…)"
-            )
-        clip = load_clip(made.clip)
+        for model in made.clips:
+            if model not in EMBEDDED:
+                raise ValueError(
+                    f"{name!r} was made with the model {model[:200]!r}. A file may not decide what "
+                    "is loaded: load that model yourself, and give it as clip=load_clip(…)"
+                )
+        clip = {load_clip(model): weight for model, weight in made.clips.items()}
     lists = made.prompts, made.negative_prompts, made.seeds
     prompt, negative, seed = lists if made.batched else [first for first, *_ in lists]
     dream = Dream(

@@ -6,9 +6,8 @@ same functions as a saved state. A file can name an embedded CLIP and can carry 
 it can name no path and no address.
 """
 
-import base64
-import io
 import json
+import math
 import platform
 import warnings
 from collections.abc import Mapping
@@ -22,13 +21,20 @@ import torch
 from torch import Tensor
 
 from dreamlab.dream import to_pil
-from dreamlab.figures.static import clip_name, shorten
-from dreamlab.octaves import canvas_size
-from dreamlab.prompts import Prompt, checked_prompts, checked_seeds
+from dreamlab.figures.static import shorten
+from dreamlab.prompts import (
+    CHANGEABLE,
+    Prompt,
+    checked_changes,
+    checked_prompts,
+    checked_seeds,
+    from_plain,
+    plain,
+)
 from dreamlab.recipe import Recipe
 from dreamlab.start import starting_picture
 from dreamlab.support.entries import entry, require, whole_entry
-from dreamlab.support.picture import opened
+from dreamlab.support.picture import from_png_text, to_png_text
 from dreamlab.support.version import __version__
 
 if TYPE_CHECKING:
@@ -63,16 +69,16 @@ def settings(dream: "Dream", index: int = 0) -> dict[str, Any]:
     early = [(0, knob, recipe[knob]) for knob in recipe if made[knob] != recipe[knob]]
     return {
         "format": FORMAT,
-        "prompts": dream.prompts[part],
-        "negative_prompts": dream.negative_prompts[part],
+        **{name: list(map(plain, p[part])) for name, p in dream.first_prompts.items()},
         "seeds": dream.seeds[part],
         "batched": dream.batched and shared,
         "index": index if shared else 0,
         "start": _encoded(starts[index]),
         "recipe": made,
-        "changes": [list(change) for change in early + _turned_knobs(dream)],
+        "changes": [list(change) for change in early + _turned_knobs(dream)]
+        + [[s, name, list(map(plain, p[part]))] for s, name, p in dream.prompt_changes],
         "steps_done": len(history),
-        "clip": clip_name(dream.clip),
+        "clip": _models(dream),
         "versions": {
             "dreamlab": __version__,
             "torch": str(torch.__version__),
@@ -80,6 +86,12 @@ def settings(dream: "Dream", index: int = 0) -> dict[str, Any]:
             "python": platform.python_version(),
         },
     }
+
+
+def _models(dream: "Dream") -> str | list[list]:
+    """The name of its CLIP, or of several with their weights."""
+    names = [[getattr(c, "name", type(c).__name__), w] for c, w in dream.clips.items()]
+    return names if len(names) > 1 else names[0][0]
 
 
 def start_of(dream: "Dream") -> str | Tensor:
@@ -106,7 +118,7 @@ def _canvas_of_start(dream: "Dream", recipe: Recipe, start: str | Tensor) -> dic
     """The knobs with which this start is made again; {} if those of the recipe do."""
     size = tuple(dream.start.shape[-2:])
     if isinstance(start, str) and start == "noise":  # drawn on the canvas of the first octave
-        if size == canvas_size(recipe.canvas, recipe.octaves[0]):
+        if size == recipe.octave_canvas(0):
             return {}
         if min(size) < 16:  # smaller than any full canvas
             return {"size": (10 * size[0], 10 * size[1]), "octaves": (0.1, 1.0)}
@@ -135,9 +147,7 @@ def _encoded(start: str | Tensor) -> str | list[str]:
     """A name, or the picture as a PNG in base64."""
     if isinstance(start, str):
         return start
-    buffer = io.BytesIO()
-    to_pil(start).save(buffer, "png")
-    text = base64.b64encode(buffer.getvalue()).decode()
+    text = to_png_text(to_pil(start))
     if len(text) < LONGEST:
         return [text]
     warnings.warn(
@@ -161,9 +171,10 @@ class Settings:
         index: which of the run's pictures the file shows.
         start: "grey", "noise", "too large" (to travel) or bytes (b, 3, h, w).
         recipe: the knobs before the first step.
-        changes: (step, knob, value), knobs that were turned after so many steps.
+        changes: (step, knob, value), knobs that were turned, and prompts ("prompts",
+            "negative_prompts") that were set, after so many steps.
         steps_done: how many steps the picture had.
-        clip: the name of the model.
+        clips: the names of the models, with their weights.
     """
 
     prompts: list[Prompt]
@@ -175,7 +186,7 @@ class Settings:
     recipe: Recipe
     changes: list[tuple[int, str, Any]]
     steps_done: int
-    clip: str
+    clips: dict[str, float]
 
     @classmethod
     def from_dict(cls, made: Mapping[str, Any]) -> "Settings":
@@ -193,14 +204,17 @@ class Settings:
             require(type(change) is list and len(change) == 3, "changes")
             step, knob, value = change
             require(type(step) is int and step >= 0, "changes")
+            if knob in CHANGEABLE:
+                changes += checked_changes([change], count, 2**31)
+                continue
             require(type(knob) is str and knob in Recipe.knobs(), "changes", "names no knob")
             setattr(turned, knob, value)
             changes.append((step, knob, getattr(turned, knob)))
             longest = max(longest, turned.steps)
         return cls(
-            prompts=checked_prompts("prompts", prompts, count),
+            prompts=checked_prompts("prompts", list(map(from_plain, prompts)), count),
             negative_prompts=checked_prompts(
-                "negative_prompts", negatives, count, may_be_empty=True
+                "negative_prompts", list(map(from_plain, negatives)), count, may_be_empty=True
             ),
             seeds=checked_seeds(seeds, count),
             batched=batched,
@@ -209,7 +223,7 @@ class Settings:
             recipe=recipe,
             changes=changes,
             steps_done=whole_entry(made, "steps_done", longest),
-            clip=entry(made, "clip", str),
+            clips=_clips(made),
         )
 
 
@@ -240,6 +254,19 @@ def parsed(text: str) -> tuple[dict[str, Any], Settings]:
         raise ValueError(shorten(str(error), 200)) from None
 
 
+def _clips(made: Mapping[str, Any]) -> dict[str, float]:
+    require("clip" in made, "clip", "is missing")
+    named = made["clip"]
+    if type(named) is str:
+        return {named: 1.0}
+    require(type(named) is list and len(named) > 1, "clip")
+    for pair in named:
+        require(type(pair) is list and [*map(type, pair)] == [str, float], "clip")
+        require(0 < pair[1] < math.inf, "clip")
+    require(len({name for name, _ in named}) == len(named), "clip")
+    return dict(named)
+
+
 def _start(made: Mapping[str, Any], count: int) -> str | Tensor:
     """The start that settings name or carry, as bytes (b, 3, h, w) if they carry it."""
     require("start" in made, "start", "is missing")
@@ -250,13 +277,10 @@ def _start(made: Mapping[str, Any], count: int) -> str | Tensor:
         )
         return start
     require(type(start) is list and len(start) in (1, count), "start")
-    pictures, pixels = [], 0
+    pictures, left = [], LARGEST
     for text in start:
         require(type(text) is str, "start")
-        content = io.BytesIO(base64.b64decode(text, validate=True))
-        with opened(content, "its start picture", formats=("PNG",)) as image:
-            pixels += image.width * image.height
-            require(pixels <= LARGEST, "start", "is too large")
-            pictures.append(np.array(image.convert("RGB")))
+        pictures.append(np.array(from_png_text(text, "its start picture", left)))
+        left -= pictures[-1].size // 3
     require(len({picture.shape for picture in pictures}) == 1, "start", "has several sizes")
     return torch.from_numpy(np.stack(pictures)).movedim(-1, 1)

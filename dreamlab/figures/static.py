@@ -209,7 +209,7 @@ def settings_text(
         lines.append(f"judge {judged[-1][1]:.3f} (1 − similarity)")
     if seen:
         lines.append(f"judge {seen}")
-    lines.append(f"model {shorten(clip_name(dream.clip).rsplit('/', 1)[-1], 30)}")
+    lines.append(f"model {shorten(dream.clip_name.rsplit('/', 1)[-1], 30)}")
     return "\n".join(lines)
 
 
@@ -225,12 +225,9 @@ def joined(prompts: Any) -> str:
 
 
 def _words(prompt: Any) -> str:
-    return " + ".join(prompt) if isinstance(prompt, dict) else str(prompt)
-
-
-def clip_name(clip: Any) -> str:
-    """The name of a CLIP, or that of its class: a dream needs only three things of it, no name."""
-    return getattr(clip, "name", type(clip).__name__)
+    if isinstance(prompt, list):
+        return " → ".join(_words(each) for _, each in prompt)
+    return " + ".join(map(str, prompt)) if isinstance(prompt, dict) else str(prompt)
 
 
 def shorten(text: str, letters: int) -> str:

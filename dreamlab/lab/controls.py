@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import ipywidgets as widgets
 
 from dreamlab.figures.settings import start_of
-from dreamlab.figures.static import clip_name, shorten, whole_letters
+from dreamlab.figures.static import shorten, whole_letters
 from dreamlab.lab.kernel import close_widget, set_tooltip, uploaded
 from dreamlab.support.loading import EMBEDDED
 from dreamlab.support.picture import open_picture
@@ -179,7 +179,7 @@ class Controls:
         texts = [self.inputs[name].value for name in ("prompt", "negative") if name in self.inputs]
         unknown = [word for text in texts if text.strip() for word in clip.unknown_words(text)]
         words = ", ".join(f"“{escape(word)}”" for word in dict.fromkeys(unknown))
-        return f"<b>{escape(clip_name(clip))} does not know {words}.</b>" if unknown else ""
+        return f"<b>{escape(self._dream.clip_name)} does not know {words}.</b>" if unknown else ""
 
     def _build_prompt(self) -> None:
         """Write what the menus say into the prompt."""
@@ -285,7 +285,7 @@ class Controls:
 
     def _make_menus(self) -> dict[str, widgets.Dropdown]:
         """Menus of the words that an embedded model knows, from which a prompt can be built."""
-        if "prompt" not in self.inputs or clip_name(self._dream.clip) not in EMBEDDED:
+        if "prompt" not in self.inputs or self._dream.clip_name not in EMBEDDED:
             return {}
         from dreamlab.picturebook import world
 

@@ -121,7 +121,7 @@ class Panel:
         shown = tuple(CONTROLS) if show is None else (show,) if isinstance(show, str) else show
         if unknown := sorted(set(shown) - set(CONTROLS)):
             raise ValueError(f"no such controls: {unknown}; show takes {', '.join(CONTROLS)}")
-        if judge is None and not ("judge" in shown and static.clip_name(dream.clip) in EMBEDDED):
+        if judge is None and not ("judge" in shown and dream.clip_name in EMBEDDED):
             judge = False
         self._given, self.folder = dream, user_path(folder)
         self._judge, self._judge_wanted = judge, judge is not False
@@ -427,7 +427,7 @@ class Panel:
         recipe = replace(given.recipe, **settings)
         with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always")
-            dream = type(given)(given.clip, recipe=recipe, **arguments)
+            dream = type(given)(given.clips, recipe=recipe, **arguments)
         # What there is to say about words is said already, by the controls.
         texts = [str(w.message) for w in heard if "does not know" not in str(w.message)]
         self.note("warning", escape(" ".join(texts)))

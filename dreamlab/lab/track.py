@@ -136,13 +136,7 @@ def judge_loss(judge: Any, pixels: Tensor, prompts: Sequence[Any]) -> float:
     The same scale as the CLIP term, 0 for perfect agreement and 1 for none, so that one can see
     where the dreamer's opinion and the judge's part.
     """
-    losses = []
-    for image, prompt in zip(pixels, prompts, strict=True):
-        shares = {prompt: 1.0} if isinstance(prompt, str) else prompt
-        cosines = judge.similarity(image, list(shares))[0].tolist()
-        pairs = zip(shares.values(), cosines, strict=True)
-        losses.append(1 - sum(w * c for w, c in pairs) / sum(shares.values()))
-    return sum(losses) / len(losses)
+    return 1 - float(judge.score(pixels, list(prompts)).mean())
 
 
 def seen_by(judge: Any, dream: Any) -> str:
@@ -150,9 +144,8 @@ def seen_by(judge: Any, dream: Any) -> str:
 
     "sees the heart", "sees a moon (heart: place 5 of 25)", or of a batch "sees 2 of 3 things".
     """
-    prompts = [prompt if isinstance(prompt, str) else "" for prompt in dream.prompts]
-    things = [thing_in(prompt) for prompt in prompts]
-    pairs = list(zip(things, judge.things(dream.pixels, prompts), strict=True))
+    things = [thing_in(p) if isinstance(p, str) else None for p in dream.prompts]
+    pairs = list(zip(things, judge.things(dream.pixels, dream.prompts), strict=True))
     pairs = [(thing, answer) for thing, answer in pairs if answer is not None]
     if not pairs:
         return ""

@@ -5,6 +5,7 @@ here, so that all of them see the same: upright, on grey where it is transparent
 the screen (sRGB), white at 255 also if it came with 16 bits.
 """
 
+import base64
 import io
 import re
 import stat
@@ -89,6 +90,25 @@ def open_picture(
         if cover:  # JPEG can be decoded at a half, a quarter or an eighth of its size
             image.draft(None, (SPARE * max(cover),) * 2)
         return _flattened(image, cover)
+
+
+def to_png_text(image: Image.Image) -> str:
+    """An image as PNG in base64, for JSON."""
+    buffer = io.BytesIO()
+    image.save(buffer, "png")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def from_png_text(text: str, name: str, most: int) -> Image.Image:
+    """The RGB image that `to_png_text` wrote.
+
+    Raises:
+        ValueError: it is no such text, or has more than `most` pixels.
+    """
+    with opened(io.BytesIO(base64.b64decode(text, validate=True)), name, ("PNG",)) as image:
+        if image.width * image.height > most:
+            raise Unreadable(f"{name} is too large: {image.width} × {image.height} px")
+        return image.convert("RGB")
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from dreamlab.dream import Dream
 from dreamlab.figures.saving import save_png
+from dreamlab.octaves import compose
 from dreamlab.recipe import Recipe
-from dreamlab.resample import resize
 
 from .start_here import embedded_clip
 from .verdict import NotYet, Table, ask, raise_first, said, same, shown, table, what
@@ -147,6 +147,6 @@ def _keep(recipe: Recipe) -> tuple[float, float, float]:
     before = (clip.encode_image(dream.start) * text).sum()
     dream.run()
     pixels = dream.pixels.clamp(0, 1)
-    photo = resize(dream.start, tuple(pixels.shape[-2:]))
+    photo = compose(dream.start, (), tuple(pixels.shape[-2:]))
     likeness = torch.corrcoef(torch.stack([pixels.flatten(), photo.flatten()]))[0, 1].nan_to_num()
     return float(likeness), float(before), float((clip.encode_image(pixels) * text).sum())

@@ -7,7 +7,6 @@ import torch
 from torch import Generator, Tensor
 
 from dreamlab.octaves import compose
-from dreamlab.resample import resize
 
 from .verdict import Table, alike, ask_tensor, raise_first, table
 
@@ -50,10 +49,10 @@ def octave_delta(answer: Callable, generator: Generator, sides: tuple) -> Table:
     added = 0.2 * torch.randn(1, 3, *size, generator=generator)
     pixels = compose(start, deltas, size) + added
     got = ask_tensor(answer, start, deltas, pixels, shape=added.shape)
-    chained = resize(start, sides[0]) if sides else start
+    chained = compose(start, (), sides[0]) if sides else start
     for delta in deltas:
-        chained = resize(chained, tuple(delta.shape[-2:])) + delta
-    from_start, again = resize(start, size), resize(chained, size)
+        chained = compose(chained, (), tuple(delta.shape[-2:])) + delta
+    from_start, again = compose(start, (), size), compose(chained, (), size)
     first_only, last_only = (compose(start, few, size) for few in (deltas[:1], deltas[-1:]))
     return got, {
         "start and earlier octaves, each resized once, are taken away; what is left is new.": added,

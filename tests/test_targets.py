@@ -1,0 +1,192 @@
+"""Targets other than sentences, several CLIPs at once, prompts that change on the way."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dreamlab import Dream, Judge, Recipe, load_clip, load_dream, save_png
+from dreamlab.figures.saving import replay
+from dreamlab.prompts import EmbeddingPrompt, ImagePrompt
+
+FAST = Recipe(size=32, steps=4, views=2, octaves=(1.0,))
+
+
+@pytest.fixture(scope="module")
+def clip():
+    return load_clip("picturebook")
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return load_clip("picturebook-plain")
+
+
+def photo(seed=0, side=40):
+    values = np.random.default_rng(seed).integers(0, 256, (side, side + 8, 3), dtype=np.uint8)
+    return Image.fromarray(values)
+
+
+def prompts(clip):
+    row = clip.encode_text("a blue star on the sea")
+    return {
+        "picture": photo(),
+        "path": photo(),  # saved below
+        "array": np.asarray(photo()),
+        "tensor": torch.rand(3, 20, 20, generator=torch.Generator().manual_seed(0)),
+        "row": row,
+        "mixture": {"a red heart": 1, ImagePrompt(photo()): 0.5, EmbeddingPrompt(row): 2},
+        "schedule": [(0, "a red heart"), (2, photo()), (3, {"a castle": 1, "a moon": 1})],
+    }
+
+
+@pytest.mark.parametrize("kind", [*prompts(load_clip("picturebook"))])
+def test_a_target_of_any_kind_is_saved_and_dreamt_again_bit_for_bit(clip, kind, tmp_path):
+    prompt = prompts(clip)[kind]
+    if kind == "path":
+        prompt.save(tmp_path / "photo.png")
+        prompt = tmp_path / "photo.png"
+    negative = photo(1) if kind == "row" else ""
+    dream = Dream(clip, prompt, negative_prompt=negative, recipe=FAST)
+    dream.run()
+    saved = save_png(dream, tmp_path / "dream.png")
+    assert torch.equal(replay(saved).pixels, dream.pixels)
+
+    buffer = io.BytesIO()
+    torch.save(dream.state_dict(), buffer)
+    buffer.seek(0)
+    again = load_dream(saved)
+    again.load_state_dict(torch.load(buffer, weights_only=True))
+    assert torch.equal(again.pixels, dream.pixels)
+
+
+def test_a_picture_as_a_target_draws_the_dream_towards_it(clip):
+    target = ImagePrompt(photo())
+    row = clip.encode_image(target.pixels[None].float() / 255)
+    dream = Dream(clip, photo(), recipe=Recipe(size=32, steps=12, views=2, octaves=(1.0,)))
+    before = float((clip.encode_image(dream.pixels) * row).sum())
+    dream.run()
+    after = float((clip.encode_image(dream.pixels) * row).sum())
+    assert after > before + 0.1
+
+
+def test_a_schedule_blends_and_is_constant_outside(clip):
+    words = ["a red heart", "a castle"]
+    dream = Dream(clip, [[(2, words[0]), (6, words[1])]], recipe=FAST)
+    first, second = clip.encode_text(words[0])[0], clip.encode_text(words[1])[0]
+    rows = dream._critics[0].attractors
+    for step, row in ((0, first), (2, first), (4, (first + second) / 2), (6, second), (9, second)):
+        assert torch.allclose(rows.at(step)[0], row, atol=1e-6)
+
+
+def test_prompts_set_on_the_way_act_from_the_next_step_and_are_saved(clip, tmp_path):
+    dream, same = (Dream(clip, "a red heart", recipe=FAST) for _ in range(2))
+    for each in (dream, same):
+        next(each)
+    dream.prompts = "a blue star"
+    dream.negative_prompts = photo()
+    assert dream.prompt_changes == []  # not before a step has followed them
+    for each in (dream, same):
+        each.run()
+    assert not torch.equal(dream.pixels, same.pixels)
+    assert [(step, name) for step, name, _ in dream.prompt_changes] == [
+        (1, "prompts"),
+        (1, "negative_prompts"),
+    ]
+    saved = save_png(dream, tmp_path / "dream.png")
+    assert torch.equal(replay(saved).pixels, dream.pixels)
+    fresh = Dream(clip, "a red heart", recipe=FAST)
+    fresh.load_state_dict(dream.state_dict())
+    assert fresh.prompts == ["a blue star"]
+    assert fresh.prompt_changes == dream.prompt_changes
+
+
+def test_several_clips_share_a_dream(clip, plain, tmp_path):
+    """Each at its own size; one alone is one alone, and the sum is saved and made again."""
+    alone = Dream(clip, "a red heart", recipe=FAST)
+    listed = Dream([clip], "a red heart", recipe=FAST)
+    both = Dream({clip: 2, plain: 1}, "a red heart", recipe=FAST)
+    for dream in (alone, listed, both):
+        dream.run()
+    assert torch.equal(alone.pixels, listed.pixels)
+    assert not torch.equal(alone.pixels, both.pixels)
+    assert torch.equal(replay(save_png(both, tmp_path / "dream.png")).pixels, both.pixels)
+
+
+def test_the_gradients_of_several_clips_weigh_as_they_are_told(clip, plain):
+    """A CLIP whose rows are a hundred times as steep weighs no more: only its direction counts."""
+
+    class Steep(OwnClip):
+        def encode_image(self, images):
+            return 100 * self.clip.encode_image(images)
+
+    recipe = Recipe(size=32, steps=1, views=2, octaves=(1.0,), tv_weight=0.0)
+    dreams = [Dream([clip, kind(plain)], "a red heart", recipe=recipe) for kind in (OwnClip, Steep)]
+    for dream in dreams:
+        next(dream)
+    assert torch.allclose(dreams[0].pixels, dreams[1].pixels, atol=1e-5)
+
+
+class OwnClip:
+    """All that `Dream` needs of a CLIP that is not ours."""
+
+    def __init__(self, clip):
+        self.clip, self.image_size = clip, clip.image_size
+
+    def encode_image(self, images):
+        return self.clip.encode_image(images)
+
+    def encode_text(self, prompts):
+        return self.clip.encode_text(prompts)
+
+
+def test_an_own_class_dreams_as_the_clip_in_it(clip):
+    own, same = (Dream(c, "a red heart", recipe=FAST) for c in (OwnClip(clip), clip))
+    assert own.run() == same.run()
+    assert own.clip_name == "OwnClip"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "words"),
+    [
+        (torch.zeros(8), "not all 0"),
+        (torch.ones(8), "another CLIP"),
+        (torch.full((3, 4, 4), torch.nan), "NaN"),
+        (torch.rand(2, 3, 8, 8), "batch of 2"),
+        ([(0, "a heart"), (0, "a star")], "rise"),
+        ([(-1, "a heart")], "from 0"),
+        ([(0.5, "a heart")], "whole numbers"),
+        ([(0, "a heart"), (3, 7)], "sentence"),
+        ({"a heart": 1, 3: 1}, "sentence"),
+        ({torch.rand(3, 8, 8): -1}, "weights"),
+    ],
+)
+def test_unusable_targets_are_refused(clip, prompt, words):
+    with pytest.raises(ValueError, match=words):
+        Dream(clip, prompt, recipe=FAST)
+
+
+@pytest.mark.parametrize(
+    ("clips", "error", "words"),
+    [
+        ([], ValueError, "above 0"),
+        ({"a": 1}, TypeError, "load_clip"),
+        (lambda clip: {clip: 0}, ValueError, "above 0"),
+        (lambda clip: [clip, load_clip("picturebook-judge")], ValueError, "judge"),
+    ],
+)
+def test_unusable_clips_are_refused(clip, clips, error, words):
+    with pytest.raises(error, match=words):
+        Dream(clips(clip) if callable(clips) else clips, "a red heart", recipe=FAST)
+
+
+def test_the_judge_reads_a_picture_as_a_prompt_itself(clip):
+    judge = Judge()
+    image = ImagePrompt(photo())
+    own = judge.score([photo()], [image])
+    assert own > 0.9
+    mixed = judge.score([photo()], {image: 1, "a red heart": 1})
+    apart = judge.score([photo(), photo()], [image, "a red heart"]).mean()
+    assert torch.allclose(mixed, apart, atol=1e-5)
