@@ -114,7 +114,7 @@ class Dream:
     ) -> None:
         self.clips = _checked_clips(clip)
         self.clip = next(iter(self.clips))
-        self.recipe = Recipe.suited_to(clip) if recipe is None else recipe
+        self.recipe = Recipe.suited_to(self.clip) if recipe is None else recipe
         self.batched = is_list(prompt) or is_list(seed)
         count = picture_count(prompt, seed)
         self.seeds = checked_seeds(seed, count)
@@ -368,7 +368,7 @@ class Dream:
         critics, total = [], sum(self.clips.values())
         for clip, weight in self.clips.items():
             attractors = Rows(clip, prompts["prompts"])
-            repellors = Rows(clip, prompts["negative_prompts"], like=attractors.at(0))
+            repellors = Rows(clip, prompts["negative_prompts"], like=attractors.at(0)[0])
             critics.append(Critic(clip, weight / total, attractors, repellors, Groups()))
         return critics
 

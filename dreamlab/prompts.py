@@ -171,7 +171,7 @@ class Rows:
     Args:
         clip: reads sentences and pictures.
         prompts: one for each of b pictures, as `checked_prompts` returns them; "" is a row of 0.
-        like: a row (…, d) of this CLIP, where all prompts may be "".
+        like: a row (d,) of this CLIP, where all prompts may be "".
     """
 
     def __init__(
@@ -182,7 +182,10 @@ class Rows:
         targets = dict.fromkeys(t for schedule in mixtures for m in schedule for t in m if t != "")
         # One by one: in a batch, a sentence's row may differ in the last bit from its row alone.
         rows = {target: _row(clip, target) for target in targets}
-        like = next(iter(rows.values())) if like is None else like.flatten(0, -2)[0]
+        if like is None:
+            own = [row for target, row in rows.items() if not isinstance(target, EmbeddingPrompt)]
+            grey = torch.full((1, 3, clip.image_size, clip.image_size), 0.5)
+            like = own[0] if own else _pictures_row(clip, grey)
         nothing = torch.zeros_like(like)
         for target, row in rows.items():
             if row.shape != like.shape:
@@ -220,8 +223,12 @@ def _row(clip: Encoder, target: Target) -> Tensor:
         return target.row
     if isinstance(target, str):
         return clip.encode_text(target)[0]
-    with torch.no_grad():
-        return clip.encode_image(target.pixels[None].float() / 255)[0]
+    return _pictures_row(clip, target.pixels[None].float() / 255)
+
+
+@torch.no_grad()
+def _pictures_row(clip: Encoder, image: Tensor) -> Tensor:
+    return clip.encode_image(image)[0]
 
 
 def _blended(steps: Sequence[int], rows: Tensor, step: int) -> Tensor:
