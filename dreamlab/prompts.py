@@ -348,7 +348,7 @@ def _checked_mixture(name: str, prompt: Any, may_be_empty: bool) -> Mixture:
         raise ValueError(
             f"{name} must be a sentence that says something{nothing}, a picture, either with "
             f'weights ≥ 0 such as {{"a castle": 1, "the night": 0.5}}, a list of these, or '
-            f"[(step, prompt), …], got {prompt!r}"
+            f"[(step, prompt), …], got {prompt!r:.300}"
         )
     if not isinstance(prompt, Mapping):
         return targets[0]

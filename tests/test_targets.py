@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from dreamlab import Dream, Judge, Recipe, load_clip, load_dream, save_png
+from dreamlab import Dream, Judge, Recipe, load_clip, load_dream, save_png, sweep
 from dreamlab.figures.saving import replay
 from dreamlab.prompts import EmbeddingPrompt, ImagePrompt
 
@@ -190,3 +190,17 @@ def test_the_judge_reads_a_picture_as_a_prompt_itself(clip):
     mixed = judge.score([photo()], {image: 1, "a red heart": 1})
     apart = judge.score([photo(), photo()], [image, "a red heart"]).mean()
     assert torch.allclose(mixed, apart, atol=1e-5)
+
+
+def test_a_sweep_takes_every_kind_of_target_and_goes_on_from_its_folder(tmp_path):
+    prompts = ["a red heart", photo(), {ImagePrompt(photo()): 1, "a star": 2}]
+    arguments = {"recipes": FAST, "negative_prompt": photo(1), "folder": tmp_path}
+    first = sweep(prompts, **arguments)
+    assert not first.failures
+    assert len({row["prompt"] for row in first.rows}) == 3
+    (tmp_path / "dream-002.png").unlink()
+    again = sweep(prompts, **arguments)
+    for one, other in zip(first.images, again.images, strict=True):
+        assert np.array_equal(one, other)
+    with pytest.raises(ValueError, match="other arguments"):
+        sweep([photo(2), *prompts[1:]], **arguments)

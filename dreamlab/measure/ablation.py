@@ -42,7 +42,6 @@ from dreamlab.picturebook.world import (
     compose,
 )
 from dreamlab.recipe import Recipe
-from dreamlab.resample import resize
 
 PROMPTS = 40
 DISTRACTORS = 60  # captions that nothing is dreamt of
@@ -310,7 +309,7 @@ def gradient_alignment(clip: Clip, frames: int = 8, seed: int = 0) -> Estimate:
     for number in range(frames):
         colour, background = (str(rng.choice(names)) for names in (COLOURS, tuple(BACKGROUNDS)))
         scenes = [compose(background, [(o, colour, "plain", 1)], seed=number) for o in OBJECTS]
-        drawings = resize(probe.drawn(scenes), (clip.image_size,) * 2)
+        drawings = F.interpolate(probe.drawn(scenes), (clip.image_size,) * 2, mode="bilinear")
         grey = 0.5 + 0.1 * torch.randn(drawings[:1].shape, generator=generator)
         grey = grey.repeat(len(scenes), 1, 1, 1).to(clip.device).requires_grad_()
         text = clip.encode_text([caption(scene) for scene in scenes])

@@ -37,7 +37,7 @@ from dreamlab.judge import Baseline, Judge, measure
 from dreamlab.measure.folder import ROW, Finished, Folder, Key, fingerprint, open_folder, read
 from dreamlab.measure.tables import MEASURES, markdown, summarize
 from dreamlab.measure.workers import Processes, run_jobs
-from dreamlab.prompts import checked_seeds
+from dreamlab.prompts import Prompt, checked_prompts, checked_seeds, is_list, is_schedule
 from dreamlab.recipe import Recipe
 from dreamlab.support.picture import Picture
 from dreamlab.support.version import __version__
@@ -92,7 +92,7 @@ class Task:
     clip: Loadable | Clip
     judge: Loadable | Clip | Judge | None
     device: str | None
-    captions: Sequence[str]  # all that the judge chooses from
+    prompts: Mapping[str, Prompt]  # by what rows call them; all that the judge chooses from
     options: Mapping[str, Any]  # further arguments of Dream
     threads: int | None  # that a worker computes with; None leaves it to the worker
     as_png: bool  # pictures are returned as PNG files, for a folder or from a worker
@@ -126,12 +126,14 @@ class Task:
     def _dream(
         self, job: Sequence[Key], clip: Clip, judge: Judge | None, tick: Callable[[int], Any]
     ) -> list[Finished | bytes]:
-        names, prompts, seeds = map(list, zip(*job, strict=True))
+        names, asked, seeds = map(list, zip(*job, strict=True))
+        prompts = [self.prompts[name] for name in asked]
         recipe = self.recipes[names[0]]
         dream = Dream(clip, prompts, seed=seeds, recipe=recipe, **self.options)
         for _ in dream:
             tick(recipe.views * len(job))
-        measured = measure(dream, prompts, clip=clip, judge=judge, distractors=self.captions)
+        captions = list(self.prompts.values())
+        measured = measure(dream, prompts, clip=clip, judge=judge, distractors=captions)
         rows = [_row(key) | row for key, row in zip(job, measured, strict=True)]
         if self.as_png:
             return [encode_png(dream, i, {ROW: json.dumps(row)}) for i, row in enumerate(rows)]
@@ -139,14 +141,14 @@ class Task:
 
 
 def sweep(
-    prompts: str | Sequence[str],
+    prompts: Any,
     recipes: Recipe | Mapping[str, Recipe] | Sequence[Recipe] | None = None,
     seeds: int | Sequence[int] = 0,
     *,
     clip: Loadable | Clip = "picturebook",
     judge: Loadable | Clip | Judge | None = "picturebook-judge",
-    distractors: Sequence[str] = (),
-    negative_prompt: str = "",
+    distractors: Sequence[Any] = (),
+    negative_prompt: Any = "",
     start: Picture | None = None,
     device: str | None = None,
     batch: int = 8,
@@ -157,7 +159,8 @@ def sweep(
     """Dream every prompt by every recipe with every seed, and measure each picture.
 
     Args:
-        prompts: n sentences. Each is also a wrong caption for the pictures of the others.
+        prompts: n prompts of any kind that `Dream` takes. Each is also a wrong caption for the
+            pictures of the others. Rows call a sentence by itself, a picture by a hash of it.
         recipes: named in a mapping; in a list, a recipe is named by `Recipe.differences`. None is
             the one that suits the CLIP, `Recipe.suited_to`.
         seeds: s numbers: every prompt is dreamt with each, n · s pictures per recipe.
@@ -186,9 +189,10 @@ def sweep(
         RuntimeError: every dream failed; says how the first did.
         OSError: the folder cannot be written, or no longer; what it has is kept.
     """
-    prompts, distractors = _sentences("prompts", prompts), _sentences("distractors", distractors)
-    if not prompts:
-        raise ValueError("prompts: give at least one")
+    if isinstance(prompts, Iterable) and not isinstance(prompts, str | Mapping):
+        prompts = prompts if is_schedule(prompts) else list(prompts)
+    prompts = _by_name("prompts", prompts)
+    distractors = _by_name("distractors", list(distractors)) if len(distractors) else {}
     seeds = list(seeds) if isinstance(seeds, Iterable) else [seeds]
     seeds = list(dict.fromkeys(checked_seeds(seeds, len(seeds))))
     if isinstance(batch, bool) or not isinstance(batch, Integral) or batch < 1:
@@ -198,13 +202,13 @@ def sweep(
         recipes = Recipe.suited_to(cached_clip(clip, device if executor is None else None))
     named = name_recipes(recipes)
     arguments = {
-        "prompts": prompts,
+        "prompts": list(prompts),
         "recipes": {name: asdict(recipe) for name, recipe in named.items()},
         "seeds": seeds,
         "clip": _name(clip),
         "judge": _name(judge),
-        "distractors": distractors,
-        "negative_prompt": negative_prompt,
+        "distractors": list(distractors),
+        "negative_prompt": next(iter(_by_name("negative_prompt", negative_prompt, empty=True))),
         "start": fingerprint(start),
     }
     if executor is None:
@@ -212,12 +216,11 @@ def sweep(
         clip, judge = cached_clip(clip, device), cached_judge(judge, device)
     elif not isinstance(clip, str | tuple) or not isinstance(judge, str | tuple | None):
         raise TypeError("workers load the CLIPs themselves: give clip and judge by name")
-    captions = list(dict.fromkeys([*prompts, *distractors]))
     options = {"negative_prompt": negative_prompt, "start": start}
     # Processes of one computer share its cores.
     threads = max(1, torch.get_num_threads() // executor) if isinstance(executor, int) else None
     as_png = executor is not None or folder is not None
-    task = Task(named, clip, judge, device, captions, options, threads, as_png)
+    task = Task(named, clip, judge, device, prompts | distractors, options, threads, as_png)
     keys = [Key(name, prompt, seed) for name in named for prompt in prompts for seed in seeds]
     opening = nullcontext() if folder is None else open_folder(folder, arguments, keys)
     with opening as kept:
@@ -375,14 +378,22 @@ def _brief(value: Any) -> str:
         return f"a nested {type(value).__name__}"
 
 
-def _sentences(name: str, values: Any) -> list[str]:
-    several = isinstance(values, Iterable) and not isinstance(values, str | Mapping)
-    values = list(values) if several else [values]
-    if not all(isinstance(value, str) and value.strip() for value in values):
-        raise ValueError(
-            f"{name} are sentences, none empty and without weights; got {_brief(values)}"
-        )
-    return list(dict.fromkeys(values))
+def _by_name(name: str, prompts: Any, *, empty: bool = False) -> dict[str, Prompt]:
+    """Each prompt once, by a text that stands for it in rows and files."""
+    try:
+        count = len(prompts) if is_list(prompts) and not empty else 1
+        checked = checked_prompts(name, prompts, count, may_be_empty=empty)
+    except RecursionError:
+        raise ValueError(f"{name}: got a nested {type(prompts).__name__}") from None
+    return {_text_of(prompt): prompt for prompt in checked}
+
+
+def _text_of(prompt: Prompt) -> str:
+    if isinstance(prompt, dict):
+        return " + ".join(f"{weight:g} {target}" for target, weight in prompt.items())
+    if isinstance(prompt, list):
+        return ", ".join(f"{step}: {_text_of(mixture)}" for step, mixture in prompt)
+    return str(prompt)
 
 
 def name_recipes(recipes: Recipe | Mapping[str, Recipe] | Sequence[Recipe]) -> dict[str, Recipe]:
