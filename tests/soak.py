@@ -32,7 +32,7 @@ from dreamlab.figures import static
 from dreamlab.figures.saving import load_dream, save_png
 from dreamlab.judge import Judge
 from dreamlab.lab.controls import CONTROLS
-from dreamlab.lab.panel import Panel, _active, compare
+from dreamlab.lab.panel import Panel, compare
 from dreamlab.recipe import Recipe
 
 DREAMS, FRAMES, PRESSES = 200, 20_000, 2_000
@@ -49,8 +49,7 @@ class Held:
     objects: int  # that Python's collector knows
     pixels: int  # bytes in tensors
     widgets: int
-    tasks: int
-    loops: int  # of panels, stepping or paused
+    tasks: int  # also of panels, stepping or paused
     threads: int
     files: int  # open
     unfinished: int  # files that were being written
@@ -69,7 +68,6 @@ class Held:
             pixels=sum(storages.values()),
             widgets=len(ipywidgets.Widget.widgets if widgets is None else widgets),
             tasks=len(asyncio.all_tasks()) - 1,
-            loops=len(_active),
             threads=process.num_threads(),
             files=process.num_handles() if os.name == "nt" else process.num_fds(),
             unfinished=len(list(folder.glob(".dreamlab-*"))),

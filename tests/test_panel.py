@@ -291,6 +291,8 @@ def test_every_slider_stays_in_the_recipes_range():
         rule = Recipe.knobs()[CONTROLS[name].setting]["rule"]
         assert rule.low <= min(numbers) and max(numbers) <= rule.high
         assert numbers == sorted(set(numbers))
+    steps = NUMBERS["steps"]
+    assert steps[steps.index(60) + 5] <= 3 * 60, "five presses of an arrow"
 
 
 TURNS = {

@@ -74,8 +74,6 @@ NAME_PARTS = (
     "window.dreamlabNames = true"
 )
 
-_active: weakref.WeakSet["Panel"] = weakref.WeakSet()  # those stepping or paused, in this process
-
 
 class Panel:
     """Controls, live picture and live loss curve for a dream.
@@ -99,6 +97,7 @@ class Panel:
     Attributes:
         state: ``"ready"``, ``"running"``, ``"paused"``, ``"stopped"``, ``"finished"`` or
             ``"failed"``.
+        active: whether the coroutine of a run is alive, stepping or paused.
         error: what ended the last run early, or spoiled its figure; `check` raises it.
         buttons: by name, those of ``BUTTONS``; ``buttons["pause"].click()`` presses one.
 
@@ -130,7 +129,7 @@ class Panel:
         self._main_loop = kernel.MainLoop()
 
         self.state: PanelState = "ready"
-        self.error: BaseException | None = None
+        self.active, self.error = False, None
         self._task: asyncio.Task | None = None
         self._allowed = 0.0  # how many steps may still be done before the next pause
         self._ending = False  # whether the coroutine ends before its next step
@@ -169,11 +168,6 @@ class Panel:
     def image(self) -> Image.Image:
         """The present picture (of a batch: the first)."""
         return self.dream.images[0]
-
-    @property
-    def active(self) -> bool:
-        """Whether the coroutine of a run is alive, stepping or paused."""
-        return self in _active
 
     async def run(self) -> None:
         """Dream to the end, in this cell; the picture is ``panel.image`` afterwards.
@@ -290,7 +284,7 @@ class Panel:
         if self.active:
             self._wake.set()
             return
-        _active.add(self)  # now, not when the coroutine gets to run: a Stop may come in between
+        self.active = True  # now, not when the coroutine gets to run: a Stop may come in between
         self._wake = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._drive())
         # The error is shown and kept for `check`; asyncio need not log it as lost.
@@ -339,7 +333,7 @@ class Panel:
             self._ends_as, self.error = "failed", error
             raise
         finally:
-            _active.discard(self)
+            self.active = False
             self._change(self._ends_as)
 
     def _advance(self) -> bool:

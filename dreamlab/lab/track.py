@@ -113,13 +113,8 @@ class Track:
 
     def plate(self) -> dict[str, Any]:
         """What `static.dream_figures` shows of it."""
-        return {
-            "dream": self.dream,
-            "judged": self.judged,
-            "seen": self.seen,
-            "changes": self.changes,
-            "title": self.title,
-        }
+        names = ("dream", "judged", "seen", "changes", "title")
+        return {name: getattr(self, name) for name in names}
 
     def draw(self, limits: tuple[float, float]) -> None:
         """Send picture and curve to the page, the curve on a vertical axis with these ends."""
