@@ -1,0 +1,91 @@
+"""Films of any length as mp4: each frame is encoded when it comes, none is kept.
+
+Needs PyAV, the extra ``[film]``. (`dreamlab.figures.saving.Film` keeps few frames, for an
+animation that repeats on a page.)
+"""
+
+from collections.abc import Iterable
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import IO
+
+from PIL import Image
+
+from dreamlab.figures.saving import as_image
+from dreamlab.support.files import user_path, write_atomically
+from dreamlab.support.picture import Picture
+
+
+def save_video(
+    frames: Iterable[Picture], path: str | Path, *, fps: float = 30.0, side: int | None = None
+) -> Path:
+    """Write frames as they come into an H.264 film; returns the path.
+
+        save_video((dream.image for step in dream), "dream.mp4", fps=24)
+
+    An interrupt while the frames are made ends the film: it is kept up to there, and the interrupt
+    is raised.
+
+    Args:
+        frames: pictures of any kind, one after the other. The first decides the size.
+        path: ends in ``.mp4``.
+        fps: frames a second, above 0. A prompt that shall change after s seconds changes at step
+            s · fps.
+        side: longer side in pixels, at most 8192; default: that of the first frame. Sides are
+            rounded down to even numbers, which H.264 asks for.
+
+    Raises:
+        ImportError: PyAV is not installed.
+        TypeError, ValueError: no frame, one that is no picture, another kind of file, or an
+            unusable number.
+    """
+    path = user_path(path)
+    if path.suffix.lower() != ".mp4":
+        raise ValueError(f"a film is an .mp4 file, not {path.name!r}")
+    if not 0 < fps <= 1000:
+        raise ValueError(f"fps must be above 0 and at most 1000, got {fps!r}")
+    if side is not None and not 16 <= side <= 8192:
+        raise ValueError(f"side must be from 16 to 8192 pixels, got {side!r}")
+    try:
+        import av  # noqa: F401
+    except ImportError:
+        raise ImportError('films need PyAV: pip install "dreamlab[film]"') from None
+    frames = map(as_image, frames)
+    first = next(frames, None)
+    if first is None:
+        raise ValueError("the film is empty: no frame came")
+    interrupts: list[BaseException] = []
+
+    def until_interrupted() -> Iterable[Image.Image]:
+        try:
+            yield from chain([first], frames)
+        except KeyboardInterrupt as interrupt:
+            interrupts.append(interrupt)
+
+    write_atomically(path, lambda file: _encode(file, until_interrupted(), first.size, fps, side))
+    if interrupts:
+        raise interrupts[0]
+    return path
+
+
+def _encode(
+    file: IO[bytes],
+    frames: Iterable[Image.Image],
+    size: tuple[int, int],
+    fps: float,
+    side: int | None,
+) -> None:
+    import av
+
+    scale = 1.0 if side is None else side / max(size)
+    width, height = (max(2, 2 * int(length * scale / 2)) for length in size)
+    with av.open(file, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.options = {"crf": "18"}  # little loss: noise is to be seen as noise
+        for frame in frames:
+            if frame.size != (width, height):
+                frame = frame.resize((width, height), Image.Resampling.BICUBIC)
+            container.mux(stream.encode(av.VideoFrame.from_image(frame)))
+        container.mux(stream.encode())

@@ -1,0 +1,74 @@
+"""Films as mp4, frame by frame."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dreamlab.figures.video import save_video
+
+av = pytest.importorskip("av")
+
+
+def shades(count):
+    return (torch.full((3, 20, 31), n / count) for n in range(count))
+
+
+def read(path):
+    with av.open(path) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def test_a_film_shows_every_frame_in_order(tmp_path):
+    frames = read(save_video(shades(10), tmp_path / "film.mp4", fps=12.5))
+    assert [frame.shape for frame in frames] == 10 * [(20, 30, 3)]
+    assert np.allclose([frame.mean() / 255 for frame in frames], np.arange(10) / 10, atol=0.03)
+
+
+def test_frames_are_encoded_when_they_come_and_not_kept(tmp_path):
+    """However long it is: no frame lives longer than the next few."""
+    import weakref
+
+    alive, most = [], 0
+
+    def frames():
+        nonlocal most
+        for n in range(200):
+            image = Image.new("RGB", (16, 16), (n, 0, 0))
+            alive.append(weakref.ref(image))
+            yield image
+            del image
+            most = max(most, sum(ref() is not None for ref in alive))
+
+    assert len(read(save_video(frames(), tmp_path / "film.mp4"))) == 200
+    assert most < 10
+
+
+def test_an_interrupt_keeps_the_film_so_far(tmp_path):
+    def frames():
+        yield from shades(5)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        save_video(frames(), tmp_path / "film.mp4")
+    assert len(read(tmp_path / "film.mp4")) == 5
+
+
+@pytest.mark.parametrize(
+    ("frames", "options", "error", "words"),
+    [
+        ([], {}, ValueError, "empty"),
+        ([3], {}, TypeError, "picture"),
+        ([torch.zeros(2, 3, 8, 8)], {}, ValueError, "batch"),
+        (shades(1), {"path": "film.avi"}, ValueError, "mp4"),
+        (shades(1), {"fps": 0}, ValueError, "fps"),
+        (shades(1), {"side": 10**6}, ValueError, "side"),
+    ],
+)
+def test_what_cannot_be_a_film_is_refused_and_leaves_no_file(
+    frames, options, error, words, tmp_path
+):
+    path = tmp_path / options.pop("path", "film.mp4")
+    with pytest.raises(error, match=words):
+        save_video(frames, path, **options)
+    assert list(tmp_path.iterdir()) == []
