@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import features
 
+from captions import random_caption
 from dreamlab.picturebook.draw import draw, draw_with_labels
 from dreamlab.picturebook.paint import FILLS, GROUNDS, LINES, PAINT
 from dreamlab.picturebook.shapes import BODY, DESIGNS, HELD_OUT_DESIGN, shape_of
@@ -63,7 +64,7 @@ def test_captions_vary_and_leave_things_out():
     assert describe("apple") == "an apple"
     scene = compose("sea", [("fish", "green", "spotted", 1), ("star", "red", "plain", 1)], seed=4)
     rng = np.random.default_rng(0)
-    texts = {caption(scene, rng) for _ in range(200)}
+    texts = {random_caption(scene, rng) for _ in range(200)}
     assert len(texts) > 40
     assert "on the sea" in texts  # background alone
     assert any("sea" not in text for text in texts)  # objects alone
@@ -81,7 +82,7 @@ def test_above_means_above():
         scene = compose("sky", things, seed=seed)
         ball, tree = (item.places[0].y for item in scene.items)
         for _ in range(30):
-            text = caption(scene, rng)
+            text = random_caption(scene, rng)
             for word, above in ((" above ", True), (" below ", False)):
                 if word in text and "ball" in text and "tree" in text:
                     ball_first = "ball" in text.split(word)[0]

@@ -25,12 +25,6 @@ def _vary(rng: np.random.Generator, *rgb: int, by: float = 14) -> np.ndarray:
     return np.clip(np.array(rgb) + rng.uniform(-by, by, 3) * 0.6 + rng.uniform(-by, by), 0, 255)
 
 
-def _hill(rng: np.random.Generator, height: float, bumps: float, amount: float) -> list:
-    x = np.linspace(-0.02, 1.02, 44)
-    y = height + amount * np.sin(x * bumps * 2 * math.pi + rng.uniform(0, 6.3))
-    return [*zip(x, y, strict=True), (1.02, 1.02), (-0.02, 1.02)]
-
-
 # Colours of the vertical gradient from top to bottom, each with the spread of its variation.
 SKIES: dict[str, list[tuple[RGB, float]]] = {
     "night": [((18, 26, 74), 8), ((54, 74, 138), 14)],
@@ -63,9 +57,17 @@ def background(name: str, size: int, rng: np.random.Generator) -> Image.Image:
             for dx, dy, s in lumps:
                 disc(x + dx * r, y + dy * r, s * r, fill)
 
-    def twinkle(how_many: int, low: float, high: float) -> None:
+    def dots(how_many: int, low: float, high: float, least: float, most: float, fill: RGB) -> None:
         for _ in range(how_many):
-            disc(rng.random(), rng.uniform(low, high), rng.uniform(0.004, 0.011), (255, 252, 224))
+            disc(rng.random(), rng.uniform(low, high), rng.uniform(least, most), fill)
+
+    def hill(height: float, bumps: float, amount: float, *rgb: int, by: float = 14) -> None:
+        x = np.linspace(-0.02, 1.02, 44)
+        y = height + amount * np.sin(x * bumps * 2 * math.pi + rng.uniform(0, 6.3))
+        outline = [*zip(x, y, strict=True), (1.02, 1.02), (-0.02, 1.02)]
+        polygon(outline, _vary(rng, *rgb, by=by))
+
+    star = 0.004, 0.011, (255, 252, 224)
 
     # Drawn for every background: a number more or less would change all that is drawn after.
     stops = [_vary(rng, 96, 166, 232), _vary(rng, 190, 224, 248)]
@@ -77,8 +79,8 @@ def background(name: str, size: int, rng: np.random.Generator) -> Image.Image:
         puffs(5, 0.1, 0.6, (244, 246, 250), 0.13)
         puffs(7, 0.72, 1.0, (252, 252, 254), 0.17)
     elif name == "night":
-        twinkle(26, 0, 0.75)
-        polygon(_hill(rng, 0.86, 1.2, 0.05), _vary(rng, 22, 32, 58, by=6))
+        dots(26, 0, 0.75, *star)
+        hill(0.86, 1.2, 0.05, 22, 32, 58, by=6)
     elif name == "space":
         picture = Image.new("RGB", (size, size), tuple(_vary(rng, 16, 10, 28, by=6).astype(int)))
         y, x = np.mgrid[0:size, 0:size] / size
@@ -89,13 +91,13 @@ def background(name: str, size: int, rng: np.random.Generator) -> Image.Image:
             glow += blob[..., None].astype(np.float32) * np.array(tint, dtype=np.float32) * 0.7
         picture = Image.fromarray(np.clip(glow, 0, 255).astype(np.uint8))
         pen = ImageDraw.Draw(picture)
-        twinkle(60, 0, 1)
+        dots(60, 0, 1, *star)
     elif name == "sunset":
         disc(rng.uniform(0.2, 0.8), 0.8, rng.uniform(0.12, 0.18), (255, 232, 150))
-        polygon(_hill(rng, 0.86, 1.0, 0.03), _vary(rng, 74, 38, 74, by=8))
+        hill(0.86, 1.0, 0.03, 74, 38, 74, by=8)
     elif name == "meadow":
-        polygon(_hill(rng, 0.5, 0.8, 0.05), _vary(rng, 128, 190, 92))
-        polygon(_hill(rng, 0.66, 1.1, 0.05), _vary(rng, 98, 168, 72))
+        hill(0.5, 0.8, 0.05, 128, 190, 92)
+        hill(0.66, 1.1, 0.05, 98, 168, 72)
         for _ in range(34):
             tint = ((255, 240, 120), (255, 255, 255), (250, 150, 170))[rng.integers(3)]
             disc(rng.random(), rng.uniform(0.7, 1), rng.uniform(0.007, 0.014), tint)
@@ -108,8 +110,8 @@ def background(name: str, size: int, rng: np.random.Generator) -> Image.Image:
             band = [*zip(x, wave, strict=True), *zip(x[::-1], wave[::-1] + 0.02, strict=True)]
             polygon(band, water + (255 - water) * 0.4)
     elif name == "desert":
-        polygon(_hill(rng, 0.52, 0.9, 0.06), _vary(rng, 232, 196, 124))
-        polygon(_hill(rng, 0.7, 0.7, 0.07), _vary(rng, 216, 172, 98))
+        hill(0.52, 0.9, 0.06, 232, 196, 124)
+        hill(0.7, 0.7, 0.07, 216, 172, 98)
         cactus = (70, 124, 76)
         for _ in range(int(rng.integers(1, 4))):
             x, y, h = rng.uniform(0.08, 0.92), rng.uniform(0.58, 0.72), rng.uniform(0.12, 0.2)
@@ -126,22 +128,19 @@ def background(name: str, size: int, rng: np.random.Generator) -> Image.Image:
                 w, top = h * (0.28 + 0.12 * k), y - h * (1.0 - 0.28 * k)
                 y1 = top + 0.45 * h
                 polygon([(x, top), (x + w, y1), (x - w, y1)], (78, 116, 108))
-        polygon(_hill(rng, 0.62, 0.8, 0.04), _vary(rng, 242, 246, 252, by=5))
-        for _ in range(46):
-            disc(rng.random(), rng.random(), rng.uniform(0.007, 0.015), (255, 255, 255))
+        hill(0.62, 0.8, 0.04, 242, 246, 252, by=5)
+        dots(46, 0, 1, 0.007, 0.015, (255, 255, 255))
     elif name == "mountains":
         for depth, tint in ((0, (140, 152, 180)), (1, (98, 108, 136))):
             stone = _vary(rng, *tint)
             for x in np.linspace(-0.05, 1.05, 4) + rng.uniform(-0.1, 0.1, 4):
                 peak = rng.uniform(0.16, 0.36) + 0.16 * depth
                 w = rng.uniform(0.28, 0.4)
-                slope = w / (1 - peak)
+                edge = 0.14 * (w / (1 - peak))
                 polygon([(x, peak), (x + w, 1), (x - w, 1)], stone)
-                edge = 0.14 * slope
                 snow = ((0, 0), (edge, 0.14), (0.04, 0.1), (0, 0.15), (-0.05, 0.1), (-edge, 0.14))
-                cap = [(x + dx, peak + dy) for dx, dy in snow]
-                polygon(cap, (250, 251, 253))
-        polygon(_hill(rng, 0.92, 1.0, 0.02), _vary(rng, 104, 148, 98))
+                polygon([(x + dx, peak + dy) for dx, dy in snow], (250, 251, 253))
+        hill(0.92, 1.0, 0.02, 104, 148, 98)
     elif name == "city":
         x = -0.04
         while x < 1.0:

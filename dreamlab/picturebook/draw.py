@@ -24,6 +24,17 @@ from .world import Item, Place, Scene
 MAX_TILT = 0.6  # radians that a style turns an object, beyond the angle that the scene gives it
 
 
+@dataclass
+class _Canvas:
+    """What drawing a scene needs: the pictures so far, and where randomness comes from."""
+
+    picture: Image.Image
+    labels: Image.Image
+    style: Style
+    rng: np.random.Generator  # the scene's own, the same in every style
+    brush: np.random.Generator  # the style's
+
+
 # --- how a style bends an object ------------------------------------------------------------------
 
 
@@ -92,17 +103,13 @@ def _dashes(points: np.ndarray, brush: np.random.Generator) -> Iterable[list]:
 
 
 def _draw_outlines(
-    pen: ImageDraw.ImageDraw,
-    polygons: Sequence[Points],
-    style: Style,
-    colour: tuple[int, ...],
-    width: int,
-    brush: np.random.Generator,
+    canvas: _Canvas, polygons: Sequence[Points], colour: tuple[int, ...], width: int
 ) -> None:
+    pen = ImageDraw.Draw(canvas.picture)
     for points in polygons:
-        if style.line == "chalk":
+        if canvas.style.line == "chalk":
             extent = float(np.ptp(points, axis=0).max())
-            for dash in _dashes(_subdivided(points, max(2.0, 0.08 * extent)), brush):
+            for dash in _dashes(_subdivided(points, max(2.0, 0.08 * extent)), canvas.brush):
                 pen.line(dash, fill=colour, width=width)
         else:
             corners = [tuple(p) for p in points]
@@ -113,20 +120,11 @@ def _draw_outlines(
 
 
 @dataclass
-class _Canvas:
-    """What drawing a scene needs: the pictures so far, and where randomness comes from."""
-
-    picture: Image.Image
-    labels: Image.Image
-    style: Style
-    rng: np.random.Generator  # the scene's own, the same in every style
-    brush: np.random.Generator  # the style's
-
-
-@dataclass
 class _Placed:
     """An object's polygons, and how they come to lie on the canvas."""
 
+    place: Place
+    design: int
     inks: list[str]
     unit: list[Points]  # in the unit square
     warp: np.ndarray  # (3, 3), within the unit square
@@ -154,27 +152,22 @@ def _placed(canvas: _Canvas, name: str, place: Place, design: int) -> _Placed:
     unit = [points for _, points in shape]
     if style.wobble:
         unit = _wobbled(unit, style.wobble, brush)
-    return _Placed([ink for ink, _ in shape], unit, warp, matrix, (place.x * side, place.y * side))
+    inks, centre = [ink for ink, _ in shape], (place.x * side, place.y * side)
+    return _Placed(place, design, inks, unit, warp, matrix, centre)
 
 
 def _body_tile(
-    canvas: _Canvas,
-    item: Item,
-    place: Place,
-    base: np.ndarray,
-    placed: _Placed,
-    half: int,
-    design: int,
+    canvas: _Canvas, item: Item, base: np.ndarray, placed: _Placed, half: int
 ) -> Image.Image:
     """What fills an object's body: a square of side 2 `half` about its centre."""
     style, size, side = canvas.style, 2 * half, canvas.picture.width
     if item.colour:
-        tile = paint.textured(base, item.texture, size, place.radius * side, side, canvas.rng)
+        radius = placed.place.radius * side
+        tile = paint.textured(base, item.texture, size, radius, side, canvas.rng)
     elif style == BOOK:
-        return _book_rainbow(size, place.angle)
+        return _book_rainbow(size, placed.place.angle)
     else:
-        corner = [int(v) - half for v in placed.centre]
-        tile = _rainbow(design, size, placed.to_unit(), corner)
+        tile = _rainbow(placed, size)
     return Image.fromarray(paint.filled(tile, style.fill, side, canvas.brush))
 
 
@@ -186,11 +179,12 @@ def _book_rainbow(size: int, angle: float) -> Image.Image:
     return Image.fromarray(paint.rainbow_bands(r, ARCHES[0][-1])).rotate(-math.degrees(angle))
 
 
-def _rainbow(design: int, size: int, to_unit: np.ndarray, corner: Sequence[int]) -> np.ndarray:
+def _rainbow(placed: _Placed, size: int) -> np.ndarray:
     """The same for any design, wherever its arch has come to lie."""
-    cx, cy, across, up, inner = ARCHES[design]
+    cx, cy, across, up, inner = ARCHES[placed.design]
+    left, top = (int(v) - size // 2 for v in placed.centre)
     y, x = np.mgrid[0:size, 0:size]
-    at = np.stack([x + corner[0], y + corner[1], np.ones_like(x)], axis=-1) @ to_unit.T
+    at = np.stack([x + left, y + top, np.ones_like(x)], axis=-1) @ placed.to_unit().T
     u, v = at[..., 0] / at[..., 2], at[..., 1] / at[..., 2]
     return paint.rainbow_bands(np.hypot((u - cx) / across, (v - cy) / up), inner).astype(np.float32)
 
@@ -235,7 +229,7 @@ def _draw_object(
     pen = ImageDraw.Draw(picture)
     for stroke in range(style.strokes if weight else 0):
         again = placed.on_canvas(_wobbled(placed.unit, 0.035, brush)) if stroke else polygons
-        _draw_outlines(pen, again, style, colour, width, brush)
+        _draw_outlines(canvas, again, colour, width)
     label_pen = ImageDraw.Draw(canvas.labels)
     for points in polygons:
         label_pen.polygon([tuple(p) for p in points], fill=index)
@@ -251,7 +245,7 @@ def _draw_object(
             pen.polygon([tuple(p) for p in points], fill=ink_of[ink])
             solid = ink not in ("line", "tone") and _area(points) > 12 * width**2
             if style.details and weight and solid:
-                _draw_outlines(pen, [points], style, colour, max(1, width // 2), brush)
+                _draw_outlines(canvas, [points], colour, max(1, width // 2))
 
     # What comes before the first body polygon lies behind it, the rest in front.
     first = placed.inks.index(BODY)
@@ -260,7 +254,7 @@ def _draw_object(
     mask_pen = ImageDraw.Draw(mask)
     for points in bodies:
         mask_pen.polygon([(x - left, y - top) for x, y in points], fill=255)
-    tile = _body_tile(canvas, item, place, base, placed, half, design)
+    tile = _body_tile(canvas, item, base, placed, half)
     if ground is not None:
         cover = paint.chalk_cover(np.asarray(tile), side, brush)
         tile = Image.composite(tile, ground, Image.fromarray(cover))

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -146,10 +147,8 @@ def compose(
     radii = [scale * rng.uniform(0.9, 1.1) for _ in range(total)]
     places = _place(rng, radii) if total else []
 
-    items, start = [], 0
-    for name, colour, texture, how_many in things:
-        items.append(Item(name, colour, texture, tuple(places[start : start + how_many])))
-        start += how_many
+    free = iter(places)
+    items = (Item(*thing[:3], tuple(islice(free, thing[3]))) for thing in things)
     return Scene(background, tuple(items), seed)
 
 
@@ -195,46 +194,14 @@ def describe(name: str, *, colour: str = "", texture: str = "", count: str = "on
     return f"{count} {words}" if plural else _article(words)
 
 
-def caption(scene: Scene, rng: np.random.Generator | None = None) -> str:
-    """What the scene shows, as a sentence.
-
-    Without `rng`, everything: "two red striped hearts and a blue star in the sky" (a plain texture
-    goes without saying). With `rng`, as people would: attributes dropped, background or thing
-    alone, another order, "next to" or "above", "a picture of …".
-    """
-    where = BACKGROUNDS[scene.background]
-    drop = (lambda p: rng.random() < p) if rng is not None else (lambda p: False)
-
-    def words(item: Item) -> str:
-        texture = item.texture
-        if texture == "plain" and (rng is None or drop(0.7)):
-            texture = ""
-        return describe(
-            "thing" if drop(0.06) else item.object,
-            colour="" if drop(0.15) else item.colour,
-            texture="" if drop(0.15) else texture,
-            count=item.count,
-        )
-
-    items = list(scene.items)
-    if len(items) == 2 and drop(0.5):
-        items.reverse()
-    if len(items) == 2 and drop(0.06):
-        items.pop()
-    joint = "and"
-    if len(items) == 2 and all(item.count == "one" for item in items) and drop(0.3):
-        dy = items[1].places[0].y - items[0].places[0].y
-        joint = "next to" if abs(dy) < 0.25 else "above" if dy > 0 else "below"
-    what = f" {joint} ".join(words(item) for item in items)
-
-    if not what or drop(0.05):
-        return f"nothing {where}" if not what and (rng is None or drop(0.3)) else where
-    if drop(0.12):
-        where = ""
-    text = f"{what} {where}".strip()
-    if drop(0.15):
-        text = f"a picture of {text}"
-    return text
+def caption(scene: Scene) -> str:
+    """All but plain textures: "two red striped hearts and a blue star in the sky"."""
+    said = [
+        describe(item.object, colour=item.colour, texture=texture, count=item.count)
+        for item in scene.items
+        for texture in ["" if item.texture == "plain" else item.texture]
+    ]
+    return f"{' and '.join(said) or 'nothing'} {BACKGROUNDS[scene.background]}"
 
 
 # A background's words are read as a whole: "in the clouds" names a place, not a thing.

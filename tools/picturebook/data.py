@@ -25,6 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
+from captions import random_caption
 from dreamlab.picturebook.draw import draw_with_labels
 from dreamlab.picturebook.styles import BOOK, Style
 from dreamlab.picturebook.world import ATTRIBUTES, OBJECTS, Scene, caption, scene_number
@@ -57,7 +58,7 @@ def vocabulary() -> np.ndarray:
     """The ids of CLIP's tokenizer that captions of this world use, ascending."""
     rng = np.random.default_rng(0)
     texts = {text for values in ATTRIBUTES.values() for text in values.values()}
-    texts |= {caption(scene_number(0, i), rng) for i in range(4000)}
+    texts |= {random_caption(scene_number(0, i), rng) for i in range(4000)}
     return np.unique(_tokenizer()(sorted(texts)).numpy())
 
 
@@ -122,7 +123,7 @@ def _paint(job: tuple[int, int, bool]) -> tuple[np.ndarray, np.ndarray, list[str
     scene = scene_number(seed, index)
     picture, labels = draw_with_labels(scene, SIDE, style_of(seed, index, many_styles))
     rng = np.random.default_rng([seed, index, 1])
-    texts = [caption(scene, rng) for _ in range(CAPTIONS - 2)] + [caption(scene)] * 2
+    texts = [random_caption(scene, rng) for _ in range(CAPTIONS - 2)] + [caption(scene)] * 2
     # A scene without objects has no false caption; its own stands there and counts as right.
     texts += false_captions(scene, rng) or [caption(scene)] * FALSE
     small = labels.resize((LABEL_SIDE, LABEL_SIDE), 0)

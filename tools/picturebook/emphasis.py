@@ -24,6 +24,7 @@ from open_clip.model import CLIP
 from torch import Tensor
 from tqdm import tqdm
 
+from captions import random_caption
 from data import tokens, zero_shot_prompts
 from dreamlab.picturebook.world import OBJECTS, caption, scene_number, variants
 
@@ -79,5 +80,5 @@ def _captions(seed: int, step: int) -> tuple[Tensor, Tensor]:
     while len(complete) < CAPTIONS * len(OBJECTS):
         scene = scene_number(seed, int(rng.integers(1_000_000)))
         complete += variants(caption(scene)).values()
-        short.append(caption(scene, rng))
+        short.append(random_caption(scene, rng))
     return tokens(complete), tokens(short)
