@@ -185,8 +185,7 @@ def _dot(point: tuple[float, float]) -> str:
 def limits(lines: Iterable[tuple[Sequence[float], Sequence[float]]]) -> tuple[float, float]:
     """The ends of an axis for lines of (steps, values): 0 and all values, rounded outwards.
 
-    Where the first few steps are far above all that follow, as they are in a run from noise, they
-    are left out: one high point would press the rest flat.
+    The first steps of a run from noise are left out: far above the rest, they would press it flat.
     """
     early, late = [0.0], [0.0]
     for steps, values in lines:

@@ -53,9 +53,8 @@ TOO_LARGE = "too large"  # in place of a start that would not fit
 def settings(dream: "Dream", index: int = 0) -> dict[str, Any]:
     """Everything that made one picture of a dream, as plain values for JSON.
 
-    A batch is made again as a batch, so all of its prompts and seeds are there. But where its
-    pictures have starts of their own, one carries only its own start, and comes back alone: the
-    same up to rounding.
+    A batch is made again as a batch. But where its pictures have starts of their own, one carries
+    only its own start, and comes back alone: the same up to rounding.
 
     A start is made for the canvas that the recipe has then. If that was turned before the first
     step, the file has the recipe with the start's canvas, and the turn as a change after step 0.
@@ -163,30 +162,18 @@ def _encoded(start: str | Tensor) -> str | list[str]:
 
 @dataclass(frozen=True)
 class Settings:
-    """What made a picture, checked: whatever stands here can be used.
+    """What made a picture, checked: whatever stands here can be used."""
 
-    Attributes:
-        prompts, negative_prompts, seeds: one each for every picture of the run.
-        batched: whether they were given as lists.
-        index: which of the run's pictures the file shows.
-        start: "grey", "noise", "too large" (to travel) or bytes (b, 3, h, w).
-        recipe: the knobs before the first step.
-        changes: (step, knob, value), knobs that were turned, and prompts ("prompts",
-            "negative_prompts") that were set, after so many steps.
-        steps_done: how many steps the picture had.
-        clips: the names of the models, with their weights.
-    """
-
-    prompts: list[Prompt]
+    prompts: list[Prompt]  # like the next two, one for every picture of the run
     negative_prompts: list[Prompt]
     seeds: list[int]
-    batched: bool
-    index: int
-    start: str | Tensor
-    recipe: Recipe
-    changes: list[tuple[int, str, Any]]
-    steps_done: int
-    clips: dict[str, float]
+    batched: bool  # whether they were given as lists
+    index: int  # which of the run's pictures the file shows
+    start: str | Tensor  # "grey", "noise", "too large" (to travel) or bytes (b, 3, h, w)
+    recipe: Recipe  # the knobs before the first step
+    changes: list[tuple[int, str, Any]]  # (step, knob or "prompts", value): set after these steps
+    steps_done: int  # by the picture
+    clips: dict[str, float]  # the names of the models, with their weights
 
     @classmethod
     def from_dict(cls, made: Mapping[str, Any]) -> "Settings":

@@ -60,8 +60,7 @@ class StaticFigure(Figure):
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """What a notebook stores: the picture, its words, and these as metadata of the picture.
 
-        A folded output shows its first line of text. So that one does not tell what is in the
-        picture: below a question it would be the answer.
+        A folded output shows its first line of text, which must not be the answer to a question.
         """
         words = whole_letters(self.description)
         text = f"{IN_WORDS}\n{words}" if words else repr(self)

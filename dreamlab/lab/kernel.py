@@ -40,11 +40,7 @@ def replace_in_cell(panel: Any) -> None:
 
 
 def keep_shown(panel: Any) -> None:
-    """Keep a panel that is on the page, whether or not a variable still has it.
-
-    It is kept until it is closed or a later run of its cell shows another one. Of a front end that
-    does not name its cells, those of the last run that showed one are kept.
-    """
+    """Keep a panel that is on the page until it is closed or its cell's next run shows another."""
     shown_by, shown = _shown.get(_cell(), (None, []))
     same = shown_by is not None and shown_by == execution()
     _shown[_cell()] = execution(), [*(shown if same else []), panel]
@@ -162,9 +158,7 @@ class Throttle:
     """Decide when drawing is due, so that it costs a small, known share of the time.
 
     Widgets report no back-pressure: what is sent faster than the browser draws piles up in front
-    of it. So there is at most one frame per ``shortest`` seconds, and fewer where frames are
-    expensive: the wait grows until drawing takes no more than ``share`` of the wall clock. In the
-    first seconds of a run, when most happens, it may take five times that.
+    of it. In the first seconds of a run, when most happens, drawing may take more than its share.
 
     Args:
         share: the part of the time that may go into drawing, 0 < share < 1.

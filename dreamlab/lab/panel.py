@@ -222,11 +222,7 @@ class Panel:
         return self._write(".webp", [partial(film.save, last=last) for film, last in pairs])
 
     def close(self) -> None:
-        """End the run and take the panel off the page. What it dreamed is still there.
-
-        Running the panel's cell again does the same, and so does the end of the panel itself, when
-        it is on no page and no variable has it any more.
-        """
+        """End the run and take the panel off the page, as a new run of its cell does."""
         self._stop()
         self._end()
         kernel.forget(self)
@@ -255,8 +251,8 @@ class Panel:
     def _do(self, name: str, *arguments: Any) -> None:
         """What a button or the change of a control asks for.
 
-        An error is shown on the page, as nobody else would see it. Each button has a message of
-        its own: a Save that fails spoils no run. SystemExit out of a model would end the kernel.
+        An error is shown on the page, as nobody else would see it: a Save that fails spoils no
+        run, and SystemExit out of a model does not end the kernel.
         """
         try:
             getattr(self, f"_{name}")(*arguments)
@@ -276,10 +272,7 @@ class Panel:
         self._step(float("inf"))
 
     def _step(self, steps: float = 1) -> None:
-        """Do so many steps, then pause; there is never more than one coroutine of a panel.
-
-        Those of several panels take turns, since each sleeps after its step.
-        """
+        """Do so many steps, then pause; there is never more than one coroutine of a panel."""
         self._allowed, self._ending, self._ends_as, self.error = steps, False, "stopped", None
         if self.active:
             self._wake.set()
@@ -585,8 +578,8 @@ class Panel:
     def _ipython_display_(self) -> None:
         """Show the panel in the cell that is running, and next to it a place for the figure.
 
-        The style hides the figure while the panel is there: it is for whoever has the file alone.
-        A page that is loaded again shows the file's figure, which no new run could change.
+        The style hides the figure beside a live panel: on a page that was loaded again it is the
+        file's, which no new run could change.
         """
         from IPython.display import display
 
