@@ -215,7 +215,7 @@ def test_the_live_picture_comes_at_once_and_often(monkeypatch, make_panel):
     monkeypatch.undo()
 
     seen = []  # whoever loads the judge's weights must not make the first picture wait
-    judge = SimpleNamespace(similarity=lambda *a: seen.append("judge") or 1 / 0)
+    judge = SimpleNamespace(score=lambda *a: seen.append("judge") or 1 / 0)
     panel = make_panel(judge=judge)
     draw = panel._draw
     panel._draw = lambda: seen.append(steps(panel)) or draw()
