@@ -112,17 +112,17 @@ def test_bad_options_are_refused_before_anything_is_drawn(marked, arguments, wor
 # A little below what the model card says; the bars that the models were made for are in `score`.
 BARS = {
     "picturebook": {
-        "object": 0.77, "colour": 0.95, "background": 0.98, "texture": 0.82, "R@1 among 200": 0.7,
+        "object": 0.7, "colour": 0.95, "background": 0.98, "texture": 0.8, "R@1 among 100": 0.8,
     },
     "picturebook-judge": {
-        "object": 0.93, "colour": 0.95, "background": 0.98, "texture": 0.9, "R@1 among 200": 0.97,
+        "object": 0.9, "colour": 0.95, "background": 0.98, "texture": 0.9, "R@1 among 100": 0.97,
     },
 }  # fmt: skip
 
 
 @pytest.mark.slow
 def test_the_embedded_models_know_their_world():
-    scenes = score.test_scenes(200)
+    scenes = score.test_scenes(100)
     pictures = as_floats(np.stack([np.asarray(draw(scene, 96)) for scene in scenes]))
     for name in train.PLANS:
         result = score.knowledge(load_clip(name, device="cpu"), scenes, pictures)

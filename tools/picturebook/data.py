@@ -28,7 +28,14 @@ from tqdm import tqdm
 from captions import random_caption
 from dreamlab.picturebook.draw import draw_with_labels
 from dreamlab.picturebook.styles import BOOK, Style
-from dreamlab.picturebook.world import ATTRIBUTES, OBJECTS, Scene, caption, scene_number
+from dreamlab.picturebook.world import (
+    ATTRIBUTES,
+    OBJECTS,
+    Scene,
+    caption,
+    describe,
+    scene_number,
+)
 from dreamlab.support.files import write_atomically
 from random_styles import random_style
 
@@ -56,9 +63,9 @@ def _tokenizer() -> open_clip.SimpleTokenizer:
 @functools.cache
 def vocabulary() -> np.ndarray:
     """The ids of CLIP's tokenizer that captions of this world use, ascending."""
-    rng = np.random.default_rng(0)
     texts = {text for values in ATTRIBUTES.values() for text in values.values()}
-    texts |= {random_caption(scene_number(0, i), rng) for i in range(4000)}
+    texts |= {describe(name, count="two") for name in OBJECTS}
+    texts |= {"a picture of nothing", "an eye and two things", "next to", "above", "below"}
     return np.unique(_tokenizer()(sorted(texts)).numpy())
 
 
