@@ -3,8 +3,8 @@
 A ladder of recipes, each the one before plus one idea, dreams the same captions of the picture-book
 world. Beside the dreams stand drawn scenes of the same captions: what the two CLIPs say of a
 picture that really shows it, and of the same picture cut into tiles that lie in random order, which
-has the colours and textures and no shape. A control, where asked for, is the rung with windows
-alone blurred when it is finished, which smoothing within a run has to surpass.
+has the colours and textures and no shape. A control, where asked for, are the rung with windows
+alone and the last one, blurred when finished: smoothing within a run has to surpass that.
 
 In a clone, `python tools/ablation.py` runs all of it.
 """
@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from itertools import cycle, islice, pairwise
+from itertools import cycle, islice, pairwise, product
 from os import PathLike
 from typing import Any
 
@@ -46,7 +46,7 @@ from dreamlab.recipe import Recipe
 PROMPTS = 40
 DISTRACTORS = 60  # captions that nothing is dreamt of
 DRAWN = "drawn scene"
-BLURRED, BLURS = "+ views", (2, 3, 4)  # px, deviations of a Gaussian at the canvas's size
+BLURRED, BLURS = ("+ views", "full"), (2, 3, 4)  # rungs; px, deviations of a Gaussian
 TILES = (16, 8)  # px, of a scene at 64 px; each is a row below the drawn scenes
 
 # --- the captions ---------------------------------------------------------------------------------
@@ -215,7 +215,7 @@ def run(
         seeds: how often to dream each caption, with `seed`, `seed` + 1, … More of them narrow no
             interval: it is that of the captions.
         device, batch, executor, folder, progress: as for `dreamlab.measure.sweep.sweep`.
-        controls: also measure pictures of the rung `BLURRED` that are blurred when finished, and
+        controls: also measure pictures of the rungs `BLURRED` that are blurred when finished, and
             the `seconds` of processor time that each rung takes for the first caption alone.
 
     Raises:
@@ -260,12 +260,14 @@ def run(
     )
     drawings = [picture for pictures in shown.values() for picture in pictures]
     pairs = list(zip(dreams.rows, dreams.images, strict=True)) if controls else []
-    finished = [(row, image) for row, image in pairs if row["recipe"] == BLURRED and image]
-    for sigma in reversed(BLURS) if finished else ():
+    for rung, sigma in product(reversed(BLURRED), reversed(BLURS)):
+        finished = [(row, image) for row, image in pairs if row["recipe"] == rung and image]
+        if not finished:
+            continue
         blurred = [image.filter(ImageFilter.GaussianBlur(sigma)) for _, image in finished]
         asked = [row["prompt"] for row, _ in finished]
         said = measure(blurred, asked, distractors=captions, **clips)
-        name = {"recipe": f"{BLURRED}, blurred by {sigma} px"}
+        name = {"recipe": f"{rung}, blurred by {sigma} px"}
         drawn = [row | name | new for (row, _), new in zip(finished, said, strict=True)] + drawn
         drawings = blurred + drawings
     for row, image in zip([*dreams.rows, *drawn], [*dreams.images, *drawings], strict=True):
