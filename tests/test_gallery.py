@@ -142,7 +142,7 @@ STRANGE = {  # what somebody hands in besides their dream, and words of why it i
     "photo.jpg": (lambda path: blank(path, 8), "carries no dreamlab settings"),
     "deep.png": (lambda path: forge(path, recipe={"octaves": DEEP}), "octaves|cannot be read"),
     "many.png": (lambda path: forge(path, changes=[[1, "steps", 3]] * 300_000), "than any dream"),
-    "model.png": (lambda path: forge(path, clip=["x"]), "'clip' is a list"),
+    "model.png": (lambda path: forge(path, clip=["x"]), "'clip'"),
     "long.png": (lambda path: forge(path, prompts=["a heart " * 100_000]), "than 2000 letters"),
     "mute.png": (lambda path: forge(path, prompts=["\u200b"]), "is empty"),
     "notes.txt": (lambda path: path.write_text("a note"), "no picture of a kind"),

@@ -1,8 +1,4 @@
-"""Jobs on the workers of any `concurrent.futures.Executor`: what does not come back is sent again.
-
-`run_jobs` is the loop. `Processes` is an executor of processes of this computer, of which each that
-dies is replaced.
-"""
+"""Jobs on the workers of any `concurrent.futures` executor: what is lost is sent again."""
 
 import multiprocessing
 import os
@@ -43,11 +39,10 @@ def run_jobs(
     Args:
         function: what a worker does with a job; it and the jobs must pickle.
         jobs: lists; one that failed is sent again in parts, each a list of one.
-        on_result: called here, in this thread, with each job that succeeded and its result.
+        on_result: called in this thread with each job that succeeded and its result.
 
     Returns:
-        The jobs without a result, each with its error: a `BrokenExecutor` if the executor is gone,
-        and the same job may succeed on another.
+        The jobs without a result, each with its error: a `BrokenExecutor` if the executor is gone.
 
     Raises:
         KeyboardInterrupt: here or in a worker. `on_result` has got all that had ended by then.
