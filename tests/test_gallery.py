@@ -144,7 +144,7 @@ STRANGE = {  # what somebody hands in besides their dream, and words of why it i
     "many.png": (lambda path: forge(path, changes=[[1, "steps", 3]] * 300_000), "than any dream"),
     "model.png": (lambda path: forge(path, clip=["x"]), "'clip'"),
     "long.png": (lambda path: forge(path, prompts=["a heart " * 100_000]), "than 2000 letters"),
-    "mute.png": (lambda path: forge(path, prompts=["\u200b"]), "is empty"),
+    "mute.png": (lambda path: forge(path, prompts=["\u200b"]), "prompt"),
     "notes.txt": (lambda path: path.write_text("a note"), "no picture of a kind"),
 }
 
