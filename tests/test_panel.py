@@ -325,20 +325,37 @@ def test_live_controls_act_in_the_next_step_and_code_moves_them(make_panel):
     assert {(3, "tv_kind", "l1"), (3, "tv_weight", 0.123)} <= set(track.changes)
 
 
+def test_the_prompts_act_at_once_and_leave_a_mark(make_panel):
+    panel = make_panel(negative_prompt="a moon")
+    fields = panel.controls.inputs
+    turns = [
+        partial(setattr, fields[n], "value", v)
+        for n, v in (("prompt", "a boat"), ("negative", "a castle"), ("prompt", " "))
+    ]
+    pressed(panel, "step", *turns)
+    assert "empty" in panel.message.value  # and the run follows the last that could be
+    pressed(panel, "step")
+    assert (panel.dream.prompts, panel.dream.negative_prompts) == (["a boat"], ["a castle"])
+    changes = [(step, name) for step, name, _ in panel.dream.prompt_changes]
+    assert changes == [(1, "prompts"), (1, "negative_prompts")]
+    marks = [words for *_, words in panel.tracks[0].curve.changes]
+    assert "a boat" in marks[0] and "a castle" in marks[1]
+
+
 def test_later_controls_wait_for_start_and_reset_brings_all_back(make_panel):
     panel = make_panel()
     grey = panel.tracks[0].picture.value
     pressed(panel, "step")
-    later = {"seed": 7, "steps": 10, "octaves": (1.0,), "prompt": "a boat", "start": "noise"}
+    later = {"seed": 7, "steps": 10, "octaves": (1.0,), "start": "noise"}
     turns = [partial(setattr, panel.controls.inputs[n], "value", v) for n, v in later.items()]
     panel.controls.inputs["tv"].value = 5.0
     pressed(panel, *turns, "step")
-    assert (panel.dream.seeds, panel.dream.prompts) == ([0], ["a red heart"])
+    assert panel.dream.seeds == [0]
     assert "next Start" in panel.message.value
     pressed(panel, "start")
     assert "next Start" not in panel.message.value
     dream = panel.dream
-    assert (dream.seeds, dream.prompts, len(dream.history)) == ([7], ["a boat"], 10)
+    assert (dream.seeds, len(dream.history)) == ([7], 10)
     assert dream.recipe.octaves == (1.0,) and dream.start.std() > 0.05
     pressed(panel, "reset")
     assert panel.state == "ready" and not panel.dream.history and not panel.tracks[0].changes

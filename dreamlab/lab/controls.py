@@ -256,7 +256,9 @@ class Controls:
         if name in ("prompt", "negative"):
             texts = dream.prompts if name == "prompt" else dream.negative_prompts
             hint = "what you want to see" if name == "prompt" else "what you do not want to see"
-            widget = widgets.Text(whole_letters(texts[0]), placeholder=hint)
+            text = whole_letters(texts[0])
+            # With each letter, a run would follow half a sentence.
+            widget = widgets.Text(text, placeholder=hint, continuous_update=False)
         elif name in ("masked", "clamp"):
             ticked = recipe.clamp if name == "clamp" else recipe.tv_kind == "masked"
             widget = widgets.Checkbox(ticked)

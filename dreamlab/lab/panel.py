@@ -51,6 +51,7 @@ BUTTONS = {
     "save": ("Save", "save", "Save the picture as PNG, with prompt, recipe and seed inside"),
     "film": ("Film", "film", "Save the run so far as an animation"),
 }
+PROMPTS = {"prompt": "prompts", "negative": "negative_prompts"}  # what the fields set of a `Dream`
 DEAF = (
     "While a cell runs, this kernel hears only its own ■ (stop). With the Start button every "
     "control acts at once."
@@ -481,8 +482,18 @@ class Panel:
             self.note(about, text)
         if name == "upload":  # the button is a new one
             self._watch("upload", *self.controls.upload_box.children)
-        if name in self.controls.later:
+        if name in PROMPTS and self.active:
+            self._change_prompts(name)
+        elif name in self.controls.later:
             self.note("hint", "This acts from the next Start." if self.dream.history else "")
+
+    def _change_prompts(self, name: str) -> None:
+        """Let a run follow what the field says from the next step on."""
+        setting, prompt = CONTROLS[name].setting, self.controls.value(name)
+        for track in self.tracks:
+            if setting not in track.fixed:
+                setattr(track.dream, PROMPTS[name], prompt)
+                track.note_change(setting, prompt, described(setting, prompt))
 
     def _change(self, state: PanelState) -> None:
         """Take this state, and show on the page that a run has begun, rests or has ended."""
