@@ -363,14 +363,14 @@ def test_later_controls_wait_for_start_and_reset_brings_all_back(make_panel):
     assert panel.dream.seeds == [0] and panel.tracks[0].picture.value == grey
 
 
-def send(panel, name, content):
+def send(panel, name, content, about="start"):
     """Let a file come from the browser, as a FileUpload holds it."""
     if int(ipywidgets.__version__.split(".")[0]) < 8:
         sent = {name: {"metadata": {"name": name}, "content": content}}
     else:
         info = {"name": name, "type": "image/png", "last_modified": datetime.now()}
         sent = ({**info, "size": len(content), "content": memoryview(content)},)
-    pressed(panel, partial(panel.controls.upload_box.children[0].set_trait, "value", sent))
+    pressed(panel, partial(panel.controls.upload_boxes[about].children[0].set_trait, "value", sent))
 
 
 def png(colour):
@@ -395,13 +395,32 @@ def test_photo_and_upload_as_start(make_panel):
         pressed(panel, "start")
         assert panel.dream.start[0, :, 5, 5].tolist() == [1.0, 0.0, 0.0]
     # A file over the websocket's limit is dropped on its way: the old one must not stand in for it.
-    assert not panel.controls.upload_box.children[0].value, "the button that sent it is gone"
+    assert not panel.controls.upload_boxes["start"].children[0].value, (
+        "the button that sent it is gone"
+    )
     pressed(panel, lambda: setattr(start, "value", "upload"), "start")
     assert "choose one" in panel.message.value
     send(panel, "<b>blue.png", png((0, 0, 255)))
     pressed(panel, "start")
     assert panel.dream.start[0, :, 5, 5].tolist() == [0.0, 0.0, 1.0]
     assert start.label == "<b>blue.png" and len(start.options) == 5
+
+
+def test_a_picture_as_the_target_alone_and_beside_the_sentence(make_panel):
+    panel = make_panel()
+    like, text = (panel.controls.inputs[name] for name in ("like", "prompt"))
+    pressed(panel, lambda: setattr(like, "value", "upload"), "start")
+    assert "choose one" in panel.message.value
+    send(panel, "red.png", png((255, 0, 0)), "like")
+    assert (like.label, like.value) == ("red.png", "own")
+    pressed(panel, "start")
+    ((sentence, picture),) = panel.dream.prompts
+    assert (sentence, str(picture).split()[0]) == ("a red heart", "picture")
+    text.value = ""
+    pressed(panel, "start")
+    assert panel.dream.prompts == [picture]
+    pressed(panel, "reset")
+    assert panel.dream.prompts == ["a red heart"]
 
 
 def test_an_upload_that_is_no_picture_is_said_at_once(make_panel):
@@ -582,7 +601,7 @@ async def leave_running(panel):
     "use",
     [
         run,
-        lambda panel: [panel.controls._offer_upload() for _ in range(2)],
+        lambda panel: [panel.controls._offer_upload("start") for _ in range(2)],
         lambda panel: asyncio.run(leave_running(panel)),
     ],
 )

@@ -15,7 +15,7 @@ from dreamlab.figures.settings import start_of
 from dreamlab.figures.static import shorten, whole_letters
 from dreamlab.lab.kernel import close_widget, set_tooltip, uploaded
 from dreamlab.support.loading import EMBEDDED
-from dreamlab.support.picture import open_picture
+from dreamlab.support.picture import open_picture, read_picture
 
 RATIOS = [float(f"{m}e{e}") for e in range(-3, 3) for m in ("1", "1.5", "2", "3", "5", "7")]
 NUMBERS = {
@@ -39,6 +39,7 @@ UPLOAD_LIMIT = (
     "A file of more than 10 MB (1 MB on Colab) is lost on its way without a word: make it smaller, "
     "or put it beside the notebook and write Dream(…, start='its name')."
 )
+LIKES = {"no picture": "none", "my own picture": "upload"}
 STARTS = {"grey": "grey", "noise": "noise", "a photo": "photo", "my own picture": "upload"}
 ARGUMENTS = ("prompt", "negative_prompt", "start", "seed")
 """The settings that are arguments of `Dream`; all others are knobs of `Recipe`."""
@@ -56,6 +57,7 @@ class Control(NamedTuple):
 CONTROLS = {
     "prompt": Control("prompt", "prompt", "What the dream should show.", False),
     "negative": Control("not", "negative_prompt", "What it should stay away from.", False),
+    "like": Control("like", "prompt", "A picture that the dream is to become like, too.", False),
     "tv": Control("λ smoothness", "tv_weight", "0 leaves the noise, too much leaves flat colour."),
     "masked": Control("spare the edges", "tv_kind", "Smooth only where the picture has no edges."),
     "clamp": Control("keep in range", "clamp", "After each step, cut the pixels back to [0, 1]."),
@@ -99,8 +101,13 @@ class Controls:
         self.later = [name for name in self.inputs if not CONTROLS[name].live]
         self._first = {name: widget.value for name, widget in self.inputs.items()}
         self.menus = self._make_menus()
-        self.upload_box = widgets.Box(layout={"visibility": "hidden", "margin": "0 0 0 110px"})
-        self._offer_upload()
+        hidden = {"visibility": "hidden", "margin": "0 0 0 110px"}
+        self.upload_boxes = {
+            name: widgets.Box(layout=hidden) for name in ("like", "start") if name in self.inputs
+        }
+        self._own: dict[str, Any] = {}  # the pictures that were uploaded
+        for name in self.upload_boxes:
+            self._offer_upload(name)
 
     def value(self, name: str) -> Any:
         """What a control says, as the recipe or `Dream` wants it.
@@ -108,9 +115,9 @@ class Controls:
         Raises:
             ValueError: the prompt is empty; or a picture is to be uploaded, and none has come.
         """
+        if name in ("prompt", "like"):
+            return self._prompt()
         value = self.inputs[name].value
-        if name == "prompt" and not value.strip():
-            raise ValueError("the prompt is empty: write what you want to see")
         if name == "masked":
             return "masked" if value else self._plain_kind
         return self._start_picture(value) if name == "start" else value
@@ -140,11 +147,23 @@ class Controls:
         """Whether those that act from the next Start still have their first values."""
         return all(self.inputs[name].value == self._first[name] for name in self.later)
 
+    def _prompt(self) -> Any:
+        """The sentence, the picture, or both with the same weight."""
+        sentence = self.inputs["prompt"].value if "prompt" in self.inputs else ""
+        choice = self.inputs["like"].value if "like" in self.inputs else "none"
+        if choice == "upload":
+            raise ValueError(f"no picture has come yet: choose one. {UPLOAD_LIMIT}")
+        pictures = [self._own["like"]] if choice == "own" else []
+        targets = [sentence] * bool(sentence.strip()) + pictures
+        if not targets:
+            raise ValueError("the prompt is empty: write what you want to see")
+        return targets[0] if len(targets) == 1 else dict.fromkeys(targets, 1.0)
+
     def _start_picture(self, choice: str) -> Any:
         if choice == "given":
             return self._dream.start
         if choice == "own":
-            return self._own
+            return self._own["start"]
         if choice == "photo":
             from matplotlib.cbook import get_sample_data
 
@@ -157,17 +176,17 @@ class Controls:
         return choice
 
     def react(self, name: str) -> dict[str, str]:
-        """What follows from a change of a control, of a "menu" or of the "upload" at once.
+        """What follows from a change of a control, of a "menu" or of a "start upload" at once.
 
         Returns messages (HTML) by what they are about; "" takes one away.
         """
         if name == "menu":
             self._build_prompt()
-        if name == "upload":
-            return self._take_upload()
-        if name == "start":
-            uploading = self.inputs["start"].value == "upload"
-            self.upload_box.layout.visibility = "visible" if uploading else "hidden"
+        if name.endswith(" upload"):
+            return self._take_upload(name.removesuffix(" upload"))
+        if name in self.upload_boxes:
+            uploading = self.inputs[name].value == "upload"
+            self.upload_boxes[name].layout.visibility = "visible" if uploading else "hidden"
             return {"upload": UPLOAD_LIMIT if uploading else ""}
         return {"words": self.unknown_words()} if name in ("prompt", "negative") else {}
 
@@ -193,28 +212,30 @@ class Controls:
         if what or where:
             self.inputs["prompt"].value = f"{what} {where}".strip()
 
-    def _offer_upload(self) -> None:
+    def _offer_upload(self, name: str) -> None:
         """A new button: one that has sent a picture cannot tell whether the next one came."""
-        for old in self.upload_box.children:
+        for old in self.upload_boxes[name].children:
             close_widget(old)
         layout = {"width": "200px"}
         button = widgets.FileUpload(accept="image/*", description="choose a picture", layout=layout)
-        self.upload_box.children = (button,)
+        self.upload_boxes[name].children = (button,)
 
-    def _take_upload(self) -> dict[str, str]:
+    def _take_upload(self, about: str) -> dict[str, str]:
         """Make the picture that has come one of the choices, under its own name."""
-        sent = uploaded(self.upload_box.children[0])
+        sent = uploaded(self.upload_boxes[about].children[0])
         if sent is None:
             return {}
         name, content = sent
-        self._offer_upload()
+        self._offer_upload(about)
         try:
             cover = self._dream.recipe.canvas
-            self._own = open_picture(io.BytesIO(content), shorten(name, 60), cover=cover)
+            picture = open_picture(io.BytesIO(content), shorten(name, 60), cover=cover)
         except ValueError as error:
             return {"upload": f"<b>{escape(str(error))}</b>"}
-        chooser = self.inputs["start"]
-        chooser.options = [*self._starts.items(), (shorten(name, 30), "own")]
+        # Sentence and picture are keys of a mapping, which a tensor can be, and a PIL image not.
+        self._own[about] = read_picture(picture)[0] if about == "like" else picture
+        chooser, first = self.inputs[about], LIKES if about == "like" else self._starts
+        chooser.options = [*first.items(), (shorten(name, 30), "own")]
         chooser.value = "own"
         return {}
 
@@ -230,10 +251,11 @@ class Controls:
     def columns(self) -> list[widgets.Widget]:
         """Two headed grids, of those that act at once and those that act later."""
         grids = []
-        for head, names in (("acts at once", self.live), ("from the next Start", self.later)):
+        likes = ["like"] * ("like" in self.inputs)
+        others = [name for name in self.later if name != "like"]
+        for head, names in (("acts at once", likes + self.live), ("from the next Start", others)):
             cells = [self.inputs[name] for name in names if name not in ("prompt", "negative")]
-            if "start" in names:
-                cells.append(self.upload_box)
+            cells += [box for name, box in self.upload_boxes.items() if name in names]
             if cells:
                 title, grid = widgets.HTML(f'<div class="dl-head">{head}</div>'), widgets.Box(cells)
                 grid.add_class("dl-grid")
@@ -243,8 +265,8 @@ class Controls:
     def _fits(self, name: str) -> bool:
         """Whether this dream has what the control is about (a batch has several prompts)."""
         dream = self._dream
-        if name in ("prompt", "negative"):
-            texts = dream.prompts if name == "prompt" else dream.negative_prompts
+        if name in ("prompt", "like", "negative"):
+            texts = dream.negative_prompts if name == "negative" else dream.prompts
             return not dream.batched and isinstance(texts[0], str)
         if name == "negative_weight":
             return "negative" in self._shown or any(dream.negative_prompts)
@@ -267,6 +289,8 @@ class Controls:
             if present not in OCTAVES.values():
                 options.append((f"{len(present)}: {', '.join(f'{x:g}' for x in present)}", present))
             widget = widgets.Dropdown(options=options, value=present)
+        elif name == "like":
+            widget = widgets.Dropdown(options=list(LIKES.items()), value="none")
         elif name == "seed":
             widget = widgets.BoundedIntText(dream.seeds[0], min=0, max=2**32 - 1)
         elif name == "start":

@@ -51,7 +51,11 @@ BUTTONS = {
     "save": ("Save", "save", "Save the picture as PNG, with prompt, recipe and seed inside"),
     "film": ("Film", "film", "Save the run so far as an animation"),
 }
-PROMPTS = {"prompt": "prompts", "negative": "negative_prompts"}  # what the fields set of a `Dream`
+PROMPTS = {
+    "prompt": "prompts",
+    "like": "prompts",
+    "negative": "negative_prompts",
+}  # what the fields set of a `Dream`
 DEAF = (
     "While a cell runs, this kernel hears only its own ■ (stop). With the Start button every "
     "control acts at once."
@@ -439,7 +443,8 @@ class Panel:
         for name, button in self.buttons.items():
             button.on_click(self._callback(name))
         self._watch("menu", *self.controls.menus.values())
-        self._watch("upload", *self.controls.upload_box.children)
+        for name, box in self.controls.upload_boxes.items():
+            self._watch(f"{name} upload", *box.children)
         for name in self.controls.later:
             self._watch(name, self.controls.inputs[name])
         stage = widgets.HBox([track.box for track in self.tracks])
@@ -480,8 +485,8 @@ class Panel:
         """A control has changed that acts on others, or not before the next Start."""
         for about, text in self.controls.react(name).items():
             self.note(about, text)
-        if name == "upload":  # the button is a new one
-            self._watch("upload", *self.controls.upload_box.children)
+        if name.endswith(" upload"):  # the button is a new one
+            self._watch(name, *self.controls.upload_boxes[name.removesuffix(" upload")].children)
         if name in PROMPTS and self.active:
             self._change_prompts(name)
         elif name in self.controls.later:
