@@ -6,9 +6,11 @@ not read the prompt as it was written.
 """
 
 import math
+import re
 import warnings
-from collections.abc import Callable, Sequence
-from itertools import takewhile
+from bisect import bisect
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any
 from unicodedata import category
 
@@ -17,7 +19,10 @@ import torch
 
 from dreamlab.resample import resize
 from dreamlab.support.loading import find_model, load_model, pick_device, quoted
+from dreamlab.support.memory import out_of_memory
 from dreamlab.support.surroundings import undisturbed
+
+LONGEST_WORD = 32  # letters; what is longer is no word, but a script without spaces
 
 
 class Clip:
@@ -36,10 +41,13 @@ class Clip:
     ) -> None:
         self.name = name
         self.device = torch.device(device)
+        preprocess = getattr(getattr(model, "visual", None), "preprocess_cfg", None)
+        if preprocess is None:
+            raise TypeError(f"model must be one of open_clip's, got a {type(model).__name__}")
         self.model = model.requires_grad_(False).eval()
+        self._require_float32(model.parameters())
         tokens_first(model)
         self.tokenizer = tokenizer
-        preprocess = model.visual.preprocess_cfg
         height, self.image_size = open_clip.utils.to_2tuple(preprocess["size"])
         if height != self.image_size:
             raise ValueError(
@@ -48,10 +56,21 @@ class Clip:
             )
         self._mean = self._channels("mean", preprocess["mean"], -math.inf)
         self._std = self._channels("standard deviation", preprocess["std"], 0)
-        self._untrained = _all_zero_rows(model)
-        with torch.no_grad():
-            features = model.encode_text(tokenizer(["a"]).to(self.device))
-        self.embed_dim = features.shape[1]
+        embedding = getattr(getattr(model, "text", model), "token_embedding", None)
+        self._untrained = _all_zero_rows(embedding)
+        self._words = None if embedding is None else len(embedding.weight)
+        try:
+            self._filled_places("a", tokenizer.context_length)  # takes a length, gives rows
+            with torch.no_grad():
+                self.embed_dim = model.encode_text(self._tokens(["a"])).shape[1]
+        except Exception as error:
+            if out_of_memory(error):
+                raise
+            raise TypeError(
+                "tokenizer must turn texts into rows of whole numbers (n, context_length) that "
+                "belong to this model, as open_clip.get_tokenizer(name) does, got a "
+                f"{type(tokenizer).__name__} ({type(error).__name__}: {error})"
+            ) from error
 
     def _channels(self, what: str, values: Any, above: float) -> torch.Tensor:
         try:
@@ -71,6 +90,7 @@ class Clip:
             f"Clip({self.name!r}: {self.image_size} px, {self.embed_dim} dimensions, {self.device})"
         )
 
+    @undisturbed(gradients=None)
     def encode_image(self, images: torch.Tensor) -> torch.Tensor:
         """Turn images (n, 3, h, w), floats in [0, 1], into unit vectors (n, d).
 
@@ -93,10 +113,11 @@ class Clip:
                 f"images must have the shape (n, 3, height, width), got {tuple(images.shape)}; "
                 "image[None] makes a batch of one"
             )
+        self._require_float32(islice(self.model.parameters(), 1))
         images = resize(images.to(self.device, torch.float32), (self.image_size,) * 2)
         return self.model.encode_image((images - self._mean) / self._std, normalize=True)
 
-    @torch.no_grad()
+    @undisturbed(gradients=False)
     def encode_text(self, prompts: str | Sequence[str]) -> torch.Tensor:
         """Turn one prompt or n prompts into unit vectors (n, d), without gradient.
 
@@ -118,13 +139,16 @@ class Clip:
             if not self._fits(prompt):
                 warnings.warn(self._say_cut(prompt), stacklevel=3)
             if unknown := self.unknown_words(prompt):
+                more = f" and {len(unknown) - 20} more" * (len(unknown) > 20)
                 warnings.warn(
-                    f"{self.name} does not know {quoted(unknown)}: no caption of its training "
-                    "had that in it, so it cannot guide the picture",
+                    f"{self.name} does not know {quoted(unknown[:20])}{more}: no caption of its "
+                    "training had that in it, so it cannot guide the picture",
                     stacklevel=3,
                 )
-        return self.model.encode_text(self.tokenizer(prompts).to(self.device), normalize=True)
+        self._require_float32(islice(self.model.parameters(), 1))
+        return self.model.encode_text(self._tokens(prompts), normalize=True)
 
+    @undisturbed(gradients=False)
     def unknown_words(self, prompt: str) -> list[str]:
         """Return the words of a prompt that the model never saw, in order and each once.
 
@@ -136,7 +160,7 @@ class Clip:
         # Punctuation separates words and is not missed; an apostrophe belongs to its word.
         letters = ("'" if c in "'’" else " " if category(c)[0] == "P" else c for c in prompt)
         words = [word.strip("'") for word in "".join(letters).split()]
-        *rows, empty = self.tokenizer([*words, ""]).tolist()
+        *rows, empty = self.tokenizer([*(word[:LONGEST_WORD] for word in words), ""]).tolist()
         return list(
             dict.fromkeys(
                 word
@@ -151,7 +175,7 @@ class Clip:
         Counted as the last place that differs from the empty prompt's row, which holds for every
         tokenizer, whatever it begins, ends and pads a row with.
         """
-        row, empty = self.tokenizer([prompt, ""], context_length=length)
+        row, empty = self.tokenizer([_beginning(prompt, length), ""], context_length=length)
         return max((row != empty).nonzero().flatten().tolist(), default=-1) + 1
 
     def _fits(self, prompt: str) -> bool:
@@ -160,13 +184,43 @@ class Clip:
         return self._filled_places(prompt, length) == self._filled_places(prompt, length + 1)
 
     def _say_cut(self, prompt: str) -> str:
-        words = prompt.split()
-        begins = (" ".join(words[:n]) for n in range(1, len(words)))
-        kept = len(list(takewhile(self._fits, begins)))
+        prompt = " ".join(prompt.split())
+        ends = [found.end() for found in re.finditer(r"\S+", prompt)]
+        kept = bisect(ends[:-1], False, key=lambda end: not self._fits(prompt[:end]))
+        place = ends[kept - 1] if kept else 0
+        if ends[kept] - place > LONGEST_WORD:  # of a script without spaces
+            letters = range(place + 1, ends[kept])
+            place += bisect(letters, False, key=lambda end: not self._fits(prompt[:end]))
+        lost = prompt[place:].strip()
+        lost = lost if len(lost) <= 200 else f"{lost[:200]}…"
         return (
             f"the prompt is too long: {self.name} reads {self.tokenizer.context_length} tokens, "
-            f"and this was cut off: {' '.join(words[kept:])!r}"
+            f"and this was cut off: {lost!r}"
         )
+
+    def _tokens(self, prompts: Sequence[str]) -> torch.Tensor:
+        """Rows of tokens (n, context length) on the device of the model."""
+        length = self.tokenizer.context_length
+        rows = self.tokenizer([_beginning(prompt, length) for prompt in prompts])
+        if self._words is not None and rows.max() >= self._words:
+            raise ValueError(
+                f"the tokenizer of {self.name} gives the token {rows.max()}, and the model has "
+                f"{self._words}: it belongs to another model"
+            )
+        return rows.to(self.device)
+
+    def _require_float32(self, parameters: Iterable[torch.Tensor]) -> None:
+        for dtype in {parameter.dtype for parameter in parameters} - {torch.float32}:
+            raise TypeError(
+                f"weights of {self.name} are {dtype}, and pixels are found in float32: "
+                "model.float() converts them"
+            )
+
+
+def _beginning(prompt: str, tokens: int) -> str:
+    """As much of a prompt as so many tokens can say: for more, a tokenizer may take hours."""
+    most = LONGEST_WORD * tokens
+    return prompt if len(prompt) <= most else " ".join(prompt.split())[:most]
 
 
 def tokens_first(model: torch.nn.Module, first: bool = True) -> None:
@@ -229,9 +283,8 @@ def load_clip(
     return Clip(name, model.to(device), tokenizer, device)
 
 
-def _all_zero_rows(model: torch.nn.Module) -> set[int]:
+def _all_zero_rows(embedding: torch.nn.Embedding | None) -> set[int]:
     """The tokens whose embedding is all zero: those that an embedded model was never trained on."""
-    embedding = getattr(getattr(model, "text", model), "token_embedding", None)
     if embedding is None:  # a text tower from the transformers package
         return set()
     return set((embedding.weight == 0).all(dim=1).nonzero().flatten().tolist())

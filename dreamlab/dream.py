@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, replace
 from numbers import Real
+from os import PathLike
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -38,9 +40,11 @@ from dreamlab.start import Start, starting_picture
 from dreamlab.state import State, Step
 from dreamlab.support.device import wait
 from dreamlab.support.entries import entry, require, tensor_entry
+from dreamlab.support.files import user_path, write_atomically
 from dreamlab.support.memory import Groups
 from dreamlab.support.progress import with_bar
 from dreamlab.support.surroundings import undisturbed
+from dreamlab.support.weights import read_numbers
 from dreamlab.views import add_noise, draw_deviations, draw_windows, look
 
 # On a CPU a look at the numbers costs nothing. On a GPU it would wait for all work in the queue.
@@ -250,8 +254,9 @@ class Dream:
             seen = flat[part].requires_grad_()
             try:
                 features = critic.clip.encode_image(seen)
-            except StopIteration as error:  # would pass for the end of the dream
-                raise RuntimeError("StopIteration came out of the CLIP, in its forward") from error
+            except (StopIteration, SystemExit) as error:  # would end the dream, or the program
+                kind = type(error).__name__
+                raise RuntimeError(f"{kind} came out of the CLIP, in its forward") from error
             losses = clip_loss(
                 features[:, None],
                 attractors[part],
@@ -444,9 +449,9 @@ class Dream:
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on later, as tensors and plain values.
 
-        `torch.save` it, `torch.load(path, weights_only=True)` it and give it to `load_state_dict`
-        of a dream made with the same clip, prompts and seeds: the result is the picture of an
-        uninterrupted run, bit for bit.
+        Give it to `load_state_dict` of a dream made with the same clip, prompts and seeds: the
+        result is the picture of an uninterrupted run, bit for bit. `save_state` and `load_state`
+        do both with a file.
         """
         state = self._state.last_finite()
         return {
@@ -459,6 +464,22 @@ class Dream:
             **state.to_dict(),
             "history": [step.to_dict() for step in self.history[: state.step]],
         }
+
+    def save_state(self, path: str | PathLike) -> Path:
+        """Write `state_dict` into a file, which at every moment is the old one or the whole new."""
+        return write_atomically(path, lambda file: torch.save(self.state_dict(), file))
+
+    def load_state(self, path: str | PathLike) -> None:
+        """Go on from a file of `save_state`; nothing in it is run.
+
+        Raises:
+            FileNotFoundError: there is no file, or what is there is no ordinary one.
+            ValueError: it holds no state of this dream, see `load_state_dict`.
+        """
+        file = user_path(path)
+        if not file.is_file():
+            raise FileNotFoundError(f"{path}: there is no such file, or it is no ordinary one")
+        self.load_state_dict(read_numbers(file))
 
     @undisturbed()
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
@@ -488,8 +509,11 @@ class Dream:
         recipe = Recipe.from_dict(entry(saved, "recipe", dict))
         state = State.from_dict(saved, device, images=count)
         records = entry(saved, "history", list)
+        # First the numbers: a record that stands there a million times takes no room in a file.
+        require(len(records) == state.step, "history", f"has {len(records)} of {state.step} steps")
+        for number, record in enumerate(records, 1):
+            require(entry(record, "step", int) == number, "history")
         history = [Step.from_dict(record, device, images=count) for record in records]
-        require([step.step for step in history] == [*range(1, state.step + 1)], "history")
         changes = checked_changes(entry(saved, "changes", list), count, state.step)
         prompts = self.first_prompts | {name: changed for _, name, changed in changes}
         self._critics, self._prompts, self._changes = self._read(prompts), prompts, changes
@@ -501,8 +525,11 @@ def _checked_clips(clip: Any) -> dict[Encoder, float]:
     if not isinstance(clip, Mapping):
         clip = dict.fromkeys(clip if isinstance(clip, list | tuple) else [clip], 1.0)
     for each in clip:
-        if not hasattr(each, "encode_image") or not hasattr(each, "encode_text"):
-            raise TypeError(f"clip must be a Clip, as load_clip() returns it, got {each!r}")
+        if not all(hasattr(each, n) for n in ("encode_image", "encode_text", "image_size")):
+            raise TypeError(
+                f"clip must be a Clip, as load_clip() returns it, got {type(each).__name__}; a "
+                "model of open_clip becomes one by Clip(name, model, tokenizer, device)"
+            )
     weights = list(clip.values())
     if not weights or not all(isinstance(w, Real) and 0 < w < math.inf for w in weights):
         raise ValueError(f"the weights of several CLIPs must be numbers above 0, got {weights}")

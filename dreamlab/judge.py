@@ -79,7 +79,7 @@ def _each_once(prompts: Sequence[Prompt]) -> list[Prompt]:
 # --- pixels ---------------------------------------------------------------------------------------
 
 
-@torch.no_grad()
+@undisturbed(gradients=False)
 def spectrum_slope(images: Images, finest: float | None = None) -> torch.Tensor:
     """The slope of each picture's power spectrum: how fast fine detail fades.
 
@@ -144,7 +144,7 @@ def _rings(height: int, width: int, finest: float | None) -> tuple[torch.Tensor,
     return (weights @ radius.clamp(min=low).log()).exp(), weights
 
 
-@torch.no_grad()
+@undisturbed(gradients=False)
 def out_of_range_share(images: Images) -> torch.Tensor:
     """The share of each picture's pixels that no screen shows, (n,): a channel outside [0, 1]."""
     return torch.cat([((x < 0) | (x > 1)).any(1).float().mean((1, 2)) for x in as_tensors(images)])
@@ -153,7 +153,7 @@ def out_of_range_share(images: Images) -> torch.Tensor:
 # --- a CLIP's opinion -----------------------------------------------------------------------------
 
 
-@torch.no_grad()
+@undisturbed(gradients=False)
 def image_features(clip: Clip, images: Images) -> torch.Tensor:
     """Unit rows (n, d) of the pictures as they are, in range or not."""
     return torch.cat(
@@ -203,17 +203,19 @@ class Judge:
     def __init__(self, clip: Clip | None = None) -> None:
         """Judge with `clip`, or with the embedded "picturebook-judge"."""
         clip = load_clip("picturebook-judge") if clip is None else clip
-        if not hasattr(clip, "encode_image"):
+        if not hasattr(clip, "encode_image") or not hasattr(clip, "image_size"):
             raise TypeError(f"a judge needs a Clip, got {clip!r}; load_clip(name) makes one")
         self.clip = clip
         self._rows: dict[tuple[str, ...], torch.Tensor] = {}
 
+    @undisturbed(gradients=False)
     def similarity(self, images: Images, prompts: str | Sequence[str]) -> torch.Tensor:
         """Return the cosine of each of n pictures with each of m prompts, (n, m) in [−1, 1]."""
         tensors = [tensor.clamp(0, 1) for tensor in as_tensors(images)]
         prompts = checked_prompts("prompts", prompts, len(prompts) if is_list(prompts) else 1)
         return (image_features(self.clip, tensors) @ self._encode(prompts).T).cpu()
 
+    @undisturbed(gradients=False)
     def score(self, images: Images, prompts: str | Sequence[str] | None = None) -> torch.Tensor:
         """Return the cosine of each of n pictures with its own prompt, (n,) in [−1, 1]."""
         tensors, prompts = _with_prompts(images, prompts)
@@ -221,6 +223,7 @@ class Judge:
         own = torch.tensor([names.index(prompt) for prompt in prompts])
         return self.similarity(tensors, names).gather(1, own[:, None])[:, 0]
 
+    @undisturbed(gradients=False)
     def rank(
         self,
         images: Images,
@@ -247,6 +250,7 @@ class Judge:
         own = torch.tensor([captions.index(prompt) for prompt in prompts])[:, None]
         return (cosines >= cosines.gather(1, own)).sum(1) - 1
 
+    @undisturbed(gradients=False)
     def things(
         self, images: Images, prompts: str | Sequence[str] | None = None
     ) -> list[Answer | None]:
@@ -281,6 +285,7 @@ class Judge:
         return unknown_words(" ".join([*OBJECTS, "photograph"])) == ["photograph"]
 
     @cached_property
+    @undisturbed(gradients=False)
     def baselines(self) -> tuple[Baseline, ...]:
         """Its scores of 50 drawings that no training saw, each thing twice, at 64 px.
 
@@ -314,11 +319,11 @@ class Judge:
     def _encode_together(self, prompts: tuple[str, ...]) -> torch.Tensor:
         """Unit rows (m, d), encoded once, since a live judge is asked again and again."""
         if prompts not in self._rows:
-            with undisturbed():  # they are kept: whoever asks first may be in another mode
-                self._rows[prompts] = self.clip.encode_text(prompts)
+            self._rows[prompts] = self.clip.encode_text(prompts)
         return self._rows[prompts]
 
 
+@undisturbed(gradients=False)
 def measure(
     images: Images,
     prompts: str | Sequence[str] | None = None,
@@ -338,8 +343,7 @@ def measure(
     - `object_rank`, `said`: see `Judge.things`; left out where there is no answer
     """
     tensors, prompts = _with_prompts(images, prompts)
-    with torch.no_grad():
-        dreamer = (image_features(clip, tensors) * Rows(clip, prompts).at(sys.maxsize)).sum(1)
+    dreamer = (image_features(clip, tensors) * Rows(clip, prompts).at(sys.maxsize)).sum(1)
     columns = {"dreamer": dreamer}
     if judge is not None:
         columns["judge"] = judge.score(tensors, prompts)

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from dreamlab.resample import BELL, blur
+from dreamlab.support.surroundings import undisturbed
 
 SIGMA, RHO = 1.5, 3.0  # pixels
 # So many pixels away from a place, nothing matters to its mask: two blurs, and a step between.
 REACH = math.ceil(BELL * SIGMA) + 1 + math.ceil(BELL * RHO)
 
 
-@torch.no_grad()
+@undisturbed(gradients=False)
 def detail_mask(
     images: Tensor,
     *,

@@ -155,6 +155,8 @@ class State:
         deltas = entry(saved, "deltas", list)
         deltas = [tensor_entry({"deltas": d}, "deltas", (images, 3, None, None)) for d in deltas]
         require(len(deltas) <= step, "deltas")  # the canvas changes before a step, if at all
+        apart = {delta.untyped_storage().data_ptr() for delta in deltas}
+        require(len(apart) == len(deltas), "deltas", "is one tensor many times")
         pixels = tensor_entry(saved, "pixels", (images, 3, None, None))
         adam = entry(saved, "adam", dict)
         mean, square = (

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -23,6 +24,7 @@ from safetensors.torch import load_file, save_file
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dreamlab.clip import Clip, load_clip, tokens_first
+from dreamlab.dream import Dream
 from dreamlab.support.loading import EMBEDDED, pick_device
 
 WEIGHTS = "open_clip_model.safetensors"
@@ -204,6 +206,15 @@ def test_the_cut_is_found_with_other_tokenizers(tiny_clip, padded_with_end):
     assert other._say_cut("a b c " + "d " * (fits - 3) + "e f").endswith("cut off: 'e f'")
 
 
+@pytest.mark.parametrize("prompt", ["红色的心" * 40, "a star " * 50_000, "star " + "x" * 200_000])
+def test_what_is_cut_off_is_found_in_any_script_and_not_printed_in_full(tiny_clip, prompt):
+    with pytest.warns(UserWarning, match="cut off") as record:
+        features = tiny_clip.encode_text(prompt)
+    lost = str(record[0].message).partition("cut off: ")[2].strip("'…")
+    assert 100 < len(lost) <= 200 and lost in prompt
+    assert features.equal(tiny_clip.encode_text(prompt[:300])), "the rest is not read"
+
+
 def test_unknown_words_are_those_without_an_embedding(narrow_clip, tiny_clip):
     for prompt, unknown in {
         "a red heart in the sky, two yellow stars": [],
@@ -217,6 +228,32 @@ def test_unknown_words_are_those_without_an_embedding(narrow_clip, tiny_clip):
     with pytest.warns(UserWarning, match="does not know 'giraffe', 'piano'") as record:
         narrow_clip.encode_text(["a red heart", "a red giraffe, the piano"])
     assert [w.filename for w in record] == [__file__]
+
+
+# A model of one's own --------------------------------------------------------------------------
+
+
+def test_models_and_tokenizers_that_do_not_fit_are_refused(tiny_clip, tiny_clip_dir):
+    whole = load_clip(f"local-dir:{tiny_clip_dir}", device="cpu")
+    make = partial(Clip, "mine", device="cpu")
+    other = open_clip.SimpleTokenizer(context_length=77)
+    for tokenizer in (other, lambda texts: {"input_ids": texts}, None):
+        with pytest.raises(TypeError, match=r"open_clip.get_tokenizer\(name\)"):
+            make(tiny_clip.model, tokenizer)
+    with pytest.raises(TypeError, match="one of open_clip's"):
+        make(torch.nn.Linear(2, 2), other)
+    with pytest.raises(TypeError, match=r"Clip\(name, model, tokenizer"):
+        Dream(whole.model, "a heart")
+    whole._words = 1000
+    with pytest.raises(ValueError, match="belongs to another model"):
+        whole.encode_text("a heart")
+    whole.model.half()
+    for encode in (
+        lambda: whole.encode_image(torch.zeros(1, 3, 32, 32)),
+        lambda: make(whole.model, whole.tokenizer),
+    ):
+        with pytest.raises(TypeError, match=r"model.float\(\)"):
+            encode()
 
 
 # Names, tags, devices -------------------------------------------------------------------------

@@ -144,7 +144,8 @@ from dreamlab.support.files import claim_name
 sys.stdin.readline()
 for _ in range(60):
     with claim_name(sys.argv[1], ".png") as path:
-        print(path.name)
+        path.touch()
+        print(path.name, flush=True)
 """
 
 
@@ -155,3 +156,10 @@ def test_two_programs_never_get_the_same_name(tmp_path):
         program.stdin.flush()
     names = [name for program in programs for name in program.communicate()[0].split()]
     assert len(names) == len(set(names)) == len(list(tmp_path.iterdir())) == 120
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
+def test_a_kill_leaves_no_empty_picture(tmp_path):
+    killed = CLAIMING.replace("path.touch()", "import os; os.kill(os.getpid(), 9)")
+    start(killed, tmp_path, stdin=subprocess.PIPE).communicate("go\n")
+    assert [path.suffix for path in tmp_path.iterdir()] == [".tmp"]

@@ -284,12 +284,17 @@ def test_what_no_screen_can_show_is_left_to_the_caller():
         (torch.zeros(3, 4, 4, dtype=torch.int64), ValueError, r"got int64"),
         (torch.zeros(3, 4, 4).to_sparse(), ValueError, "neither sparse nor quantized"),
         (torch.full((3, 4, 4), torch.nan), ValueError, "NaN or infinite"),
+        (Image.new("RGB", (0, 5)), ValueError, "no pixels"),
+        (torch.zeros(3, 4, 4, device="meta"), ValueError, "plain tensor.*meta"),
+        (torch.nested.nested_tensor([torch.zeros(3, 4, 4)]), ValueError, "plain tensor.*nested"),
+        (np.broadcast_to(np.zeros(3), (500_000, 500_000, 3)), ValueError, "repeated"),
+        (torch.zeros(1).expand(3, 500_000, 500_000), ValueError, "repeated"),
         ([[0, 1], [1, 0]], TypeError, "got list"),
         (None, TypeError, "got NoneType"),
     ],
 )
 def test_numbers_that_are_no_picture(picture, error, words):
-    with pytest.raises(error, match=f"^start .*{words}"):
+    with pytest.raises(error, match=f"^start.*{words}"):
         read_picture(picture, "start")
 
 
@@ -362,6 +367,16 @@ def test_a_bomb_is_named_and_never_unpacked(tmp_path):
     begin = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk
     path.write_bytes(begin + struct.pack(">I", zlib.crc32(chunk)) + b"\0\0\0\0IDAT5\xaf\x06\x1e")
     with pytest.raises(ValueError, match=r"bomb\.png' has more than 178 million pixels"):
+        read_picture(path)
+
+
+def test_a_small_file_that_claims_a_large_picture_is_refused(tmp_path):
+    """Pillow would fill 5 GB."""
+    path = saved(PHOTO, tmp_path / "claims.jpg")
+    content = path.read_bytes()
+    begin = content.index(b"\xff\xc0") + 5  # height and width
+    path.write_bytes(content[:begin] + struct.pack(">HH", 13_000, 13_000) + content[begin + 4 :])
+    with pytest.raises(ValueError, match=r"claims\.jpg' says that it has 13000"):
         read_picture(path)
 
 

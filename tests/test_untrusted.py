@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import sys
+import zipfile
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -332,17 +333,20 @@ TENSORS = [
 ]
 COUNTS = [DROP, None, True, -1, 1.0, 2**70]
 DAMAGED = {
-    "base": [*TENSORS, lambda x: x + 2],
-    "pixels": TENSORS,
+    "base": [*TENSORS, lambda x: x + 2, torch.zeros(1).expand(2, 3, 10**6, 10**6)],
+    "pixels": [*TENSORS, torch.zeros(1).expand(2, 3, 10**6, 10**6)],
     "adam.mean": [DROP, lambda x: x[..., 1:]],
     "adam.square": [DROP, lambda x: x - 1e9, lambda x: x[..., 1:]],
     "deltas.0": TENSORS[1:],
-    "deltas": [DROP, None, {}, lambda x: [*x] * 9],
+    "deltas": [DROP, None, {}, lambda x: [*x] * 9, lambda x: [*x] * 2],
     "adam": [DROP, None, {}],
-    "step": [*COUNTS, 2, 4],
+    "step": [*COUNTS, 2, 4, 3 * 10**8],
     "octave": COUNTS,
     "recipe": [DROP, None, [], {"wobble": 1}, {"steps": 0}, {3: 4}, {"size": torch.zeros(2)}],
-    "history": [DROP, None, [], lambda x: x[:2], lambda x: x[::-1], [None] * 3],
+    "history": [
+        *(DROP, None, [], [None] * 3, lambda x: x[:2], lambda x: x[::-1]),
+        *(lambda x: x[:1] * 10**6, lambda x: x[:1] * 3),
+    ],
     "history.1.step": COUNTS,
     "history.1.size": [DROP, None, (16,), (16, 0), (16.0, 16.0), [16, 16]],
     "history.1.learning_rate": [DROP, 1, -1.0, float("nan")],
@@ -362,6 +366,28 @@ def test_a_damaged_state_is_refused_and_nothing_is_changed(begun, state, where):
         with pytest.raises(ValueError, match=r"dream stores|belongs to a dream|the recipe|must"):
             begun.load_state_dict(put(state, where, value))
     assert begun.pixels.equal(pixels) and begun.history == history and begun.recipe == recipe
+
+
+def test_a_file_of_a_state_is_whole_plain_and_no_larger_than_it_says(begun, state, tmp_path):
+    path, made = tmp_path / "dream.pt", tmp_path / "made"
+    torch.save(state, path)
+    again = two_dreams(begun.clip)
+    again.load_state(path)
+    assert again.pixels.equal(state["pixels"])
+    assert again.save_state(path) == path and len(list(tmp_path.iterdir())) == 1
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="corrupt"):
+        begun.load_state(path)
+    path.write_bytes(harmful_pickle(made))
+    with pytest.raises(ValueError, match=r"corrupt|running code"):
+        begun.load_state(path)
+    assert not made.exists()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as bomb:
+        bomb.writestr("state/data.pkl", bytes(10**7))
+    with pytest.raises(ValueError, match="would unpack to"):
+        begun.load_state(path)
+    with pytest.raises(FileNotFoundError, match="no ordinary one"):
+        begun.load_state(os.devnull)
 
 
 @pytest.mark.parametrize("saved", [None, [], {}])

@@ -30,6 +30,8 @@ def tensor_entry(saved: Any, name: str, shape: tuple[int | None, ...]) -> Tensor
     require(fits, name, f"has the shape {tuple(tensor.shape)}")
     plain = tensor.dtype == torch.float32 and tensor.layout == torch.strided
     require(plain and not tensor.is_meta, name, f"is a tensor of {tensor.dtype}, {tensor.layout}")
+    stored = tensor.untyped_storage().nbytes() // tensor.element_size()
+    require(tensor.numel() <= stored, name, f"says more numbers than the {stored} that it holds")
     require(bool(tensor.isfinite().all()), name, "has numbers that are NaN or infinite")
     return tensor.detach()
 

@@ -86,21 +86,26 @@ def write_atomically(
 def claim_name(folder: str | PathLike, suffix: str, stem: str = "dream") -> Iterator[Path]:
     """The first of ``dream-001.png``, ``dream-002.png``, … that nobody has, for this block.
 
-    It is claimed by an empty file that is made only if there is none, so that no second program
-    gets the same name. Where the block fails, the name is given back.
+    A hidden file beside it claims it, made only if there is none, so that no second program gets
+    the same name, and after a kill there is no empty picture. What the block does not write is
+    given back.
     """
     folder = user_path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for number in count(1):
         path = folder / f"{stem}-{number:03d}{suffix}"
+        claim = folder / f".dreamlab-{path.name}.tmp"
+        if os.path.lexists(path):
+            continue
         with suppress(FileExistsError):
-            path.open("xb").close()
-            break
+            claim.open("xb").close()
+            if not os.path.lexists(path):  # written and given back since the first look
+                break
+            claim.unlink()
     try:
         yield path
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+    finally:
+        claim.unlink(missing_ok=True)
 
 
 def csv_bytes(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> bytes:

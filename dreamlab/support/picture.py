@@ -7,6 +7,7 @@ the screen (sRGB), white at 255 also if it came with 16 bits.
 
 import base64
 import io
+import math
 import re
 import stat
 import warnings
@@ -25,6 +26,7 @@ from dreamlab.support.files import user_path
 BACKGROUND = 128  # of 255: the grey from which dreams start, seen through transparent parts
 SPARE = 3  # a large picture is first reduced to no less than this many times what is needed
 
+MOST = 2**29  # numbers that a few repeated ones may stand for
 WHITE = {"uint8": 255, "uint16": 65535, "bool": 1}  # by the type of numbers; of floats it is 1
 KNOWN = {  # how files begin that people take for pictures, and what to do about them
     rb"....ftyp(hei|hev|mif|msf)": "a HEIC photo, which Pillow does not read: export it as JPEG "
@@ -146,6 +148,13 @@ def opened(
             begin = stream.read(1000)
             kind = next(kind for start, kind in KNOWN.items() if re.match(start, begin, re.DOTALL))
             raise Unreadable(f"{name} is {kind}") from None
+        place = stream.tell()
+        size = stream.seek(0, io.SEEK_END)
+        stream.seek(place)
+        # Pillow would fill in the rest; a block of 8 × 8 takes at least a bit.
+        if image.format in ("JPEG", "MPO") and image.width * image.height > 512 * size:
+            said = f"{image.width} × {image.height} px in {size} bytes"
+            raise Unreadable(f"{name} says that it has {said}: it is damaged or cut off")
         yield image
 
 
@@ -189,6 +198,8 @@ def _one_error(name: str) -> Iterator[None]:
 
 def _flattened(image: Image.Image, cover: tuple[int, int] | None) -> Image.Image:
     """A PIL image of any mode as RGB of 8 bits: upright, opaque, sRGB. A new one, without notes."""
+    if 0 in image.size:
+        raise ValueError(f"it has no pixels ({image.width} × {image.height})")
     image.load()
     profile = image.info.get("icc_profile")
     image = _upright(_eight_bits(image))
@@ -266,6 +277,9 @@ def _as_tensor(image: Image.Image) -> Tensor:
 
 def _from_numbers(numbers: np.ndarray | Tensor, name: str) -> Tensor:
     """An array (h, w) or (…, h, w, 1 | 3 | 4), or a tensor (…, 1 | 3, h, w), as (b, 3, h, w)."""
+    if isinstance(numbers, Tensor) and (numbers.is_nested or numbers.is_meta):
+        kind = "a nested one" if numbers.is_nested else "one on the device 'meta'"
+        raise Unreadable(f"{name} must be a plain tensor with numbers in it, got {kind}")
     shape, dtype = tuple(numbers.shape), numbers.dtype
     if isinstance(numbers, Tensor):
         kind, channels = str(dtype).removeprefix("torch."), shape[-3:-2]
@@ -278,6 +292,9 @@ def _from_numbers(numbers: np.ndarray | Tensor, name: str) -> Tensor:
         wanted = "(h, w, 3) as an array, its channels last"
     if not fits or 0 in shape:
         raise Unreadable(f"{name} must have the shape {wanted}, got {shape}")
+    strides = numbers.stride() if isinstance(numbers, Tensor) else numbers.strides
+    if 0 in strides and math.prod(shape) > MOST:
+        raise Unreadable(f"{name} is a few numbers repeated to {shape}, too many for the memory")
     white = 1 if "float" in kind else WHITE.get(kind)
     if white is None:
         raise Unreadable(f"{name} must hold bytes (0 … 255), 16 bits or floats (0 … 1), got {kind}")

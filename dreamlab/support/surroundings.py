@@ -1,5 +1,6 @@
-"""PyTorch's settings for a whole program (default dtype and device, inference mode, autocast),
-kept away from a dream: it is in float32, on the device of its CLIP and with gradients.
+"""PyTorch's settings for a whole program (default dtype and device, inference mode, autocast,
+precision of products, search for anomalies), kept away from what we compute: it is in float32, on
+the device of its CLIP, and the same whoever asks first.
 """
 
 from collections.abc import Iterator
@@ -11,17 +12,26 @@ KINDS = ("cpu", "cuda", "mps", "xpu")  # of device, with an autocast each
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def undisturbed(gradients: bool | None = True) -> Iterator[None]:
     """Within this, PyTorch is set as in a fresh program; afterwards, as it was before.
 
     Tensors that were made elsewhere in inference mode can be read here, but a gradient cannot go
     through them.
+
+    Args:
+        gradients: whether they are taken; None leaves that to the caller.
     """
-    dtype = torch.get_default_dtype()
+    dtype, precision = torch.get_default_dtype(), torch.get_float32_matmul_precision()
+    gradients = torch.is_grad_enabled() if gradients is None else gradients
     with ExitStack() as stack:
         if torch.is_inference_mode_enabled():
             stack.enter_context(torch.inference_mode(False))
-        stack.enter_context(torch.enable_grad())
+        stack.enter_context(torch.set_grad_enabled(gradients))
+        if torch.is_anomaly_enabled():
+            stack.enter_context(torch.autograd.set_detect_anomaly(False))
+        if precision != "highest":
+            torch.set_float32_matmul_precision("highest")
+            stack.callback(torch.set_float32_matmul_precision, precision)
         for kind in filter(_rounds, KINDS):
             stack.enter_context(torch.autocast(kind, enabled=False))
         if torch.get_default_device().type != "cpu":

@@ -6,6 +6,7 @@ such as OpenAI's, altogether. Here each such name stands for an object that does
 """
 
 import re
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -42,7 +43,7 @@ def read_weights(file: str | Path) -> dict[str, Tensor]:
     Raises:
         Unusable: there are no weights in it, or they cannot be read without running code.
     """
-    content = load_file(file) if Path(file).suffix == ".safetensors" else _unpickled(file)
+    content = load_file(file) if Path(file).suffix == ".safetensors" else read_numbers(file)
     if isinstance(content, Inert):
         content = dict(_of_modules(content.state))
     for entry in ("state_dict", "model"):
@@ -55,22 +56,37 @@ def read_weights(file: str | Path) -> dict[str, Tensor]:
     return weights
 
 
-def _unpickled(file: str | Path) -> Any:
+def read_numbers(file: str | Path) -> Any:
+    """What `torch.save` or `torch.jit.save` stored, without running code of it.
+
+    Raises:
+        Unusable: it is damaged, holds objects that cannot be left out, or unpacks to more than it
+            says; PyTorch itself never packs numbers.
+    """
     serialization = torch.serialization
     with patch.object(serialization, "_is_torchscript_zip", lambda _: False):  # read as any other
         try:
-            names = serialization.get_unsafe_globals_in_checkpoint(file)
-        except Exception:  # PyTorch's format before 1.6, or a damaged file
             names = []
-        with serialization.safe_globals([_inert(*name.rsplit(".", 1)) for name in names]):
-            try:
+            if zipfile.is_zipfile(file):  # not PyTorch's format before 1.6
+                with zipfile.ZipFile(file) as archive:
+                    unpacked = sum(part.file_size for part in archive.infolist())
+                if unpacked > 2 * Path(file).stat().st_size + 2**20:  # code may be packed
+                    raise Unusable(
+                        f"{file} would unpack to {unpacked:,} bytes: it is no checkpoint"
+                    )
+                names = serialization.get_unsafe_globals_in_checkpoint(file)
+            with serialization.safe_globals([_inert(*name.rsplit(".", 1)) for name in names]):
                 return torch.load(file, map_location="cpu", weights_only=True)
-            except UnpicklingError:  # whose sentence advises to load unsafely
-                raise Unusable(
-                    f"{file} is no file of weights, or holds objects beside them that cannot be "
-                    "read without running code: where it was made, store the weights alone, "
-                    "torch.save(model.state_dict(), path)"
-                ) from None
+        except (Unusable, OSError, MemoryError):
+            raise
+        except UnpicklingError:  # whose sentence advises to load unsafely
+            raise Unusable(
+                f"{file} is no file of numbers, or holds objects beside them that cannot be read "
+                "without running code: where it was made, store the weights alone, "
+                "torch.save(model.state_dict(), path)"
+            ) from None
+        except Exception as error:
+            raise Unusable(f"{file} is corrupt, or not of PyTorch ({error})") from None
 
 
 def _inert(module: str, name: str) -> type:
