@@ -23,7 +23,7 @@ from dreamlab.figures import plots, static
 from dreamlab.figures.saving import replay, save_png
 from dreamlab.judge import measure, spectrum_slope
 from dreamlab.losses import clip_loss, masked_total_variation, total_variation
-from dreamlab.prompts import embed
+from dreamlab.prompts import Rows
 from dreamlab.resample import blur
 from dreamlab.support.surroundings import undisturbed
 from dreamlab.views import look
@@ -85,12 +85,12 @@ def test_arguments_that_are_taken(tiny_clip):
 
 
 def test_only_the_proportions_of_weights_count(tiny_clip):
-    plain = embed(tiny_clip, [{"a heart": 1, "a boat": 0.25}])
+    plain = Rows(tiny_clip, [{"a heart": 1, "a boat": 0.25}]).at(0)
     for scale in (1e300, 1e-300):
         scaled = Dream(tiny_clip, {"a heart": scale, "a boat": scale / 4})
-        assert torch.allclose(scaled._attractors, plain, atol=1e-6)
+        assert torch.allclose(scaled._first_rows, plain, atol=1e-6)
     smallest = Dream(tiny_clip, {"a heart": 5e-324, "a boat": 0})
-    assert torch.allclose(smallest._attractors, tiny_clip.encode_text("a heart"))
+    assert torch.allclose(smallest._first_rows, tiny_clip.encode_text("a heart"))
 
 
 # Surroundings ---------------------------------------------------------------------------------

@@ -127,9 +127,10 @@ def test_a_kill_at_any_moment_leaves_a_whole_file(file):
 # --- names ------------------------------------------------------------------------------------
 
 
-def test_names_are_numbered_and_given_back_where_the_block_fails(tmp_path):
+def test_names_are_numbered_and_given_back_where_nothing_is_written(tmp_path):
     with claim_name(tmp_path, ".png") as first, claim_name(tmp_path, ".png") as second:
         assert (first.name, second.name) == ("dream-001.png", "dream-002.png")
+        first.touch(), second.touch()
     with pytest.raises(KeyboardInterrupt), claim_name(tmp_path, ".png") as third:
         raise KeyboardInterrupt
     assert third.name == "dream-003.png" and not third.exists()
