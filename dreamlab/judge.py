@@ -203,7 +203,7 @@ class Judge:
     def __init__(self, clip: Clip | None = None) -> None:
         """Judge with `clip`, or with the embedded "picturebook-judge"."""
         clip = load_clip("picturebook-judge") if clip is None else clip
-        if not hasattr(clip, "encode_image") or not hasattr(clip, "image_size"):
+        if not hasattr(clip, "encode_image"):
             raise TypeError(f"a judge needs a Clip, got {clip!r}; load_clip(name) makes one")
         self.clip = clip
         self._rows: dict[tuple[str, ...], torch.Tensor] = {}

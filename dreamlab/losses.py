@@ -14,10 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dreamlab.mask import REACH, detail_mask
+from dreamlab.support.surroundings import undisturbed
 
 STRIPE = 2**18  # pixels, of all images together
 
 
+@undisturbed(gradients=None)
 def clip_loss(
     image_features: Tensor,
     text_features: Tensor,
