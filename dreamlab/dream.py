@@ -532,7 +532,7 @@ def _checked_clips(clip: Any) -> dict[Encoder, float]:
             )
     weights = list(clip.values())
     if not weights or not all(isinstance(w, Real) and 0 < w < math.inf for w in weights):
-        raise ValueError(f"the weights of several CLIPs must be numbers above 0, got {weights}")
+        raise ValueError(f"clip: several CLIPs have weights above 0, got {weights}")
     if len(clip) > 1 and any(getattr(each, "name", "") == JUDGE for each in clip):
         raise ValueError(
             f"{JUDGE!r} is the judge: a dream that follows its gradient, too, has nobody left to "

@@ -340,7 +340,10 @@ def _checked_mixture(name: str, prompt: Any, may_be_empty: bool) -> Mixture:
     if may_be_empty and isinstance(prompt, str) and not prompt:
         return prompt
     targets = list(prompt) if isinstance(prompt, Mapping) else [prompt]
-    targets = [_as_target(target) for target in targets]
+    try:
+        targets = [_as_target(target) for target in targets]
+    except (ValueError, TypeError, FileNotFoundError) as error:
+        raise type(error)(f"{name}: {error}") from None
     if not targets or not all(
         isinstance(t, Target) and (t.strip() if isinstance(t, str) else True) for t in targets
     ):

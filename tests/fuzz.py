@@ -51,6 +51,7 @@ def read_picture(content: bytes) -> bool:
 def read_settings(content: bytes) -> bool:
     """Whether they were taken; what is taken can be used, and would be taken again."""
     from dreamlab.figures.settings import FORMAT, parsed
+    from dreamlab.prompts import CHANGEABLE, plain
     from dreamlab.recipe import Recipe
 
     text = content.decode("utf-8", "replace")
@@ -65,7 +66,18 @@ def read_settings(content: bytes) -> bool:
     if not isinstance(start, str):
         assert len(start) in (1, count) and start.shape[1] == 3
         start = json.loads(text)["start"]
-    again = asdict(made) | {"format": FORMAT, "recipe": asdict(made.recipe), "start": start}
+    again = {
+        **asdict(made),
+        "format": FORMAT,
+        "recipe": asdict(made.recipe),
+        "start": start,
+        "clip": json.loads(text)["clip"],
+        **{name: list(map(plain, getattr(made, name))) for name in ("prompts", "negative_prompts")},
+        "changes": [
+            [step, knob, list(map(plain, value)) if knob in CHANGEABLE else value]
+            for step, knob, value in made.changes
+        ],
+    }
     again = parsed(json.dumps(again))[1]
     assert repr(again.recipe) == repr(made.recipe) and again.recipe == Recipe(**asdict(made.recipe))
     assert repr(again.prompts) == repr(made.prompts) and again.changes == made.changes

@@ -30,9 +30,9 @@ def test_a_dream_with_a_bar_is_the_same_dream(make_dream, capsys):
 def test_steps_on_a_larger_canvas_count_for_more(make_dream, monkeypatch):
     plain = dreamlab.dream.prior
 
-    def slow(pixels, *rest):
+    def slow(pixels, **rest):
         time.sleep(pixels.shape[-1] / 400)
-        return plain(pixels, *rest)
+        return plain(pixels, **rest)
 
     monkeypatch.setattr(dreamlab.dream, "prior", slow)
     dream = make_dream()
@@ -58,10 +58,10 @@ def test_the_bar_counts_costs_and_passes_on_more_steps_than_expected(make_dream,
 def test_a_canvas_that_does_not_fit_is_known_before_the_first_step(make_dream, monkeypatch):
     plain = dreamlab.dream.prior
 
-    def small(pixels, *rest):
+    def small(pixels, **rest):
         if pixels.shape[-1] > 40:
             raise MemoryError("DefaultCPUAllocator: can't allocate memory")
-        return plain(pixels, *rest)
+        return plain(pixels, **rest)
 
     monkeypatch.setattr(dreamlab.dream, "prior", small)
     dream = make_dream()

@@ -314,16 +314,17 @@ def make(options: argparse.Namespace) -> None:
         raise FileExistsError(
             f"{options.folder} holds a blind test already: name another folder, or delete it"
         )
-    clip = load_clip(options.clip, device=options.device)
-    given = {"steps": options.steps, "size": options.size}
-    recipe = Recipe.suited_to(clip, **{k: v for k, v in given.items() if v is not None})
     scenes = choose(options.things, options.seed)
+    given = {"steps": options.steps, "size": options.size}
+    given = {name: value for name, value in given.items() if value is not None}
+    size = max(Recipe(**given).canvas)  # what is out of range is known before a model is loaded
     captions = [caption(scene) for scene in scenes]
     judge = Judge(load_clip(options.judge, device=options.device)) if options.judge else None
     if options.drawings:
-        images = [draw(scene, max(recipe.canvas)) for scene in scenes]
+        images = [draw(scene, size) for scene in scenes]
     else:
-        images = dream_all(clip, scenes, recipe, progress=True)
+        clip = load_clip(options.clip, device=options.device)
+        images = dream_all(clip, scenes, Recipe.suited_to(clip, **given), progress=True)
     answers = judge.things(images, captions) if judge else [None] * len(scenes)
     key = [
         Picture(number, scene.items[0].object, text, scene.seed, answer.said if answer else "")

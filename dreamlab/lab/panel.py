@@ -563,7 +563,7 @@ class Panel:
     def _show_error(self, about: str, error: BaseException) -> None:
         """Show an error as the message about this; one that no user made, with its place."""
         words, trace = str(error), ""
-        if about not in BUTTONS or not isinstance(error, ValueError | OSError):
+        if about not in (*BUTTONS, "react") or not isinstance(error, ValueError | OSError):
             words = f"{type(error).__name__}: {words}"
             trace = escape("".join(traceback.format_exception(error)))
             trace = f"<details><summary>where it happened</summary><pre>{trace}</pre></details>"
