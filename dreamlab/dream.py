@@ -522,23 +522,21 @@ class Dream:
 
 def _checked_clips(clip: Any) -> dict[Encoder, float]:
     """Each CLIP of a dream with its weight."""
-    if not isinstance(clip, Mapping):
-        clip = dict.fromkeys(clip if isinstance(clip, list | tuple) else [clip], 1.0)
-    for each in clip:
-        if not all(hasattr(each, n) for n in ("encode_image", "encode_text", "image_size")):
-            raise TypeError(
-                f"clip must be a Clip, as load_clip() returns it, got {type(each).__name__}; a "
-                "model of open_clip becomes one by Clip(name, model, tokenizer, device)"
-            )
-    weights = list(clip.values())
+    several = clip if isinstance(clip, list | tuple) else [clip]
+    weighted = list(clip.items()) if isinstance(clip, Mapping) else [(c, 1.0) for c in several]
+    for each, _ in weighted:
+        usable = hasattr(each, "encode_image") and hasattr(each, "encode_text")
+        if not usable or each.__hash__ is None:
+            raise TypeError(f"clip must be a Clip, as load_clip() returns it, got {each!r:.300}")
+    weights = [weight for _, weight in weighted]
     if not weights or not all(isinstance(w, Real) and 0 < w < math.inf for w in weights):
         raise ValueError(f"clip: several CLIPs have weights above 0, got {weights}")
-    if len(clip) > 1 and any(getattr(each, "name", "") == JUDGE for each in clip):
+    if len(weighted) > 1 and any(getattr(each, "name", "") == JUDGE for each, _ in weighted):
         raise ValueError(
             f"{JUDGE!r} is the judge: a dream that follows its gradient, too, has nobody left to "
             "judge it independently. Take another CLIP beside the first"
         )
-    return {each: float(weight) for each, weight in clip.items()}
+    return {each: float(weight) for each, weight in weighted}
 
 
 def unit_rms(gradient: Tensor) -> Tensor:
