@@ -57,7 +57,7 @@ class Control(NamedTuple):
 CONTROLS = {
     "prompt": Control("prompt", "prompt", "What the dream should show.", False),
     "negative": Control("not", "negative_prompt", "What it should stay away from.", False),
-    "like": Control("like", "prompt", "A picture that the dream is to become like, too.", False),
+    "like": Control("like this", "prompt", "A picture that the dream is to resemble.", False),
     "tv": Control("λ smoothness", "tv_weight", "0 leaves the noise, too much leaves flat colour."),
     "masked": Control("spare the edges", "tv_kind", "Smooth only where the picture has no edges."),
     "clamp": Control("keep in range", "clamp", "After each step, cut the pixels back to [0, 1]."),
@@ -101,7 +101,7 @@ class Controls:
         self.later = [name for name in self.inputs if not CONTROLS[name].live]
         self._first = {name: widget.value for name, widget in self.inputs.items()}
         self.menus = self._make_menus()
-        hidden = {"visibility": "hidden", "margin": "0 0 0 110px"}
+        hidden = {"display": "none", "margin": "0 0 0 110px"}
         self.upload_boxes = {
             name: widgets.Box(layout=hidden) for name in ("like", "start") if name in self.inputs
         }
@@ -186,7 +186,7 @@ class Controls:
             return self._take_upload(name.removesuffix(" upload"))
         if name in self.upload_boxes:
             uploading = self.inputs[name].value == "upload"
-            self.upload_boxes[name].layout.visibility = "visible" if uploading else "hidden"
+            self.upload_boxes[name].layout.display = "" if uploading else "none"
             return {"upload": UPLOAD_LIMIT if uploading else ""}
         return {"words": self.unknown_words()} if name in ("prompt", "negative") else {}
 
