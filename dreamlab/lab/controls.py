@@ -331,7 +331,8 @@ class Controls:
 
 def described(setting: str, value: Any) -> str:
     """A field of the recipe or an argument of `Dream`, and its value, in the panel's words."""
-    labels = {control.setting: control.label for control in CONTROLS.values()}
+    # Of two controls with one setting, the prompt's, the first has its name.
+    labels = {control.setting: control.label for control in reversed(CONTROLS.values())}
     labels["tv_kind"] = "total variation"  # the control is a box to tick, and has no such values
     return f"{labels.get(setting, setting.replace('_', ' '))} {said(value)}"
 

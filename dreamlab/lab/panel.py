@@ -487,7 +487,7 @@ class Panel:
             self.note(about, text)
         if name.endswith(" upload"):  # the button is a new one
             self._watch(name, *self.controls.upload_boxes[name.removesuffix(" upload")].children)
-        if name in PROMPTS and self.active:
+        if name in PROMPTS and self.active and not self.dream.done:
             self._change_prompts(name)
         elif name in self.controls.later:
             self.note("hint", "This acts from the next Start." if self.dream.history else "")
