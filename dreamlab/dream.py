@@ -525,9 +525,12 @@ def _checked_clips(clip: Any) -> dict[Encoder, float]:
     several = clip if isinstance(clip, list | tuple) else [clip]
     weighted = list(clip.items()) if isinstance(clip, Mapping) else [(c, 1.0) for c in several]
     for each, _ in weighted:
-        usable = hasattr(each, "encode_image") and hasattr(each, "encode_text")
-        if not usable or each.__hash__ is None:
-            raise TypeError(f"clip must be a Clip, as load_clip() returns it, got {each!r:.300}")
+        needed = ("encode_image", "encode_text", "image_size")
+        if each.__hash__ is None or not all(hasattr(each, name) for name in needed):
+            raise TypeError(
+                f"clip must be a Clip, as load_clip() returns it, got {each!r:.300}; a model of "
+                "open_clip becomes one by Clip(name, model, tokenizer, device)"
+            )
     weights = [weight for _, weight in weighted]
     if not weights or not all(isinstance(w, Real) and 0 < w < math.inf for w in weights):
         raise ValueError(f"clip: several CLIPs have weights above 0, got {weights}")

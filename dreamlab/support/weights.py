@@ -79,7 +79,8 @@ def read_numbers(file: str | Path) -> Any:
                 return torch.load(file, map_location="cpu", weights_only=True)
         except (Unusable, OSError, MemoryError):
             raise
-        except UnpicklingError:  # whose sentence advises to load unsafely
+        # PyTorch's own sentence advises to load unsafely; older ones fill an `Inert`, in vain.
+        except (UnpicklingError, TypeError, AttributeError):
             raise Unusable(
                 f"{file} is no file of numbers, or holds objects beside them that cannot be read "
                 "without running code: where it was made, store the weights alone, "
