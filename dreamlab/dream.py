@@ -416,6 +416,7 @@ class Dream:
         return self._state.pixels
 
     @property
+    @undisturbed()
     def deltas(self) -> list[Tensor]:
         """What each octave added, Δ_k (b, 3, h_k, w_k), the present one last.
 

@@ -17,8 +17,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from dreamlab.support.surroundings import undisturbed
-
 Kernel = Callable[[Tensor], Tensor]
 # Up to so many old rows, one product with all the zeros is quicker than several without them: few
 # on a CPU, which counts multiplications, many on a GPU, which counts products.
@@ -143,7 +141,6 @@ def unmix(gradient: Tensor, rows: Sequence[Band], columns: Sequence[Band], into:
         into[..., band.source, :] += band.matrix.mT @ strips[..., band.target, :]
 
 
-@undisturbed(gradients=None)
 def resize(images: Tensor, size: tuple[int, int], kernel: Kernel = cubic) -> Tensor:
     """Resize (b, c, h, w) to `size` (height, width), antialiased.
 
@@ -162,7 +159,6 @@ def resize(images: Tensor, size: tuple[int, int], kernel: Kernel = cubic) -> Ten
     )
 
 
-@undisturbed(gradients=None)
 def blur(images: Tensor, sigma: float) -> Tensor:
     """Gaussian blur of (..., h, w) with a standard deviation of `sigma` pixels.
 

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from dreamlab.resample import Band, bands, mix, resample_matrix, unmix
-from dreamlab.support.surroundings import undisturbed
 
 # The side of a window as a share of the canvas' short side, for each class of `view_mix`.
 # Global views see everything. Middle ones reach up to that: a crop that misses the border shows
@@ -89,7 +88,6 @@ def _uniform(rows: int, columns: int, generator: torch.Generator) -> np.ndarray:
     return torch.rand(rows, columns, generator=generator).double().numpy()
 
 
-@undisturbed(gradients=None)
 def look(images: Tensor, windows: Tensor, size: int) -> Tensor:
     """What is seen through each window: a crop, resized to `size` × `size`.
 

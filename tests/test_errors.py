@@ -26,7 +26,6 @@ from dreamlab.losses import clip_loss, masked_total_variation, total_variation
 from dreamlab.prompts import Rows
 from dreamlab.resample import blur
 from dreamlab.support.surroundings import undisturbed
-from dreamlab.views import look
 
 RECIPE = Recipe(size=32, steps=3, octaves=(0.5, 1.0), views=2)
 
@@ -146,7 +145,6 @@ def make(clip, start="noise"):
 def calls(tiny_clip, tiny_clip_dir, usual, tmp_path_factory):
     """Public calls by name, each of which returns tensors or numbers."""
     images, prompts = usual.pixels.clone(), ["a heart", "a boat"]
-    windows = torch.tensor([[[1.0, 2.0, 20.0]]])
     path = save_png(usual, tmp_path_factory.mktemp("state") / "x.png")
 
     def stored():
@@ -170,8 +168,6 @@ def calls(tiny_clip, tiny_clip_dir, usual, tmp_path_factory):
         "encode_image": lambda: [tiny_clip.encode_image(images)],
         "encode_text": lambda: [tiny_clip.encode_text(prompts)],
         "clip_loss": lambda: [clip_loss(*map(tiny_clip.encode_text, prompts))],
-        "blur": lambda: [blur(images, 1.7)],
-        "look": lambda: [look(images, windows, 9)],
         "masked": lambda: [masked_total_variation(images, detail_mask(images))],
         "isotropic": lambda: [total_variation(images, "isotropic")],
         "judge": judged,
