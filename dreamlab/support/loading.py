@@ -94,7 +94,8 @@ def find_model(name: str, pretrained: str | None) -> tuple[str, str | None]:
         if not file.is_file():
             raise ValueError(f"{name} has no tag {pretrained!r} ({choice}), nor is that a file")
         return name, str(file)
-    return name, pretrained
+    tagged = open_clip.get_pretrained_cfg(name, pretrained)
+    return _with_activation(name, pretrained, [tagged], depth=5), pretrained
 
 
 def _missing_in(folder: Path) -> str:
@@ -282,7 +283,9 @@ def _asked(
     )
 
 
-def _with_activation(source: str, pretrained: str | None, known: list[dict[str, Any]]) -> str:
+def _with_activation(
+    source: str, pretrained: str | None, known: list[dict[str, Any]], depth: int = 6
+) -> str:
     """The name of this architecture with the activation with which it was trained.
 
     OpenAI and some others trained with x·sigmoid(1.702x) in place of GELU. Their weights load
@@ -292,12 +295,14 @@ def _with_activation(source: str, pretrained: str | None, known: list[dict[str, 
     if quick not in open_clip.list_models() or True not in trained:
         return source
     if trained == {True}:
-        warnings.warn(f"{pretrained!r} was trained with QuickGELU: loading {quick!r}", stacklevel=6)
+        warnings.warn(
+            f"{pretrained!r} was trained with QuickGELU: loading {quick!r}", stacklevel=depth
+        )
         return quick
     warnings.warn(
         f"{pretrained} does not say whether it was trained with GELU, as {source!r} has it, or "
         f"with QuickGELU, as OpenAI did: for that, load {quick!r}",
-        stacklevel=6,
+        stacklevel=depth,
     )
     return source
 
