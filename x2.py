@@ -13,10 +13,12 @@ name, minutes = sys.argv[1], float(sys.argv[2])
 LR=env('LR',8e-4); EMB=env('EMB',160); INIT=env('INIT','picturebook'); MUON=env('MUON',0); FALL=env('FALL',.5)
 ND,GP,K,NR=env('ND',20),env('GP',4),env('K',5),env('NR',20)   # dreams, grey pictures x captions, readers
 RW=env('RW',1.0); SEEN=env('SEEN',.5); WMIN=env('WMIN',.8); DW=env('DW',6.0); RESUME=env('RESUME','')
-z=np.load('can.npz'); CP,CL,CT,CA=z['P'],z['L'],z['T'],z['A']; NC=len(CP)
+z=np.load(os.environ.get('CAN','can3.npz')); CP,CL,CT,CA=z['P'],z['L'],z['T'],z['A']; NC=len(CP)
 z=np.load('pairs.npz'); P,LAB,T,A=z['P'],z['L'],z['T'],z['A']; del z
 FT=np.load('falses.npy'); n=len(P); assert len(FT)==n
-plan=replace(TR.PLANS['picturebook'],learning_rate=LR,embed_dim=EMB); dev=torch.device('cpu')
+P_=env('P',8); plan=replace(TR.PLANS['picturebook'],learning_rate=LR,embed_dim=EMB)
+if P_!=8: plan=replace(plan,vision_cfg={**plan.vision_cfg,'patch_size':P_,'width':env('W',320),'head_width':env('HW',64)})
+RWEND=env('RWEND',RW); dev=torch.device('cpu')
 W=TR.embedded_weights(TR.MODELS/'picturebook' if INIT=='picturebook' else TR.Path(INIT)) if INIT!='scratch' else None
 if W is not None and W['visual.proj'].shape[1]<EMB:
     o=W['visual.proj'].shape[1]; g=torch.Generator().manual_seed(3)
@@ -108,7 +110,8 @@ def losses(step,p):
     gclean,gown=tg(gx.flatten(0,1),gww),tg(go.flatten(0,1),gww)
     un=torch.cat([1-down[:,:1],(1-gown[:,:1]).view(GP,K,1,64,64).amax(1),1-rown[:,:1]])
     share=SEEN if p<.6 else 1.0
-    seen=st.glimpse.choose(un,share,g)
+    if P_==8: seen=st.glimpse.choose(un,share,g)
+    else: seen=torch.ones(len(un),1,64,64); st.glimpse.order=torch.arange((64//P_)**2).expand(len(un),-1)
     wide=lambda x:torch.cat([x[:ND],x[ND:ND+GP].repeat_interleave(K,0),x[ND+GP:]])
     seen=wide(seen); st.glimpse.order=wide(st.glimpse.order); pict=wide(pict.detach()).requires_grad_()
     image,patches=st.image_and_tokens(pict)
@@ -131,14 +134,14 @@ def losses(step,p):
     dg=(gg-gg.mean(1,keepdim=True)).flatten(0,1); dwt=(want-want.mean(1,keepdim=True)).flatten(0,1)
     L['diff']=DW*bands_away(dg,dwt)
     own=image[R]; rows_num=TR.still_there(num,big(1-rown[:,:1]),kept*seen[R])
-    shares=F.avg_pool2d(rown*kept,8).flatten(2).transpose(1,2).gather(1,st.glimpse.order[R,:,None].expand(-1,-1,3))
+    shares=F.avg_pool2d(rown*kept,P_).flatten(2).transpose(1,2).gather(1,st.glimpse.order[R,:,None].expand(-1,-1,3))
     L['clip']=contrastive_loss(own,rtx,torch.where((torch.arange(NR)%2==0)[:,None],comp,loose),st.scale)
     L['attribute']=3*attribute_loss(st.heads.logits(own@prompts.T),rows_num)
     L['token']=1.5*token_loss(st.heads.token(patches[R].float()),shares,rows_num)
     chs=torch.cat([rtx[:,None],ht.view(NR,4,-1)],1); lg=20*(chs@own[...,None])[...,0]; okk=ok&(rows_num[:,1]>=0)&(torch.arange(NR)%2==0)
     if okk.any(): L['things']=2*F.cross_entropy(lg[okk],torch.zeros(int(okk.sum()),dtype=torch.long))
     for q in ('clip','attribute','token','things'):
-        if q in L: L[q]=RW*L[q]
+        if q in L: L[q]=(RW if p<.75 else RWEND)*L[q]
     return L
 t0=time.process_time(); step=0; log=open(f'{name}.log','a'); acc={}; used=0.
 if RESUME:
