@@ -1,6 +1,7 @@
 """Targets other than sentences, several CLIPs at once, prompts that change on the way."""
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -204,3 +205,10 @@ def test_a_sweep_takes_every_kind_of_target_and_goes_on_from_its_folder(tmp_path
         assert np.array_equal(one, other)
     with pytest.raises(ValueError, match="other arguments"):
         sweep([photo(2), *prompts[1:]], **arguments)
+
+
+def test_what_stands_alone_in_a_sweep_is_one_prompt_and_one_distractor(tmp_path):
+    """A sentence is no list of letters, and an array no list of its rows."""
+    result = sweep(np.asarray(photo()), FAST, distractors="a cat", folder=tmp_path)
+    assert len(result.rows) == 1 and not result.failures
+    assert json.loads((tmp_path / "sweep.json").read_text("utf-8"))["distractors"] == ["a cat"]

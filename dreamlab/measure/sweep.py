@@ -24,6 +24,7 @@ from numbers import Integral
 from os import PathLike
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from tqdm import tqdm
@@ -37,7 +38,7 @@ from dreamlab.judge import Baseline, Judge, measure
 from dreamlab.measure.folder import ROW, Finished, Folder, Key, fingerprint, open_folder, read
 from dreamlab.measure.tables import MEASURES, markdown, summarize
 from dreamlab.measure.workers import Processes, run_jobs
-from dreamlab.prompts import Prompt, checked_prompts, checked_seeds, is_list, is_schedule
+from dreamlab.prompts import Prompt, checked_prompts, checked_seeds, is_schedule
 from dreamlab.recipe import Recipe
 from dreamlab.support.picture import Picture
 from dreamlab.support.version import __version__
@@ -189,10 +190,10 @@ def sweep(
         RuntimeError: every dream failed; says how the first did.
         OSError: the folder cannot be written, or no longer; what it has is kept.
     """
-    if isinstance(prompts, Iterable) and not isinstance(prompts, str | Mapping):
-        prompts = prompts if is_schedule(prompts) else list(prompts)
-    prompts = _by_name("prompts", prompts)
-    distractors = _by_name("distractors", list(distractors)) if len(distractors) else {}
+    prompts, distractors = _by_name("prompts", prompts), _by_name("distractors", distractors)
+    if not prompts:
+        raise ValueError("prompts: give at least one")
+    (avoided,) = checked_prompts("negative_prompt", negative_prompt, 1, may_be_empty=True)
     seeds = list(seeds) if isinstance(seeds, Iterable) else [seeds]
     seeds = list(dict.fromkeys(checked_seeds(seeds, len(seeds))))
     if isinstance(batch, bool) or not isinstance(batch, Integral) or batch < 1:
@@ -208,7 +209,7 @@ def sweep(
         "clip": _name(clip),
         "judge": _name(judge),
         "distractors": list(distractors),
-        "negative_prompt": next(iter(_by_name("negative_prompt", negative_prompt, empty=True))),
+        "negative_prompt": _text_of(avoided),
         "start": fingerprint(start),
     }
     if executor is None:
@@ -378,11 +379,12 @@ def _brief(value: Any) -> str:
         return f"a nested {type(value).__name__}"
 
 
-def _by_name(name: str, prompts: Any, *, empty: bool = False) -> dict[str, Prompt]:
-    """Each prompt once, by a text that stands for it in rows and files."""
+def _by_name(name: str, prompts: Any) -> dict[str, Prompt]:
+    """Each of one or several prompts once, by a text that stands for it in rows and files."""
+    single = isinstance(prompts, str | Mapping | torch.Tensor | np.ndarray) or is_schedule(prompts)
+    prompts = [prompts] if single or not isinstance(prompts, Iterable) else list(prompts)
     try:
-        count = len(prompts) if is_list(prompts) and not empty else 1
-        checked = checked_prompts(name, prompts, count, may_be_empty=empty)
+        checked = checked_prompts(name, prompts, len(prompts)) if prompts else []
     except RecursionError:
         raise ValueError(f"{name}: got a nested {type(prompts).__name__}") from None
     return {_text_of(prompt): prompt for prompt in checked}
