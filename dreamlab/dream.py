@@ -31,6 +31,7 @@ from dreamlab.prompts import (
     checked_changes,
     checked_prompts,
     checked_seeds,
+    encoder_name,
     is_list,
     picture_count,
     plain,
@@ -384,7 +385,7 @@ class Dream:
     @property
     def clip_name(self) -> str:
         """The name of the CLIP, or of several."""
-        return " + ".join(getattr(clip, "name", type(clip).__name__) for clip in self.clips)
+        return " + ".join(map(encoder_name, self.clips))
 
     @property
     def recipe(self) -> Recipe:
@@ -535,7 +536,7 @@ def _checked_clips(clip: Any) -> dict[Encoder, float]:
     weights = [weight for _, weight in weighted]
     if not weights or not all(isinstance(w, Real) and 0 < w < math.inf for w in weights):
         raise ValueError(f"clip: several CLIPs have weights above 0, got {weights}")
-    if len(weighted) > 1 and any(getattr(each, "name", "") == JUDGE for each, _ in weighted):
+    if len(weighted) > 1 and any(encoder_name(each) == JUDGE for each, _ in weighted):
         raise ValueError(
             f"{JUDGE!r} is the judge: a dream that follows its gradient, too, has nobody left to "
             "judge it independently. Take another CLIP beside the first"

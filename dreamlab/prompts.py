@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from dreamlab.resample import resize
+from dreamlab.start import cover
 from dreamlab.support.picture import Picture, from_png_text, read_picture, to_png_text
 
 CHANGEABLE = ("prompts", "negative_prompts")
@@ -38,6 +38,11 @@ class Encoder(Protocol):
         ...
 
 
+def encoder_name(clip: Encoder) -> str:
+    """What messages and files call it: its `name`, or that of its class."""
+    return getattr(clip, "name", type(clip).__name__)
+
+
 class ImagePrompt:
     """A picture as a prompt: the dream is to become like it, as CLIP sees it.
 
@@ -55,13 +60,9 @@ class ImagePrompt:
         images = read_picture(picture, "the picture of a prompt", cover=(LARGEST_TARGET,) * 2)
         if len(images) != 1:
             raise ValueError(f"the picture of a prompt must be one, got a batch of {len(images)}")
-        height, width = images.shape[-2:]
-        side = min(height, width)
-        top, left = (height - side) // 2, (width - side) // 2
-        square = images[..., top : top + side, left : left + side].cpu().float()
-        if side > LARGEST_TARGET:
-            square = resize(square, (LARGEST_TARGET,) * 2)
-        self.pixels = (square[0].clamp(0, 1) * 255).round().to(torch.uint8)  # (3, n, n)
+        side = min(*images.shape[-2:], LARGEST_TARGET)
+        (square,) = cover(images.cpu(), (side, side))
+        self.pixels = (square * 255).round().to(torch.uint8)  # (3, n, n)
 
     @cached_property
     def digest(self) -> str:
@@ -183,9 +184,10 @@ class Rows:
         # One by one: in a batch, a sentence's row may differ in the last bit from its row alone.
         rows = {target: _row(clip, target) for target in targets}
         if like is None:
-            own = [row for target, row in rows.items() if not isinstance(target, EmbeddingPrompt)]
-            grey = torch.full((1, 3, clip.image_size, clip.image_size), 0.5)
-            like = own[0] if own else _pictures_row(clip, grey)
+            own = (row for target, row in rows.items() if not isinstance(target, EmbeddingPrompt))
+            like = next(own, None)
+        if like is None:
+            like = _pictures_row(clip, torch.full((1, 3, clip.image_size, clip.image_size), 0.5))
         nothing = torch.zeros_like(like)
         for target, row in rows.items():
             if row.shape != like.shape:
@@ -291,6 +293,16 @@ def from_plain(value: Any) -> Any:
     return value
 
 
+def checked_plain(name: str, prompts: list, count: int) -> list[Prompt]:
+    """What `plain` made of a dream's "prompts" or "negative_prompts", one for each of `count`.
+
+    Raises:
+        ValueError, TypeError: as `checked_prompts`; a picture in them cannot be read.
+    """
+    given = list(map(from_plain, prompts))
+    return checked_prompts(name, given, count, may_be_empty=name == "negative_prompts")
+
+
 def checked_changes(changes: Any, count: int, steps: int) -> list[tuple[int, str, list[Prompt]]]:
     """Prompts that were set on the way, [step, name, plain prompts], one for each of `count`.
 
@@ -305,9 +317,7 @@ def checked_changes(changes: Any, count: int, steps: int) -> list[tuple[int, str
         step, name, prompts = change
         if not 0 < step < steps or len(prompts) != count:
             raise ValueError(f"{name} cannot have changed after step {step} of {steps}")
-        may_be_empty = name == "negative_prompts"
-        given = list(map(from_plain, prompts))
-        checked.append((step, name, checked_prompts(name, given, count, may_be_empty=may_be_empty)))
+        checked.append((step, name, checked_plain(name, prompts, count)))
     return checked
 
 

@@ -50,7 +50,7 @@ def starting_picture(
             "start must hold floats from 0 to 1 (divide by 255, or give bytes), got values from "
             f"{photo.min():.3g} to {photo.max():.3g}"
         )
-    photo = _eight_bits(_cover(photo, canvas))
+    photo = _eight_bits(cover(photo, canvas))
     if len(photo) not in (1, len(generators)):
         raise ValueError(
             f"start holds {len(photo)} images, but this dream makes {len(generators)}: "
@@ -59,7 +59,7 @@ def starting_picture(
     return photo.repeat(len(generators) // len(photo), 1, 1, 1)
 
 
-def _cover(images: Tensor, canvas: tuple[int, int]) -> Tensor:
+def cover(images: Tensor, canvas: tuple[int, int]) -> Tensor:
     """Cut the middle of the canvas' shape out of (b, 3, h, w) and resize it, still in [0, 1]."""
     shrink = min(images.shape[-2] / canvas[0], images.shape[-1] / canvas[1])
     height, width = (max(1, round(side * shrink)) for side in canvas)

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from dreamlab.dream import to_pil
 from dreamlab.figures.settings import TOO_LARGE, Settings, parsed, settings
 from dreamlab.figures.static import joined, to_array
 from dreamlab.prompts import CHANGEABLE
@@ -247,4 +248,4 @@ def as_image(image: Picture) -> Image.Image:
     array = to_array(image)
     if not array.size:
         raise ValueError(f"a picture needs pixels, this one has the shape {array.shape}")
-    return Image.fromarray(np.uint8(np.rint(255 * array)))
+    return to_pil(torch.from_numpy(array).movedim(-1, 0))

@@ -26,9 +26,9 @@ from dreamlab.prompts import (
     CHANGEABLE,
     Prompt,
     checked_changes,
-    checked_prompts,
+    checked_plain,
     checked_seeds,
-    from_plain,
+    encoder_name,
     plain,
 )
 from dreamlab.recipe import Recipe
@@ -89,7 +89,7 @@ def settings(dream: "Dream", index: int = 0) -> dict[str, Any]:
 
 def _models(dream: "Dream") -> str | list[list]:
     """The name of its CLIP, or of several with their weights."""
-    names = [[getattr(c, "name", type(c).__name__), w] for c, w in dream.clips.items()]
+    names = [[encoder_name(clip), weight] for clip, weight in dream.clips.items()]
     return names if len(names) > 1 else names[0][0]
 
 
@@ -199,10 +199,8 @@ class Settings:
             changes.append((step, knob, getattr(turned, knob)))
             longest = max(longest, turned.steps)
         return cls(
-            prompts=checked_prompts("prompts", list(map(from_plain, prompts)), count),
-            negative_prompts=checked_prompts(
-                "negative_prompts", list(map(from_plain, negatives)), count, may_be_empty=True
-            ),
+            prompts=checked_plain("prompts", prompts, count),
+            negative_prompts=checked_plain("negative_prompts", negatives, count),
             seeds=checked_seeds(seeds, count),
             batched=batched,
             index=whole_entry(made, "index", count - 1) if "index" in made else 0,
