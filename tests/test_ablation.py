@@ -8,6 +8,7 @@ from itertools import combinations, islice, pairwise
 import ablation as tool
 import numpy as np
 import pytest
+from ablation import gradient_alignment, grain_share
 from PIL import Image
 
 from dreamlab.clip import load_clip
@@ -17,8 +18,6 @@ from dreamlab.measure.ablation import (
     DRAWN,
     PROMPTS,
     Ablation,
-    gradient_alignment,
-    grain_share,
     is_true,
     scenes,
 )

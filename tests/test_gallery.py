@@ -10,12 +10,12 @@ import sys
 import threading
 from pathlib import Path
 
+import gallery
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from dreamlab import Dream, Recipe, save_png
-from dreamlab.course import gallery
 from dreamlab.figures.saving import read_settings
 from dreamlab.judge import Judge
 

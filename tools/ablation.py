@@ -8,8 +8,10 @@
     python tools/ablation.py --clip picturebook-plain --recipe-of picturebook --rungs full
     python tools/ablation.py --alignment         # does the gradient at grey point at the thing?
 
-What is dreamt and measured is `dreamlab.measure.ablation`. Table, sheet, rows and pictures are kept
-in outputs/ablation, those of an interrupted run too; with `--folder` the same command goes on.
+What is dreamt and measured is `dreamlab.measure.ablation`; the grain of all pictures, the seconds
+of a dream and the control, two rungs blurred when finished, are added here. Table, sheet, rows and
+pictures are kept in outputs/ablation, those of an interrupted run too; with `--folder` the same
+command goes on.
 """
 
 import argparse
@@ -17,34 +19,115 @@ import io
 import json
 import math
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from course_files import README, check_block, put_block, write_atomically
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from dreamlab.clip import Clip
 from dreamlab.dream import Dream
 from dreamlab.figures.sheet import contact_sheet
-from dreamlab.measure.ablation import DRAWN, PROMPTS, Ablation, gradient_alignment, run, scenes
+from dreamlab.judge import Estimate, mean, measure
+from dreamlab.measure.ablation import DRAWN, PROMPTS, Ablation, run, scenes
 from dreamlab.measure.ladder import ORDERS, build_ladder
-from dreamlab.measure.sweep import cached_clip
-from dreamlab.picturebook.world import caption
+from dreamlab.measure.sweep import cached_clip, cached_judge
+from dreamlab.picturebook.probe import drawn
+from dreamlab.picturebook.world import BACKGROUNDS, COLOURS, OBJECTS, caption, compose
 from dreamlab.recipe import Recipe
 from dreamlab.support.console import exit_on_user_error, print_plainly, whole
 from dreamlab.support.loading import EMBEDDED
 from dreamlab.views import add_noise, draw_deviations, draw_windows, look
 
 SHEET, STRIP = Path("docs/ablation.jpg"), Path("docs/strip.jpg")  # beside README
+BLURRED, BLURS = ("+ views", "full"), (2, 3, 4)  # rungs; px, deviations of a Gaussian
 LARGEST = 1_000_000  # bytes of a sheet in the repository
 COLUMNS = (
     "recipe", "dreamer", "judge", "gain", "top1", "rank", "object", "slope", "out_of_range",
     "grain", "seconds",
 )  # fmt: skip
+
+
+def with_controls(
+    ablation: Ablation, ladder: Mapping[str, Recipe], clip: str, judge: str, device: str, seed: int
+) -> Ablation:
+    """The same with three more things measured.
+
+    - Pictures of the rungs `BLURRED`, blurred when finished: smoothing within a run has to surpass
+      that.
+    - `grain` of all rows, see `grain_share`.
+    - `seconds` of processor time that each rung takes for the first caption alone.
+    """
+    begin = time.monotonic()
+    clips = {"clip": cached_clip(clip, device), "judge": cached_judge(judge, device)}
+    captions = [caption(scene) for scene in islice(scenes(seed), ablation.captions)]
+    rows, drawings = ablation.drawn, ablation.drawings
+    pairs = list(zip(ablation.dreams.rows, ablation.dreams.images, strict=True))
+    for rung, sigma in product(reversed(BLURRED), reversed(BLURS)):
+        finished = [(row, image) for row, image in pairs if row["recipe"] == rung and image]
+        if not finished:
+            continue
+        blurred = [image.filter(ImageFilter.GaussianBlur(sigma)) for _, image in finished]
+        asked = [row["prompt"] for row, _ in finished]
+        said = measure(blurred, asked, distractors=captions, **clips)
+        name = {"recipe": f"{rung}, blurred by {sigma} px"}
+        rows = [row | name | new for (row, _), new in zip(finished, said, strict=True)] + rows
+        drawings = blurred + drawings
+    for row, image in [*pairs, *zip(rows, drawings, strict=True)]:
+        if image is not None:
+            row["grain"] = grain_share(image, clips["clip"].image_size)
+    for row, image in pairs:
+        if (row["prompt"], row["seed"]) == (captions[0], seed) and image:
+            start = time.process_time()
+            Dream(clips["clip"], captions[0], recipe=ladder[row["recipe"]], seed=seed).run()
+            row["seconds"] = time.process_time() - start
+    seconds = ablation.seconds + time.monotonic() - begin
+    return replace(ablation, drawn=rows, drawings=drawings, seconds=seconds)
+
+
+def grain_share(picture: Image.Image, side: int) -> float:
+    """The share of the luminance's energy that is too fine to mean much to CLIP, 0 to 1.
+
+    That is above half the finest frequency that a CLIP of `side` px sees of the whole picture, so
+    above side / 4 cycles per short side; less the mean, under a Hann window. 0 for a flat colour.
+    """
+    grey = np.asarray(picture.convert("L"), float)
+    window = np.outer(*map(np.hanning, grey.shape))
+    power = abs(np.fft.fft2((grey - np.average(grey, weights=window)) * window)) ** 2
+    down, across = (min(grey.shape) * np.fft.fftfreq(n) for n in grey.shape)
+    fine = np.hypot(down[:, None], across) > side / 4
+    return float(power[fine].sum() / max(power.sum(), 1e-9))
+
+
+def gradient_alignment(clip: Clip, frames: int = 8, seed: int = 0) -> Estimate:
+    """Does the gradient at a grey picture point at the thing? The mean cosine, −1 to 1.
+
+    Each frame shows the 25 things, each alone in the same colour and place before the same
+    background. Of a thing, its drawing less the mean drawing of the 25 is compared with the
+    gradient of CLIP's cosine with its caption less the mean gradient, both averaged over 4 × 4 px,
+    at grey with noise of deviation 0.1. The interval is that of the frames.
+    """
+    rng, generator = np.random.default_rng([6, seed]), torch.Generator().manual_seed(seed)
+    cosines = []
+    for number in range(frames):
+        colour, background = (str(rng.choice(names)) for names in (COLOURS, tuple(BACKGROUNDS)))
+        shown = [compose(background, [(o, colour, "plain", 1)], seed=number) for o in OBJECTS]
+        drawings = F.interpolate(drawn(shown), (clip.image_size,) * 2, mode="bilinear")
+        grey = 0.5 + 0.1 * torch.randn(drawings[:1].shape, generator=generator)
+        grey = grey.repeat(len(shown), 1, 1, 1).to(clip.device).requires_grad_()
+        text = clip.encode_text([caption(scene) for scene in shown])
+        (gradient,) = torch.autograd.grad((clip.encode_image(grey) * text).sum(), grey)
+        asked, due = (F.avg_pool2d(x - x.mean(0), 4).flatten(1) for x in (gradient.cpu(), drawings))
+        cosines.append(float(F.cosine_similarity(asked, due).mean()))
+    return mean(cosines)
 
 
 def clip_gradient(clip: Clip, prompts: Sequence[str], recipe: Recipe, every: int = 10) -> float:
@@ -261,7 +344,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             executor=workers if workers > 1 else None,
             folder=options.folder,
             progress=True,
-            controls=True,
+        )
+        ablation = with_controls(
+            ablation, ladder, options.clip, options.judge, device, options.seed
         )
     where = f"{device} with {workers} process{'es' * (workers > 1)}"
     command = "".join(f" --{name.replace('_', '-')} {value}" for name, value in told.items())

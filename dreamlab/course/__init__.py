@@ -1,1 +1,1 @@
-"""What only chapters and classes need: checks of exercises and computers, a gallery."""
+"""What only chapters and classes need: checks of exercises and of computers."""

@@ -1,36 +1,29 @@
 """The ablation: what each ingredient of the method adds, judged by a CLIP that took no part.
 
 A ladder of recipes, each the one before plus one idea, dreams the same captions of the picture-book
-world. Beside the dreams stand drawn scenes of the same captions: what the two CLIPs say of a
-picture that really shows it, and of the same picture cut into tiles that lie in random order, which
-has the colours and textures and no shape. A control, where asked for, are the rung with windows
-alone and the last one, blurred when finished: smoothing within a run has to surpass that.
-
-In a clone, `python tools/ablation.py` runs all of it.
+world. Drawn scenes of the same captions, whole and in tiles, are measured beside them.
 """
 
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from itertools import cycle, islice, pairwise, product
+from itertools import cycle, islice, pairwise
 from os import PathLike
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from PIL import Image, ImageFilter
+from PIL import Image
 
-from dreamlab.clip import Clip
-from dreamlab.dream import Dream, to_pil
+from dreamlab.dream import to_pil
 from dreamlab.figures.sheet import contact_sheet
-from dreamlab.judge import Estimate, as_tensors, mean, measure
+from dreamlab.judge import as_tensors, mean, measure
 from dreamlab.measure.ladder import build_ladder
 from dreamlab.measure.sweep import Sweep, cached_clip, cached_judge, sweep
 from dreamlab.measure.tables import markdown, summarize
-from dreamlab.picturebook import probe
 from dreamlab.picturebook.draw import draw
+from dreamlab.picturebook.probe import in_pieces
 from dreamlab.picturebook.world import (
     BACKGROUNDS,
     COLOURS,
@@ -46,7 +39,6 @@ from dreamlab.recipe import Recipe
 PROMPTS = 40
 DISTRACTORS = 60  # captions that nothing is dreamt of
 DRAWN = "drawn scene"
-BLURRED, BLURS = ("+ views", "full"), (2, 3, 4)  # rungs; px, deviations of a Gaussian
 TILES = (16, 8)  # px, of a scene at 64 px; each is a row below the drawn scenes
 
 # --- the captions ---------------------------------------------------------------------------------
@@ -201,22 +193,16 @@ def run(
     executor: Executor | int | None = None,
     folder: str | PathLike | None = None,
     progress: bool = False,
-    controls: bool = False,
 ) -> Ablation:
     """Dream `prompts` captions by every rung, and measure dreams and drawn scenes.
-
-    Beside the numbers of a sweep, rows have `grain`, see `grain_share`.
 
     Args:
         prompts: how many captions, 1 to 1000. The judge chooses from these and 60 more.
         ladder: recipes by name; `build_ladder()` unless given.
         clip, judge: names for `load_clip`: who dreams and who judges.
         seed: chooses captions, drawings and the randomness of every dream.
-        seeds: how often to dream each caption, with `seed`, `seed` + 1, … More of them narrow no
-            interval: it is that of the captions.
+        seeds: how often to dream each caption, with `seed`, `seed` + 1, …
         device, batch, executor, folder, progress: as for `dreamlab.measure.sweep.sweep`.
-        controls: also measure pictures of the rungs `BLURRED` that are blurred when finished, and
-            the `seconds` of processor time that each rung takes for the first caption alone.
 
     Raises:
         ValueError: prompts out of range, or what `sweep` raises.
@@ -233,7 +219,7 @@ def run(
     side = max(next(iter(ladder.values())).canvas)
     clips = {"clip": cached_clip(clip, device), "judge": cached_judge(judge, device)}
     whole = [draw(scene, side) for scene in chosen[:prompts]]
-    _, *tiles = probe.in_pieces(torch.cat(as_tensors(whole)), TILES).values()
+    _, *tiles = in_pieces(torch.cat(as_tensors(whole)), TILES).values()
     shown = {DRAWN: whole} | {
         f"… in {size}-px tiles": [to_pil(pixels) for pixels in pictures]
         for size, pictures in zip(TILES, tiles, strict=True)
@@ -259,65 +245,4 @@ def run(
         progress=progress,
     )
     drawings = [picture for pictures in shown.values() for picture in pictures]
-    pairs = list(zip(dreams.rows, dreams.images, strict=True)) if controls else []
-    for rung, sigma in product(reversed(BLURRED), reversed(BLURS)):
-        finished = [(row, image) for row, image in pairs if row["recipe"] == rung and image]
-        if not finished:
-            continue
-        blurred = [image.filter(ImageFilter.GaussianBlur(sigma)) for _, image in finished]
-        asked = [row["prompt"] for row, _ in finished]
-        said = measure(blurred, asked, distractors=captions, **clips)
-        name = {"recipe": f"{rung}, blurred by {sigma} px"}
-        drawn = [row | name | new for (row, _), new in zip(finished, said, strict=True)] + drawn
-        drawings = blurred + drawings
-    for row, image in zip([*dreams.rows, *drawn], [*dreams.images, *drawings], strict=True):
-        if image is not None:
-            row["grain"] = grain_share(image, clips["clip"].image_size)
-    for row, image in pairs:
-        if (row["prompt"], row["seed"]) == (wanted[0], seed) and image:
-            start = time.process_time()
-            Dream(clips["clip"], wanted[0], recipe=ladder[row["recipe"]], seed=seed).run()
-            row["seconds"] = time.process_time() - start
     return Ablation(dreams, drawn, drawings, len(captions), time.monotonic() - begin)
-
-
-# --- looks at pictures and gradients --------------------------------------------------------------
-
-
-def grain_share(picture: Image.Image, side: int) -> float:
-    """The share of the luminance's energy that is too fine to mean much to CLIP, 0 to 1.
-
-    That is above half the finest frequency that a CLIP of `side` px sees of the whole picture, so
-    above side / 4 cycles per short side; less the mean, under a Hann window. 0 for a flat colour.
-    """
-    grey = np.asarray(picture.convert("L"), float)
-    window = np.outer(*map(np.hanning, grey.shape))
-    power = abs(np.fft.fft2((grey - np.average(grey, weights=window)) * window)) ** 2
-    down, across = (min(grey.shape) * np.fft.fftfreq(n) for n in grey.shape)
-    fine = np.hypot(down[:, None], across) > side / 4
-    return float(power[fine].sum() / max(power.sum(), 1e-9))
-
-
-def gradient_alignment(clip: Clip, frames: int = 8, seed: int = 0) -> Estimate:
-    """Does the gradient at a grey picture point at the thing? The mean cosine, −1 to 1.
-
-    Each frame shows the 25 things, each alone in the same colour and place before the same
-    background. Of a thing, its drawing less the mean drawing of the 25 is compared with the
-    gradient of CLIP's cosine with its caption less the mean gradient, both averaged over 4 × 4 px,
-    at grey with noise of deviation 0.1. The interval is that of the frames.
-    """
-    rng, generator = np.random.default_rng([6, seed]), torch.Generator().manual_seed(seed)
-    cosines = []
-    for number in range(frames):
-        colour, background = (str(rng.choice(names)) for names in (COLOURS, tuple(BACKGROUNDS)))
-        scenes = [compose(background, [(o, colour, "plain", 1)], seed=number) for o in OBJECTS]
-        drawings = F.interpolate(probe.drawn(scenes), (clip.image_size,) * 2, mode="bilinear")
-        grey = 0.5 + 0.1 * torch.randn(drawings[:1].shape, generator=generator)
-        grey = grey.repeat(len(scenes), 1, 1, 1).to(clip.device).requires_grad_()
-        text = clip.encode_text([caption(scene) for scene in scenes])
-        (gradient,) = torch.autograd.grad((clip.encode_image(grey) * text).sum(), grey)
-        asked, drawn = (
-            F.avg_pool2d(x - x.mean(0), 4).flatten(1) for x in (gradient.cpu(), drawings)
-        )
-        cosines.append(float(F.cosine_similarity(asked, drawn).mean()))
-    return mean(cosines)

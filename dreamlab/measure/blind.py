@@ -1,8 +1,4 @@
-"""The blind test: does somebody who never saw the captions see what is there?
-
-Scenes of one thing each and a dream of every caption. Sheets for viewers, and what their answers
-say, are made by `tools/blind.py` in a clone.
-"""
+"""The blind test: scenes of one thing each and a dream of every caption (see `tools/blind.py`)."""
 
 import math
 from collections.abc import Sequence

@@ -6,12 +6,10 @@ from typing import Any
 from dreamlab.recipe import Recipe
 
 CLIP_GRADIENT = 1.2
-"""RMS of CLIP's gradient by which normalisation divides, with the embedded model. A rung that does
-not normalise needs its weight of total variation times this for the same balance."""
+"""RMS of the gradient of "picturebook", by which normalisation divides. A rung that does not
+normalise needs its weight of total variation times this for the same balance."""
 MATCHED = 1 / 6
-"""Weight of the absolute total variation to that of the masked one, for about as much smoothing (by
-the slope of the spectrum, on captions of another seed). An absolute step and a squared one have no
-common unit."""
+"""Weight of the absolute total variation to that of the masked one, for about as much smoothing."""
 
 FULL = Recipe()
 WITHOUT_VIEWS = "full without views"
@@ -20,13 +18,11 @@ ORDERS: dict[str, tuple[str, ...]] = {
     "course": ("+ gradient steps", "+ views", "+ TV", "masked TV", "+ clamp", "+ octaves"),
     "views-last": ("+ gradient steps", "+ TV", "masked TV", "+ clamp", "+ octaves", "+ views"),
 }
-"""What comes between *raw* and *full*: as the course has it, and with the strongest part last. Raw
-steps by Adam; the steps of the full recipe come first, so that every other idea is measured with
-the steps that it is meant for."""
+"""What comes between *raw* and *full*: as the course has it, and with the strongest part last."""
 ORDERS |= {f"{order}-all": (*ideas, "+ schedule") for order, ideas in list(ORDERS.items())}
 ORDERS["course-all"] += (WITHOUT_VIEWS,)
-"""The same with all that falls towards the end of a run as a rung of its own, and what is left of
-the full recipe if its views are taken away."""
+"""The same with all that falls towards the end of a run as a rung of its own, and the full recipe
+without its views."""
 
 
 def build_ladder(
@@ -34,16 +30,16 @@ def build_ladder(
 ) -> dict[str, Recipe]:
     """Recipes from the raw loss to the full recipe, each the one before and one idea more.
 
-    Every idea takes its values from the full recipe, and one that changes nothing has no rung. Raw
-    looks at the whole image once a step. *full* adds what is left: gradients of one size and, if it
-    has no rung, what falls towards the end of a run.
-
-    All have the steps and the canvas of the full recipe.
+    Every idea takes its values from the full recipe, and one that changes nothing has no rung. All
+    have the steps and the canvas of the full recipe.
 
     Args:
         order: a key of `ORDERS`.
         gradient: RMS of the dreamer's gradient, see `CLIP_GRADIENT`.
         full: the recipe to arrive at.
+
+    Raises:
+        ValueError: an unknown order.
     """
     if order not in ORDERS:
         raise ValueError(f"order is one of {', '.join(ORDERS)}, got {order!r}")

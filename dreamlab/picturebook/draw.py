@@ -1,9 +1,7 @@
 """Draws a scene of the picture-book world with Pillow, in any style.
 
 Every object is a few polygons in its own unit square (`shapes`). `BODY` polygons carry the object's
-colour and texture, the others have inks of their own; a dark outline, a soft light from above and a
-little variation in every colour make it a picture book. Another style (`styles`) bends, outlines
-and fills the polygons in other ways. Same scene, same size and same style give the same pixels.
+colour and texture, the others have inks of their own. Same scene, size and style: same pixels.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Colours, textures, and the ways to fill an object or a background with them.
 
-A tile is a square of paint, (size, size, 3), laid on the canvas where an object's body is. Textures
-are coarse enough to survive 64 px; hatching and grain are much finer, so that a hatched heart does
-not look striped. `FILLS`, `LINES` and `GROUNDS` hold what the picture book and the held-out style
-use; `tools/picturebook/random_styles.py` adds what only training uses.
+A tile is a square of paint, (size, size, 3), laid on the canvas where an object's body is. `FILLS`,
+`LINES` and `GROUNDS` hold what the picture book and the held-out style use;
+`tools/picturebook/random_styles.py` adds what only training uses.
 """
 
 from __future__ import annotations
@@ -62,10 +61,7 @@ def contour(base: np.ndarray) -> tuple[int, ...]:
 
 
 def inks(base: np.ndarray, own_inks: tuple[tuple[str, RGB], ...] = ()) -> dict[str, tuple]:
-    """Every ink of a thing whose body has this colour.
-
-    `shade` is a darker body; `tone` another tone of it and `line` a strong one, on any colour.
-    """
+    """Every ink of a thing whose body has this colour: `shade` is darker, `line` a strong tone."""
     dark = brightness(base) < 60
     return {
         **INK,
@@ -132,10 +128,7 @@ def _noise(slanted: bool) -> np.ndarray:
 def grain(
     size: int, canvas: int, brush: np.random.Generator, *, slanted: bool = False
 ) -> np.ndarray:
-    """A piece of paper's grain or of slanted strokes, (size, size), mean 0, spread 1.
-
-    Its scale is a part of the picture, not of the thing: all of it is drawn on one sheet.
-    """
+    """Paper's grain or slanted strokes, (size, size), mean 0, spread 1, scaled with the canvas."""
     at = (np.arange(size) * 180 / canvas).astype(int)
     dy, dx = brush.integers(512, size=2)
     return _noise(slanted)[np.ix_((at + dy) % 512, (at + dx) % 512)]

@@ -1,8 +1,7 @@
 """Drawings that test whether a CLIP knows objects by their shape: whole, and cut into tiles.
 
-The question is which thing it is, among 25 captions that differ in the thing alone
-(`world.variants`); colour, texture and background do not answer it, and chance is 4 %. Tiles in
-random order have the same colours and textures as the drawing, and no shape.
+Which thing it is, is asked among 25 captions that differ in the thing alone (`world.variants`);
+chance is 4 %. Tiles have the colours and textures of the drawing, and no shape.
 """
 
 from __future__ import annotations
@@ -28,8 +27,7 @@ WHOLE = "whole"
 def probe_scenes(frames: int = 2, things: int = len(OBJECTS)) -> list[Scene]:
     """Scenes of one thing, standing there once: `things` of the 25 in each of so many *frames*.
 
-    A frame is a colour, a texture and a background; all come round. The same frame for many things
-    keeps the sentences few. Things go on where the frame before ended, so that all get their turn.
+    A frame is a colour, a texture and a background. Each goes on where the one before ended.
     """
     rng = np.random.default_rng([TEST_SEED, 3])
 
@@ -59,7 +57,7 @@ def as_floats(pictures: np.ndarray) -> Tensor:
 
 
 def shuffle_tiles(pictures: Tensor, side: int, generator: torch.Generator) -> Tensor:
-    """Cut (b, c, n, n) into tiles of `side` px and lay them in random order, for each its own.
+    """Cut (b, c, n, n) into tiles of `side` px, laid in random order, for each picture its own.
 
     Raises:
         ValueError: if `side` does not divide the picture.

@@ -1,14 +1,11 @@
 """The objects of the picture-book world as polygons, each in several designs.
 
 `shapes.json` holds, for each object, a list of designs: {"name": …, "parts": […]}. A part is an ink
-and the steps that make its outline, [ink, [step, number, …], …], painted in the order given. Parts
-with the ink `BODY` carry the object's colour and texture, the others have inks of their own.
+and the steps that make its outline, [ink, [step, number, …], …], painted in the order given.
 
 The steps of `APPEND` add corners to the outline, those of `CHANGE` transform all corners so far. An
-outline is an (n, 2) array of corners; the last joins the first. Coordinates are those of the
-object's unit square, −1…1, x to the right and y down; angles are in radians, clockwise.
-
-Numbers keep all their digits: Pillow cuts corners to whole pixels, so the last bit can move one.
+outline is an (n, 2) array in the unit square −1…1, x to the right and y down; angles are in
+radians, clockwise. Numbers keep all their digits: Pillow cuts corners to whole pixels.
 """
 
 from __future__ import annotations

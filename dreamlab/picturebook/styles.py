@@ -1,8 +1,7 @@
 """Styles: how a scene is drawn, apart from what it shows.
 
-`BOOK` is the picture book's own style; `HELD_OUT` is kept from all training: its designs, its chalk
-and its muted sheet are in no other. A model that names an object in that style knows it by its
-shape. (The many styles that the judge is trained with are in `tools/picturebook/random_styles.py`.)
+`BOOK` is the picture book's own; the designs, chalk and muted sheet of `HELD_OUT` are in no
+training, so a model that names an object in it knows it by its shape.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
 """The picture-book world: what can be in a scene, how a scene is composed, how it is described.
 
-A scene is a background and at most two kinds of things on it, each kind with a colour, a texture
-and a count. `random_scene` draws one from the whole world, `compose` places the things you name,
-`caption` says what is there, and `dreamlab.picturebook.draw.draw` paints it. Everything is
-deterministic: one generator, one scene; one scene, one picture.
+A scene is a background and at most two kinds of things on it, each with a colour, a texture and a
+count. Everything is deterministic: one generator, one scene; one scene, one picture.
 """
 
 from __future__ import annotations
@@ -59,10 +57,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Item:
-    """One kind of thing in a scene, once per entry of `places`.
-
-    `colour` is one of `COLOURS`, or `""` for a rainbow in all its colours.
-    """
+    """One kind of thing, once per entry of `places`; the colour "" is a rainbow's, all of them."""
 
     object: str
     colour: str
@@ -229,9 +224,8 @@ def thing_in(text: str) -> str | None:
 def variants(text: str) -> dict[str, str]:
     """A sentence about each thing of this world, all else equal: {"apple": "a red apple …", …}.
 
-    Only the thing that is named first is exchanged, with its plural and with an "a" or "an" right
-    before it; the text itself is the variant of its own thing. {} for a text that names no thing:
-    "a thing at night", "in the clouds", "a giraffe".
+    Only the thing named first is exchanged, with its plural and an article right before it. {} for
+    a text that names no thing.
     """
     found = _naming(text)
     if not found:

@@ -1,7 +1,7 @@
 """A class's dreams on one sheet, with a table of what made each of them.
 
-    python -m dreamlab.course.gallery handed-in             # a folder of saved pictures
-    python -m dreamlab.course.gallery handed-in --out wall
+    python tools/gallery.py handed-in             # a folder of saved pictures
+    python tools/gallery.py handed-in --out wall
 
 writes `gallery.png`, the pictures with their prompts, and `gallery.csv`, a row for each: its
 prompt, its seed, the knobs that differ from the default, and what the judge says of it, asked anew.
@@ -29,6 +29,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from course_files import write_atomically
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -38,7 +39,7 @@ from dreamlab.figures.settings import LARGEST, Settings
 from dreamlab.figures.static import joined, shorten
 from dreamlab.judge import Judge
 from dreamlab.support.console import print_plainly
-from dreamlab.support.files import csv_bytes, user_path, write_atomically
+from dreamlab.support.files import csv_bytes, user_path
 from dreamlab.support.picture import open_picture, opened
 
 MARK = ("Software", "dreamlab gallery")  # in a sheet, so that it is known again
