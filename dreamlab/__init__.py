@@ -1,22 +1,14 @@
 """See a sentence turn into a picture.
 
 A dream is an image found by gradient descent on its pixels, with a frozen CLIP as the critic that
-says how well image and sentence agree. The shortest one::
-
-    from dreamlab import Dream, load_clip
-
-    Dream(load_clip(), "a red striped heart in the sky").run()
-
-The method: each module here is one idea, and a chapter of the course derives it. What surrounds it
-stands in folders, and each says in its own docstring what it is for. Who may import whom::
+says how well image and sentence agree. The method: each module here is one idea, and a chapter of
+the course derives it. What surrounds it stands in folders. Who may import whom::
 
     support ← method ← picturebook ← figures, judge ← measure, lab, course
 
 What stands further right may import what stands further left, never the other way round; two that
-share a place do not import each other. The method imports neither ipywidgets nor matplotlib.
-
-The public names below are imported on first use, so that ``import dreamlab`` costs nothing and
-needs no PyTorch.
+share a place do not import each other. The method imports neither ipywidgets nor matplotlib. The
+public names are imported on first use, so ``import dreamlab`` needs no PyTorch.
 """
 
 from __future__ import annotations  # `dreamlab.course.machine` speaks to older Pythons, too

@@ -15,7 +15,7 @@ EPSILON = 1e-8
 class Adam:
     """The memory of Adam for one tensor: running means of the gradient and of its square.
 
-    It is a value: an update returns a new one, so a step that is interrupted has changed nothing.
+    A value: an update returns a new one, so a step that is interrupted has changed nothing.
     """
 
     mean: Tensor
@@ -35,7 +35,7 @@ class Adam:
         )
 
     def direction(self) -> Tensor:
-        """Where to go downhill *from*: subtract learning_rate × this. About ±1 in every pixel.
+        """Where to go downhill *from*: subtract learning_rate × this, about ±1 in every pixel.
 
         Both means start at 0, which the division by 1 − βᵗ makes up for.
         """
@@ -44,8 +44,5 @@ class Adam:
         return mean.div_(square.sqrt_().add_(EPSILON))  # in place: both are large and nobody else's
 
     def resized(self, size: tuple[int, int]) -> "Adam":
-        """The same memory for a canvas of another size (h, w).
-
-        The square is resized linearly: bicubic overshoot could make it negative, and its root NaN.
-        """
+        """The same for a canvas (h, w); the square linearly, as bicubic could get negative."""
         return Adam(resize(self.mean, size), resize(self.square, size, linear), self.steps)

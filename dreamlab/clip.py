@@ -1,8 +1,7 @@
 """One frozen CLIP: a sentence and an image each become a vector, and the two can be compared.
 
-The models are open_clip's. This module adds what a dream needs round them: images in [0, 1] of any
-size, gradients down to the pixels, frozen weights, unit vectors, and a warning where a model will
-not read the prompt as it was written.
+The models are open_clip's; here are gradients down to the pixels of images of any size, and
+warnings where a model will not read the prompt as it was written.
 """
 
 import math
@@ -92,11 +91,10 @@ class Clip:
 
     @undisturbed(gradients=None)
     def encode_image(self, images: torch.Tensor) -> torch.Tensor:
-        """Turn images (n, 3, h, w), floats in [0, 1], into unit vectors (n, d).
+        """Turn images (n, 3, h, w), floats in [0, 1], into unit vectors (n, d), with a gradient.
 
-        The result is differentiable with respect to the images. An image of another size is
-        resized as a whole to the square that the model looks at, then normalised with the mean and
-        standard deviation of its training. The range is not checked: a GPU would have to wait.
+        An image of another size is resized as a whole to the square that the model looks at. The
+        range is not checked: a GPU would have to wait.
 
         Raises:
             TypeError: not a tensor of floats.
@@ -121,8 +119,7 @@ class Clip:
     def encode_text(self, prompts: str | Sequence[str]) -> torch.Tensor:
         """Turn one prompt or n prompts into unit vectors (n, d), without gradient.
 
-        Warns where the model will not read what was written: the end of a prompt that is too long
-        for it, and words that an embedded model never saw.
+        Warns of the end of a prompt that is too long, and of words that the model never saw.
 
         Raises:
             TypeError: something that is not text.
@@ -152,8 +149,7 @@ class Clip:
     def unknown_words(self, prompt: str) -> list[str]:
         """Return the words of a prompt that the model never saw, in order and each once.
 
-        Training an embedded model leaves the token embeddings that it never needed at zero; a word
-        with such a token is unknown. Ordinary open_clip models have none: [] for them.
+        Training an embedded model leaves the embeddings of tokens that it never needed at zero.
         """
         if not self._untrained:
             return []
@@ -172,8 +168,7 @@ class Clip:
     def _filled_places(self, prompt: str, length: int) -> int:
         """How many places of its row of `length` tokens a prompt fills.
 
-        Counted as the last place that differs from the empty prompt's row, which holds for every
-        tokenizer, whatever it begins, ends and pads a row with.
+        The last place that differs from the empty prompt's row, whatever the tokenizer.
         """
         row, empty = self.tokenizer([_beginning(prompt, length), ""], context_length=length)
         return max((row != empty).nonzero().flatten().tolist(), default=-1) + 1
@@ -227,12 +222,8 @@ def tokens_first(model: torch.nn.Module, first: bool = True) -> None:
     """Let a vision transformer lay its numbers out by token, then by image, which is faster.
 
     In open_clip's layout, with frozen weights, PyTorch's attention is many small products instead
-    of one large one: on a CPU, near half of a large transformer's time. The result is the same, up
-    to rounding. Other models stay as they are.
-
-    Args:
-        model: of open_clip, which lays out by image, then by token.
-        first: False for open_clip's own way.
+    of one large one: on a CPU, near half of a large transformer's time. Equal up to rounding; with
+    `first=False`, open_clip's own way. Other models stay as they are.
     """
     transformer = getattr(model.visual, "transformer", None)
     if isinstance(transformer, open_clip.transformer.Transformer):
@@ -270,8 +261,8 @@ def load_clip(
         ConnectionError: no network, and the weights are not in the cache.
         ImportError: the model needs a package that is not installed.
 
-    Sources: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language
-    Supervision"; open_clip, which also has SigLIP, CoCa and others.
+    Source: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language
+    Supervision".
     """
     device = pick_device(device)
     source, pretrained = find_model(name, pretrained)

@@ -5,7 +5,7 @@ One step, `Dream.__next__`, is the whole method:
     views → CLIP → gradient → brought to unit size → + total variation → Adam → clamp
 
 Everything that a step changes is one value, a `State`, which is replaced in a single assignment
-when the step is complete. So an interrupt at any moment loses at most the step in progress.
+when the step is complete: an interrupt loses at most the step in progress.
 """
 
 import math
@@ -76,17 +76,16 @@ class Dream:
     a list of prompts, a list of seeds, or one of each of the same length.
 
     Args:
-        clip: the critic, as `load_clip` returns it, or any object with `encode_image`,
-            `encode_text` and `image_size` (see `dreamlab.prompts.Encoder`). Several in a list, or
-            with weights in a mapping, each see the views at their own size; the gradient of each
-            is brought to unit size before these are added.
+        clip: the critic, as `load_clip` returns it, or any `dreamlab.prompts.Encoder`. Several in a
+            list, or with weights in a mapping, each see the views at their own size; the gradient
+            of each is brought to unit size before these are added.
         prompt: a sentence; a picture (a `Path`, a PIL image, an array or a tensor as for `start`);
             a row that `clip.encode_text` or `encode_image` gave; or several with weights,
             {"a castle": 1, "the night": 0.5}, where a PIL image or an array as a key needs
             `dreamlab.prompts.ImagePrompt(image)`. A list of these makes one picture of each. A
             list of pairs, [(0, "a castle"), (60, "a boat")], is one prompt that changes: from
-            step 0 to step 60 (seconds times frames a second, for a film) one is blended into the
-            other. `dream.prompts = …` between two steps takes effect in the next.
+            step 0 to step 60 one is blended into the other. `dream.prompts = …` between two steps
+            takes effect in the next.
         negative_prompt: the same of what to keep away from; "" is nothing.
         start: None or "grey", "noise", or a photo: a path, a PIL image, an array (h, w, 3) or a
             tensor (3, h, w) or (b, 3, h, w) of bytes or of floats in [0, 1]. It is scaled to cover
@@ -94,16 +93,16 @@ class Dream:
         recipe: every knob, `Recipe.suited_to(clip)` unless given; a copy is kept, and
             `dream.recipe.tv_weight = 0.3` between two steps takes effect in the next.
         seed: all randomness comes from it: the same seed gives the same picture, bit for bit on
-            the same machine, whatever ran before. A list gives a picture for each seed; one seed
-            for several prompts shows all of them the same views.
+            the same machine. A list gives a picture for each seed; one seed for several prompts
+            shows all of them the same views.
 
     Raises:
         ValueError, TypeError, FileNotFoundError: on construction, if an argument is unusable.
         FloatingPointError: from a step, if the picture is no longer finite. The last good picture
             is kept, and the dream can go on from it with other knobs.
 
-    An interrupt (KeyboardInterrupt, CancelledError) is not swallowed, so a script stops, but it
-    leaves the dream as it was after the last complete step: look at `image`, or go on with `run()`.
+    An interrupt (KeyboardInterrupt, CancelledError) is raised, and leaves the dream as it was after
+    the last complete step: look at `image`, or go on with `run()`.
     """
 
     @undisturbed()
@@ -241,8 +240,7 @@ class Dream:
     ) -> tuple[Tensor, Tensor]:
         """CLIP's loss for each image, (b,), and its gradient with respect to the views.
 
-        The loss of an image is the mean over its views, so they can be encoded one group after the
-        other where memory is short.
+        The loss is a mean over views, so groups of them can be encoded where memory is short.
         """
         images, count = views.shape[:2]
         flat = views.flatten(0, 1)
@@ -274,8 +272,7 @@ class Dream:
     def _generators(self, number: int, device: torch.device | str = "cpu") -> list[torch.Generator]:
         """One generator per image, made from its seed and a number: 0 for the start, ±t for step t.
 
-        Step t of a seed sees the same views whatever was changed, interrupted or resumed before it,
-        and there is no generator state to save. (Knuth's constant keeps the steps of neighbouring
+        So there is no generator state to save. (Knuth's constant keeps the steps of neighbouring
         seeds apart; a CPU's generator looks at 32 bits only.)
         """
         return [
@@ -310,8 +307,7 @@ class Dream:
 
         Args:
             progress: show a bar with the time left on standard error. One step on the canvas of
-                each octave is rehearsed before, so a canvas that memory has no room for is known
-                at once and not after an hour on smaller ones.
+                each octave is rehearsed before, so one that does not fit into memory fails at once.
         """
         for _ in with_bar(self, self._rehearse()) if progress else self:
             pass
@@ -400,10 +396,7 @@ class Dream:
 
     @property
     def done(self) -> bool:
-        """Whether all steps of the recipe are done.
-
-        Where their number was lowered meanwhile, the picture keeps the canvas of its octave.
-        """
+        """Whether all steps of the recipe are done."""
         return self._state.step >= self.recipe.steps
 
     @property
@@ -419,10 +412,7 @@ class Dream:
     @property
     @undisturbed()
     def deltas(self) -> list[Tensor]:
-        """What each octave added, Δ_k (b, 3, h_k, w_k), the present one last.
-
-        The start plus these, all resized to the present canvas, is `pixels`.
-        """
+        """What each octave added, Δ_k (b, 3, h_k, w_k), the present one last; see `compose`."""
         state = self._state
         before = compose(state.base, state.deltas, tuple(state.pixels.shape[-2:]))
         return [*state.deltas, state.pixels - before]
@@ -451,9 +441,8 @@ class Dream:
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on later, as tensors and plain values.
 
-        Give it to `load_state_dict` of a dream made with the same clip, prompts and seeds: the
-        result is the picture of an uninterrupted run, bit for bit. `save_state` and `load_state`
-        do both with a file.
+        `load_state_dict` of a dream made with the same clip, prompts and seeds goes on from it with
+        the same bits. `save_state` and `load_state` do both with a file.
         """
         state = self._state.last_finite()
         return {
@@ -547,9 +536,8 @@ def _checked_clips(clip: Any) -> dict[Encoder, float]:
 def unit_rms(gradient: Tensor) -> Tensor:
     """Scale (b, 3, h, w) so that the root mean square of every image is 1; zeros stay zeros.
 
-    With the optimizer "gradient" this is the step itself. Adam alone would not notice: it divides
-    by the size of its gradients anyway. What changes is the balance with what is added afterwards,
-    which no longer depends on how excited CLIP is.
+    With the optimizer "gradient" this is the step itself. With Adam, which divides by the size of
+    its gradients anyway, it sets the balance with what is added afterwards.
     """
     length = torch.linalg.vector_norm(gradient, dim=(1, 2, 3), keepdim=True)
     rms = length / math.sqrt(gradient[0].numel())

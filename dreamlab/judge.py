@@ -1,8 +1,7 @@
-"""Measures of a picture: a second CLIP's opinion, and numbers that need no CLIP.
+"""Measures of a picture: a second CLIP's opinion, and numbers that need no CLIP. No gradients.
 
-Descending a CLIP's gradient raises its score whether or not anything can be seen, so a CLIP that
-took no part is asked whether it finds the right caption among many wrong ones (R-precision). Of the
-pixels: is the spectrum that of a picture or of noise, and can a screen show them? No gradients.
+A CLIP that took no part in a dream is asked whether it finds the right caption among many wrong
+ones (R-precision). Of the pixels: the slope of the spectrum, and whether a screen can show them.
 """
 
 import math
@@ -46,7 +45,7 @@ SMALLEST = 32  # px; less leaves too few rings
 def as_tensors(images: Images) -> list[torch.Tensor]:
     """Any pictures as float tensors (k, 3, h, w), one for each picture or batch that was given.
 
-    A `Dream` gives its raw pixels, which may lie outside [0, 1]. Errors as by `read_picture`.
+    A `Dream` gives its raw pixels, in any range. Errors as by `read_picture`.
     """
     if isinstance(images, (list, tuple)):
         tensors = [tensor for image in images for tensor in as_tensors(image)]
@@ -85,16 +84,17 @@ def spectrum_slope(images: Images, finest: float | None = None) -> torch.Tensor:
 
     Power falls with the frequency f like f^slope. White noise has 0, photographs −1.6 to −3.0
     (Field 1987; Torralba and Oliva 2003); steeper means blurred. Of the luminance, less its mean,
-    under a Hann window (without one, opposite borders that differ would pass for detail): mean
-    power in rings of equal ratio, a straight line through its logarithm over `BAND`. One number
-    for each picture, NaN for one of a single flat colour.
+    under a Hann window: mean power in rings of equal ratio, a straight line through its logarithm
+    over `BAND`. One number for each picture, NaN for one of a single flat colour.
 
     Args:
         images: pictures with a short side of at least 32 px.
         finest: cycles per short side at which the fit ends; None fits all of `BAND`. For a dream,
-            0.4 · `clip.image_size` is the same band in CLIP's own pixels, where the bicubic filter
-            that halves the picture for CLIP lets half of the power through. Beyond, the steep fall
-            is the filter's work, and says nothing of what CLIP asked for.
+            0.4 · `clip.image_size` is the same band in CLIP's own pixels; beyond, the steep fall is
+            the bicubic filter's work.
+
+    Raises:
+        ValueError: `finest` below 8, or a smaller picture.
     """
     if finest is not None and not finest >= 2 * BAND[0]:
         raise ValueError(
@@ -189,15 +189,12 @@ class Baseline:
 class Judge:
     """A CLIP that took no part in making the pictures, and what it thinks of them.
 
-    Pictures are tensors (n, 3, h, w), PIL images, paths, a `Dream`, or a list of such; the judge
-    sees them as a screen shows them, cut off at 0 and 1. `prompts` is one for all pictures or one
-    for each, whatever a `Dream` takes (of a prompt that changes, the last; a picture as a prompt is
-    read by the judge itself); None takes those of the dreams.
+    Pictures are tensors (n, 3, h, w), PIL images, paths, a `Dream`, or a list of such, seen cut off
+    at 0 and 1. `prompts` is one for all pictures or one for each, whatever a `Dream` takes (of a
+    prompt that changes, the last); None takes those of the dreams.
 
-    How far to trust it: `baselines` has its scores of drawings, whole and cut into tiles in random
-    order, which have the colours and textures of the drawing and no shape. A score that tiles reach
-    as well says nothing about shape; nor does a rank among captions that differ in colour or
-    background. `things` asks for the thing alone.
+    How far to trust it: `baselines` has its scores of drawings, whole and cut into tiles, which
+    have colours and textures and no shape. `things` asks for the thing alone.
     """
 
     def __init__(self, clip: Clip | None = None) -> None:
@@ -232,12 +229,9 @@ class Judge:
     ) -> torch.Tensor:
         """Count the captions that the judge prefers to the right one, for each of n pictures.
 
-        Wrong captions are `distractors` and the other pictures' prompts. R-precision with R = 1
-        (Xu et al. 2018, "AttnGAN"; with CLIP: Park et al. 2021) is the share of rank 0; chance is
-        1 / captions, so their number belongs to every result.
-
-        Of c captions, 0 is right and c − 1 is last. An equal cosine counts as preferred, so that a
-        judge who cannot tell pictures apart earns nothing.
+        Wrong captions are `distractors` and the other pictures' prompts. Of c captions, 0 is right
+        and c − 1 is last; an equal cosine counts as preferred. R-precision with R = 1 (Xu et al.
+        2018, "AttnGAN"; with CLIP: Park et al. 2021) is the share of rank 0; chance is 1 / c.
         """
         tensors, prompts = _with_prompts(images, prompts)
         distractors = (
@@ -257,10 +251,8 @@ class Judge:
         """Ask "which thing is it?" of each of n pictures: 25 things, and all else as in its prompt.
 
         For "a red heart in the sky" the captions are "a red apple in the sky", "a red ball in the
-        sky", … Of a prompt with several things the first is asked for. Chance is 4 %.
-
-        The answer is None where the prompt names no thing of the picture-book world, and for all
-        if the judge was not trained on that world (`knows_things`).
+        sky", …; of several things the first is asked for. None where the prompt names no thing of
+        the picture-book world, and for all if the judge does not know that (`knows_things`).
         """
         tensors, prompts = _with_prompts(images, prompts)
         asked = [
@@ -289,9 +281,7 @@ class Judge:
     def baselines(self) -> tuple[Baseline, ...]:
         """Its scores of 50 drawings that no training saw, each thing twice, at 64 px.
 
-        Whole, and cut into tiles of 16, 8 and 4 px in random order. The named thing is to be
-        trusted as far as whole drawings are named, and tiles are not. Measured when first asked
-        for, in about a second; () for a judge of another world.
+        Whole, and cut into tiles of 16, 8 and 4 px; () for a judge of another world.
         """
         if not self.knows_things:
             return ()
@@ -335,10 +325,8 @@ def measure(
     """All that this module measures of n pictures, a dictionary of numbers for each.
 
     - `dreamer`: cosine with its prompt by `clip`, which made them, of the pixels as they are
-    - `judge`, `rank`: cosine and rank by the judge, of the picture as a screen shows it; left out
-      without a judge, the rank also without a wrong caption
-    - `slope`: see `spectrum_slope`, of what `clip` sees of the whole picture; NaN if the picture is
-      too small for a spectrum
+    - `judge`, `rank`: by the judge; left out without one, the rank also without a wrong caption
+    - `slope`: `spectrum_slope` of what `clip` sees of the whole picture; NaN if it is too small
     - `out_of_range`: see `out_of_range_share`
     - `object_rank`, `said`: see `Judge.things`; left out where there is no answer
     """
@@ -388,9 +376,7 @@ class Estimate:
 
 
 def share(hits: Iterable[bool]) -> Estimate:
-    """The share of hits with Wilson's score interval (Wilson 1927), which stays inside [0, 1] and
-    has a width even where every try hit or none did.
-    """
+    """The share of hits with Wilson's score interval (Wilson 1927), inside [0, 1]."""
     hits = [bool(hit) for hit in hits]
     n = len(hits)
     if not n:
@@ -405,7 +391,7 @@ def share(hits: Iterable[bool]) -> Estimate:
 def mean(values: Iterable[float], *, resamples: int = 4000) -> Estimate:
     """The mean with a bootstrap interval (Efron 1979): the middle 95 % of resampled means.
 
-    Seeded, so the same values give the same interval. Of a single value it is NaN, unknown.
+    Seeded, so the same values give the same interval. Of a single value it is NaN.
     """
     values = np.array([float(value) for value in values])
     if not len(values):

@@ -1,9 +1,7 @@
 """The losses: what a picture is asked to be, as numbers that can be differentiated.
 
-Every loss is a pure function of tensors, works on any device and floating dtype, and is a *mean*:
-a sum or a norm would need another weight at every canvas size. `per_image=True` gives one number
-for each image of a batch instead of their mean; no image of a batch ever influences the number of
-another.
+Every loss is a pure function of tensors, on any device and floating dtype, and is a *mean*: a sum
+would need another weight at every canvas size. `per_image=True` gives one number for each image.
 """
 
 from collections.abc import Iterator
@@ -55,11 +53,7 @@ def _mean_cosine(image_features: Tensor, text_features: Tensor) -> Tensor:
 
 
 def _steps(images: Tensor) -> tuple[Tensor, Tensor]:
-    """The step from each pixel to its right and to its lower neighbour, 0 at the border.
-
-    Differences are taken along the last two dimensions only, so they never cross from one channel
-    or image to the next.
-    """
+    """The step from each pixel to its right and to its lower neighbour, 0 at the border."""
     return F.pad(images.diff(dim=-1), (0, 1)), F.pad(images.diff(dim=-2), (0, 0, 0, 1))
 
 
@@ -129,11 +123,7 @@ def masked_total_variation(images: Tensor, mask: Tensor, *, per_image: bool = Fa
 
 
 class Prior(NamedTuple):
-    """The losses of each image, (b,), and what each of its values feels of them, (b, 3, h, w).
-
-    That is the slope of the sum. The slope of a mean would fall with the number of values, and mean
-    something else on every canvas.
-    """
+    """The losses of each image, (b,), and the slope of their sum, (b, 3, h, w)."""
 
     variation: Tensor
     loss: Tensor
@@ -153,9 +143,7 @@ def prior(
 
         tv_weight · variation  +  keep_start / 2 · mean (I − I₀)²
 
-    The images are worked through in stripes, since mask and variation of a pixel depend on what is
-    near it alone. So the dozen arrays that they need on the way stay small on a canvas of any size;
-    a small canvas is one stripe.
+    Worked through in stripes, so that the arrays on the way stay small on a canvas of any size.
 
     Args:
         pixels: (b, 3, h, w).

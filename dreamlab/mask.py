@@ -1,7 +1,7 @@
 """The detail mask: where a picture has structure, and where smoothing may act.
 
-Two names for two opposite things. `detail` is the trust that a region holds real structure, high
-at an edge. M = 1 − detail, the *smoothing weight* that multiplies total variation, is low there.
+`detail` is the trust that a region holds real structure. M = 1 − detail, the *smoothing weight*
+that multiplies total variation, is low there.
 """
 
 import math
@@ -32,17 +32,14 @@ def detail_mask(
 
     μ₁ ≥ μ₂ are the eigenvalues of the structure tensor: how fast the image changes along the
     steepest direction and across it (squared rises, mean over a neighbourhood). An edge has one
-    direction, so μ₁ − μ₂ is large; noise has none, so μ₁ ≈ μ₂ and little is left. (Structure
-    tensor of a colour image: Di Zenzo 1986. M as a function of steepness: Perona and Malik 1990; of
-    a smoothed image's: Catté et al. 1992; coherence μ₁ − μ₂: Weickert 1998.)
-
-    What it cannot tell: stripes count as edges, and a weak edge (a step of .1) is smoothed.
+    direction, so μ₁ − μ₂ is large; noise has none. (Structure tensor of a colour image: Di Zenzo
+    1986. M as a function of steepness: Perona and Malik 1990; of a smoothed image's: Catté et al.
+    1992; coherence μ₁ − μ₂: Weickert 1998.)
 
     Args:
         images: (c, h, w) or (b, c, h, w), made for the range [0, 1]. h, w ≥ 2.
         alpha: how much structure without a direction (a corner, a fine texture) counts.
-        kappa: the steepness, in brightness per pixel, at which an edge halves M. Absolute: a
-            percentile of the image would find edges in every image, pure noise included.
+        kappa: the steepness, in brightness per pixel, at which an edge halves M; absolute.
         sigma: blur before rises are taken, in pixels: the size of noise that is forgotten.
         rho: the radius over which directions are compared, in pixels; about 2·sigma.
 

@@ -22,10 +22,10 @@ import losses
 import model
 import score
 import train
-from captions import random_caption
+from captions import ATTRIBUTES, random_caption
 from dreamlab.clip import load_clip
 from dreamlab.picturebook.styles import BOOK
-from dreamlab.picturebook.world import ATTRIBUTES, Scene, caption, compose, scene_number
+from dreamlab.picturebook.world import Scene, caption, compose, scene_number
 from dreamlab.support.loading import EMBEDDED_FOLDER
 
 TEXT = {"context_length": data.CONTEXT, "width": 32, "heads": 1, "layers": 1}

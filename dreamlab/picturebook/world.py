@@ -246,13 +246,3 @@ def variants(text: str) -> dict[str, str]:
         return text[: found.start()] + words + text[found.end() :]
 
     return {name: text if name == own else named(name) for name in OBJECTS}
-
-
-ATTRIBUTES: dict[str, dict[str, str]] = {
-    "object": {name: describe(name) for name in OBJECTS},
-    "colour": {name: describe("thing", colour=name) for name in COLOURS},
-    "texture": {name: describe("thing", texture=name) for name in TEXTURES},
-    "count": {name: describe("thing", count=name) for name in COUNTS},
-    "background": BACKGROUNDS,
-}
-"""Zero-shot prompts: for each attribute, each of its values and the words that ask for it."""

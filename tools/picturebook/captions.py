@@ -4,7 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
-from dreamlab.picturebook.world import BACKGROUNDS, Item, Scene, describe
+from dreamlab.picturebook.world import (
+    BACKGROUNDS,
+    COLOURS,
+    COUNTS,
+    OBJECTS,
+    TEXTURES,
+    Item,
+    Scene,
+    describe,
+)
+
+ATTRIBUTES: dict[str, dict[str, str]] = {
+    "object": {name: describe(name) for name in OBJECTS},
+    "colour": {name: describe("thing", colour=name) for name in COLOURS},
+    "texture": {name: describe("thing", texture=name) for name in TEXTURES},
+    "count": {name: describe("thing", count=name) for name in COUNTS},
+    "background": BACKGROUNDS,
+}
+"""Zero-shot prompts: for each attribute, each of its values and the words that ask for it."""
 
 
 def random_caption(scene: Scene, rng: np.random.Generator) -> str:

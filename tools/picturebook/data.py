@@ -25,11 +25,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from captions import random_caption
+from captions import ATTRIBUTES, random_caption
 from dreamlab.picturebook.draw import draw_with_labels
 from dreamlab.picturebook.styles import BOOK, Style
 from dreamlab.picturebook.world import (
-    ATTRIBUTES,
     OBJECTS,
     Scene,
     caption,
@@ -83,7 +82,7 @@ def tokens(texts: list[str]) -> Tensor:
 
 
 def zero_shot_prompts() -> Tensor:
-    """The sentences of `world.ATTRIBUTES`, in its order, as rows of tokens."""
+    """The sentences of `captions.ATTRIBUTES`, in its order, as rows of tokens."""
     return tokens([text for values in ATTRIBUTES.values() for text in values.values()])
 
 

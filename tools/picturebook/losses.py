@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dreamlab.picturebook.world import ATTRIBUTES
+from captions import ATTRIBUTES
 
 # Weights of the attribute loss: shapes are learned last, colours and backgrounds at once.
 WEIGHTS = {"object": 3.0, "colour": 1.0, "texture": 1.5, "count": 1.0, "background": 0.5}
@@ -65,7 +65,7 @@ def attribute_loss(logits: Tensor, attributes: Tensor) -> Tensor:
     A batch is easily sorted by colour and background alone, so without this loss shapes come last.
 
     Args:
-        logits: (b, prompts), in the order of `world.ATTRIBUTES`.
+        logits: (b, prompts), in the order of `captions.ATTRIBUTES`.
         attributes: (b, 9), see `data.attributes`.
     """
     loss = logits.new_zeros(())
@@ -162,7 +162,7 @@ def shape_loss(
     Args:
         drawing, negative: (k, d), drawings and shapeless negatives made of them, unit rows.
         right, false: (k, d) and (k, f, d), complete captions, true and about other objects.
-        negative_logits: (k, prompts) of the negatives, in the order of `world.ATTRIBUTES`.
+        negative_logits: (k, prompts) of the negatives, in the order of `captions.ATTRIBUTES`.
         scale: the inverse temperature.
     """
     choices = torch.cat([right[:, None], false], 1)

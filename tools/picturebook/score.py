@@ -7,7 +7,7 @@
 Scenes come from series that no training draws.
 
 *What they know.* Zero-shot: the picture must find the right one among the prompts of
-`world.ATTRIBUTES`; a scene with two kinds of objects has two right answers, so object, colour,
+`captions.ATTRIBUTES`; a scene with two kinds of objects has two right answers, so object, colour,
 texture and count are asked only where one kind stands. Retrieval: the picture must find its own
 full caption among 1,000 (all of them different).
 
@@ -30,12 +30,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from captions import ATTRIBUTES
 from dreamlab.clip import Clip, load_clip
 from dreamlab.picturebook.draw import draw
 from dreamlab.picturebook.probe import TEST_SEED, WHOLE, as_floats, in_pieces, probe_scenes
 from dreamlab.picturebook.styles import BOOK, HELD_OUT, Style
 from dreamlab.picturebook.world import (
-    ATTRIBUTES,
     OBJECTS,
     Scene,
     caption,
@@ -203,7 +203,7 @@ def robustness(
 ) -> Scores:
     """How often it finds the object when an adversary aims at just that answer (`attacked`).
 
-    "object, attacked": among the prompts of `world.ATTRIBUTES`; "among 25, attacked": `choices`.
+    "object, attacked": among the prompts of `captions.ATTRIBUTES`; "among 25, attacked": `choices`.
     """
     short = clip.encode_text(list(ATTRIBUTES["object"].values())).expand(len(pictures), -1, -1)
     result = {}
