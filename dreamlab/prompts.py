@@ -1,7 +1,6 @@
 """What a dream is to become like: sentences, pictures, rows of a CLIP, and weighted mixtures.
 
-They are checked when the dream is made, and become one row per picture for each CLIP. A schedule,
-[(0, "a castle"), (60, "a boat")], blends from one prompt to the next while the steps go by.
+A schedule, [(0, "a castle"), (60, "a boat")], blends from one prompt to the next.
 """
 
 import hashlib
@@ -44,10 +43,7 @@ def encoder_name(clip: Encoder) -> str:
 
 
 class ImagePrompt:
-    """A picture as a prompt: the dream is to become like it, as CLIP sees it.
-
-    The middle square is kept, with 8 bits a channel and 512 px at most, so that a saved dream can
-    carry the very target that it had. Two of the same pixels are equal.
+    """A picture as a prompt: its middle square, with 8 bits a channel and 512 px at most.
 
     Args:
         picture: one picture, as `dreamlab.support.picture.read_picture` takes it.
@@ -80,10 +76,7 @@ class ImagePrompt:
 
 
 class EmbeddingPrompt:
-    """A row that `encode_text` or `encode_image` of the dream's own CLIP gave, or a mix of such.
-
-    Args:
-        row: (d,) or (1, d), finite numbers; it is brought to unit length.
+    """A row (d,) or (1, d) that the dream's own CLIP gave, or a mix of such, brought to length 1.
 
     Raises:
         ValueError: another shape, or a row that has no direction.
@@ -160,8 +153,7 @@ def checked_seeds(seed: Any, count: int) -> list[int]:
     """A seed for each of `count` pictures.
 
     Raises:
-        TypeError: one is no whole number.
-        ValueError: one has more than 32 bits, or there are neither 1 nor `count` of them.
+        TypeError, ValueError: no whole number of 32 bits, or there are neither 1 nor `count`.
     """
     return [_checked_seed(s) for s in _one_for_each("seed", seed, count)]
 
@@ -294,11 +286,7 @@ def from_plain(value: Any) -> Any:
 
 
 def checked_plain(name: str, prompts: list, count: int) -> list[Prompt]:
-    """What `plain` made of a dream's "prompts" or "negative_prompts", one for each of `count`.
-
-    Raises:
-        ValueError, TypeError: as `checked_prompts`; a picture in them cannot be read.
-    """
+    """What `plain` made of "prompts" or "negative_prompts"; errors as `checked_prompts`."""
     given = list(map(from_plain, prompts))
     return checked_prompts(name, given, count, may_be_empty=name == "negative_prompts")
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from typing import Any
 
-# A rule checks the value of a knob and returns it in its ordinary type. It prints as what it
-# allows, so that message, documentation and panel all speak from one source.
+# A rule checks the value of a knob and returns it in its ordinary type; it prints as its range.
 
 
 @dataclass(frozen=True)
@@ -147,9 +146,10 @@ def _knob(default: Any, rule: Any, help: str) -> Any:
 class Recipe:
     """Every knob of a dream; the defaults are those of the embedded dreamer, see `suited_to`.
 
-    A value out of range raises a ValueError that names the knob, its range and the value, when the
-    recipe is made and whenever an attribute is set. `Recipe.knobs()` lists the ranges;
-    `dataclasses.replace(recipe, steps=300)` makes a variant.
+    `Recipe.knobs()` lists the ranges. `dataclasses.replace(recipe, steps=300)` makes a variant.
+
+    Raises:
+        ValueError: when it is made or an attribute is set, naming knob, range and value.
     """
 
     size: int | tuple[int, int] = _knob(
@@ -239,8 +239,7 @@ class Recipe:
     def differences(self) -> str:
         """Which recipe it is: "default", "tv_weight 0.7, clamp False", "ordinary, size 448".
 
-        That is the nearest of the default recipe, which is not named, that of an ordinary CLIP and
-        "raw", with the knobs in which it differs.
+        The knobs that differ from the nearest of the default, `ORDINARY` and `raw`.
         """
         known = {"": Recipe(), "ordinary": Recipe(**ORDINARY), "raw": Recipe.raw()}
         named = [
@@ -254,10 +253,8 @@ class Recipe:
     def suited_to(cls, clip: Any, **changes: Any) -> "Recipe":
         """What a dream of this CLIP starts from if no recipe is given; `changes` set knobs on top.
 
-        The embedded dreamer "picturebook", whose gradient was trained to draw, has the default
-        recipe. All others have `ORDINARY`, on a canvas of twice the side that the model looks at:
-        a pixel of the whole picture as CLIP sees it is then two on the canvas for every model, and
-        one weight of total variation removes grain of the same fineness.
+        "picturebook" has the default recipe, all others `ORDINARY`, on a canvas of twice the side
+        that the model looks at: a pixel of the whole picture as CLIP sees it is two on the canvas.
 
         Args:
             clip: a `Clip`, or whatever has its `image_size`.
@@ -270,8 +267,7 @@ class Recipe:
     def raw(cls, **changes: Any) -> "Recipe":
         """The bare CLIP loss of chapter 1: Adam at a constant rate on the whole image, no more.
 
-        No random views, noise, variation, clamp, octaves or gradient normalisation. `changes` sets
-        any knob on top.
+        `changes` sets any knob on top.
         """
         bare: dict[str, Any] = {
             "octaves": (1.0,),

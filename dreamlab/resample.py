@@ -1,12 +1,8 @@
 """Moving pixels with two small matrices: resizing, cropping and blurring as A · I · Bᵀ.
 
 Each row of A says how one row of the new image is mixed from the rows of the old one, and each row
-of B the same for columns. So every operation of this kind is two matrix products: exact, fast on
-any device, differentiable, and the same bits each time (a `grid_sample` is not: its gradient on a
-GPU adds up in random order).
-
-A new row is mixed from old rows nearby, so a large matrix is nearly all zeros. `bands` leaves them
-out: a few rows at a time, with the part of them that counts.
+of B the same for columns: exact, differentiable, and the same bits each time (a `grid_sample` is
+not: its gradient on a GPU adds up in random order). `bands` leaves out the zeros of a large matrix.
 """
 
 import math
@@ -26,10 +22,7 @@ BELL = 5.5  # standard deviations beyond which a Gaussian is smaller than the ro
 
 
 def cubic(x: Tensor) -> Tensor:
-    """Keys' cubic kernel with a = −½ (Keys 1981): 1 at 0, 0 at ±1 and from ±2 on.
-
-    Pillow and torch's antialiased bicubic use the same, and CLIP's own preprocessing too.
-    """
+    """Keys' cubic kernel, a = −½ (Keys 1981), that of Pillow, torch and CLIP's preprocessing."""
     far = (2 - x.abs()).clamp_(min=0)
     near = (far - 1).clamp_(min=0)
     return (1 - 2 * near).mul_(near.square()).add_((far - 1).mul_(far.square()), alpha=0.5)
@@ -144,8 +137,7 @@ def unmix(gradient: Tensor, rows: Sequence[Band], columns: Sequence[Band], into:
 def resize(images: Tensor, size: tuple[int, int], kernel: Kernel = cubic) -> Tensor:
     """Resize (b, c, h, w) to `size` (height, width), antialiased.
 
-    Equal to `F.interpolate(images, size, mode="bicubic", antialias=True)`, and as there the cubic
-    kernel can overshoot the range of the image a little beside an edge.
+    Equal to `F.interpolate(images, size, mode="bicubic", antialias=True)`, overshoot included.
     """
     if images.shape[-2:] == tuple(size):
         return images
@@ -160,10 +152,7 @@ def resize(images: Tensor, size: tuple[int, int], kernel: Kernel = cubic) -> Ten
 
 
 def blur(images: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of (..., h, w) with a standard deviation of `sigma` pixels.
-
-    At the border the weights that would fall outside go to the pixels inside.
-    """
+    """Gaussian blur of (..., h, w), `sigma` in pixels; weights are renormalised at the border."""
     kernel, reach = gaussian(sigma), BELL * sigma
     return mix(
         images,

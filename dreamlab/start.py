@@ -24,11 +24,10 @@ def starting_picture(
     """The start I₀ of as many images as there are (CPU) generators, (b, 3, h, w) in [0, 1].
 
     - None or "grey": .5 everywhere.
-    - "noise": white noise of standard deviation .1 around grey, drawn on the canvas `first` of the
-      first octave: drawn on the full canvas, its finest grain would come back in every octave.
-    - A path, a PIL image, an array or a tensor: a photo, scaled to cover the `canvas` and cut to
-      its shape in the middle, so nothing is distorted. It is rounded to the 256 levels that a file
-      has, so that a saved picture can carry the very start it was made from.
+    - "noise": white noise of standard deviation .1 around grey, on the canvas `first` of the first
+      octave: on the full one, its finest grain would come back in every octave.
+    - A path, a PIL image, an array or a tensor: a photo, scaled to cover the `canvas`, cut to its
+      shape in the middle, and rounded to the 256 levels that a file has.
 
     Raises:
         FileNotFoundError, ValueError, TypeError: if it is no usable picture, saying why.

@@ -1,8 +1,7 @@
 """What a step leaves: its record, and the state from which the next one goes on.
 
-Both are values. A step changes neither, it makes new ones, so that a dream can be interrupted at
-any moment, stored, and taken back to the last step whose numbers were all finite. What comes back
-from a file is checked as a whole, and refused with the entry that is wrong.
+Both are values: a step makes new ones. What comes back from a file is checked as a whole, and
+refused with the entry that is wrong.
 """
 
 from dataclasses import asdict, dataclass, fields, replace
@@ -22,8 +21,8 @@ class Step:
     """What one step did. The losses wait on the device until they are asked for.
 
     `clip_loss`, `tv_loss` and `loss` are means over the images of the dream, `clip_losses`,
-    `tv_losses` and `losses` lists with one number for each. They were measured on the picture
-    *before* the step's update, and `loss` is the weighted sum that the recipe minimises.
+    `tv_losses` and `losses` have one number for each, of the picture *before* the step's update.
+    `loss` is the weighted sum that the recipe minimises.
     """
 
     step: int  # steps done, this one included: 1 … steps
@@ -106,8 +105,7 @@ class State:
     def after(self, pixels: Tensor, adam: Adam, measured: Tensor) -> "State":
         """One step further, or where we were if a number is not finite: decided on the device.
 
-        A sum is finite only if all its terms are. After a step that was not finite none
-        counts, until the host has noticed (`last_finite`).
+        After a step that was not finite none counts, until the host has noticed (`last_finite`).
         """
         total = pixels.sum() + adam.square.sum() + measured.sum()
         good = torch.isfinite(total) & (self.finite_steps == self.step)
@@ -144,11 +142,7 @@ class State:
 
     @classmethod
     def from_dict(cls, saved: Any, device: torch.device, *, images: int) -> "State":
-        """What `to_dict` gave, of a dream with so many images; other entries are ignored.
-
-        Raises:
-            ValueError: it is no such state, with the entry that is wrong.
-        """
+        """What `to_dict` gave, of a dream with so many images; else ValueError names the entry."""
         step, octave = whole_entry(saved, "step"), whole_entry(saved, "octave")
         base = tensor_entry(saved, "base", (images, 3, None, None))
         require(bool(((base >= 0) & (base <= 1)).all()), "base")

@@ -1,11 +1,7 @@
 """Views: the many crops through which CLIP looks at a picture at once.
 
-A CLIP that always sees the same pixels can be fooled by a pattern that means something to those
-pixels only. A picture that scores well through many windows, large and small, each with its own
-noise, has to contain the thing itself.
-
-Where to look is random (`draw_windows`, `draw_deviations`): a few numbers, drawn on the CPU so that
-every device sees the same. What is seen there is not (`look`), and all of it is one batch.
+Where to look is random (`draw_windows`, `draw_deviations`), drawn on the CPU so that every device
+sees the same. What is seen there is not (`look`), and all of it is one batch.
 """
 
 from collections.abc import Iterator, Sequence
@@ -37,14 +33,10 @@ def draw_windows(
 ) -> Tensor:
     """Draw square windows on a canvas of (h, w) pixels, for one image per (CPU) generator.
 
-    Sides, rows and columns are stratified: of v views, each has its own v-th of the range, so one
-    step looks at every scale and everywhere (less variance than independent draws). The *centre*
-    falls anywhere on the canvas and the window is then pushed inside; drawing its corner instead
-    would hardly ever look at the border.
-
-    A global window has the canvas' full short side. On a square canvas it is the whole canvas. On
-    any other it slides along the long side, since squashing the canvas into CLIP's square would
-    make it dream stretched things.
+    Sides, rows and columns are stratified: of v views, each has its own v-th of the range. The
+    *centre* falls anywhere on the canvas and the window is then pushed inside; by its corner it
+    would hardly ever look at the border. A global window has the canvas' full short side, and
+    slides along the long one.
 
     Returns:
         (b, v, 3): top, left and side in canvas pixels (fractions), all inside the canvas.
@@ -61,10 +53,8 @@ def draw_windows(
 def window_sides(numbers: np.ndarray, mix: Sequence[float]) -> np.ndarray:
     """Map numbers in [0, 1) to window sides, so that `mix` says how many fall in each class.
 
-    This is the inverse distribution function of the sides: the first `mix[0]` of the unit interval
-    goes to global windows, the next `mix[1]` to middle ones, the rest to local ones, and within a
-    class the sides are uniform over its range in `SCALES`. Evenly spread numbers therefore give
-    evenly spread sides, in every class.
+    The inverse distribution function of the sides: the first `mix[0]` of the unit interval goes to
+    global windows, the next to middle, the rest to local ones, uniform over the range in `SCALES`.
     """
     ends = np.cumsum(mix) / sum(mix)
     begins = [0, *ends[:-1]]
@@ -74,10 +64,7 @@ def window_sides(numbers: np.ndarray, mix: Sequence[float]) -> np.ndarray:
 
 
 def draw_deviations(views: int, strength: float, generators: Sequence[torch.Generator]) -> Tensor:
-    """Draw how noisy each view is: (b, v) standard deviations, stratified over [0, strength].
-
-    So every step sees almost clean and quite noisy views.
-    """
+    """Draw how noisy each view is: (b, v) standard deviations, stratified over [0, strength]."""
     uniform = np.stack([_uniform(2, views, g) for g in generators], axis=1)
     deviations = strength * (uniform[0].argsort(-1) + uniform[1]) / views
     return torch.from_numpy(deviations.astype(np.float32))
@@ -89,11 +76,10 @@ def _uniform(rows: int, columns: int, generator: torch.Generator) -> np.ndarray:
 
 
 def look(images: Tensor, windows: Tensor, size: int) -> Tensor:
-    """What is seen through each window: a crop, resized to `size` × `size`.
+    """What is seen through each window: a crop, resized to `size` × `size`, antialiased.
 
-    All views of all images in two matrix products (see `dreamlab.resample`), antialiased where a
-    window shrinks. A window over a whole square canvas gives what CLIP's preprocessing gives. On a
-    large canvas each window is cut out first, which is the same up to rounding.
+    All views of all images in two matrix products (see `dreamlab.resample`). On a large canvas each
+    window is cut out first, which is the same up to rounding.
 
     Args:
         images: (b, c, h, w).
@@ -115,9 +101,8 @@ def look(images: Tensor, windows: Tensor, size: int) -> Tensor:
 
 
 class _LookOneByOne(torch.autograd.Function):
-    """The same, with no more of the canvas in a product than a window needs.
-
-    A view is A · I · Bᵀ, so what its pixels feel comes back to the canvas as Aᵀ · G · B.
+    """The same, with no more of the canvas in a product than a window needs: A · I · Bᵀ, and back
+    Aᵀ · G · B.
     """
 
     @staticmethod

@@ -1,7 +1,4 @@
-"""Files that are whole or not there, and names that are given once.
-
-Whatever writes a file of the project writes it here.
-"""
+"""Files that are whole or not there, and names that are given once."""
 
 import csv
 import io
@@ -38,8 +35,7 @@ def write_atomically(
     """Write a file so that at every moment either the old one or the whole new one is there.
 
     The content goes into a hidden file of the same folder, is brought to the disk, and then takes
-    the name. A symbolic link of that name is replaced, never followed. A kill may leave the hidden
-    file ``.dreamlab-….tmp``; nothing reads it.
+    the name. A symbolic link of that name is replaced, never followed.
 
     Args:
         path: the file; its folder is made where it is missing, and ``~`` is the home folder.
@@ -86,9 +82,7 @@ def write_atomically(
 def claim_name(folder: str | PathLike, suffix: str, stem: str = "dream") -> Iterator[Path]:
     """The first of ``dream-001.png``, ``dream-002.png``, … that nobody has, for this block.
 
-    A hidden file beside it claims it, made only if there is none, so that no second program gets
-    the same name, and after a kill there is no empty picture. What the block does not write is
-    given back.
+    A hidden file beside it claims it, so that no second program gets the same name.
     """
     folder = user_path(folder)
     folder.mkdir(parents=True, exist_ok=True)

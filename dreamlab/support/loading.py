@@ -1,14 +1,10 @@
 """Load an open_clip model by name, or raise an error that says what to do.
 
-open_clip does the loading. It takes some mistakes in silence (a name without weights becomes a
-random model) and reports others as a list of five hundred missing keys. So names, tags, folders and
-the network are checked first.
-
-A model may come from anybody, and nothing that comes with it is run: weights are read as numbers,
-and a configuration that asks for program code of its own is refused.
-
-A file of weights does not say how its model was trained: mean and deviation of the pixels,
-activation, size. That is looked for elsewhere, and asked for rather than guessed (`_as_trained`).
+open_clip takes some mistakes in silence (a name without weights becomes a random model) and reports
+others as a list of five hundred missing keys. So names, tags, folders and the network are checked
+first. A model may come from anybody, and nothing that comes with it is run: weights are read as
+numbers, and a configuration that asks for program code is refused. What a file of weights does not
+say of its training is looked for elsewhere, and asked for rather than guessed (`_as_trained`).
 """
 
 import difflib
@@ -116,7 +112,7 @@ def load_model(
 ) -> tuple[str, torch.nn.Module, Callable]:
     """Return the model's name for open_clip, the model, on the CPU, and its tokenizer.
 
-    What is not here is downloaded first. `statistics` may have a "mean" and a "std" of the pixels.
+    What is not here is downloaded. `statistics` may have a "mean" and a "std" of the pixels.
     """
     repository = _repository(source, pretrained)
     if repository is None:
@@ -220,9 +216,8 @@ def _as_trained(
     """What is known of a model's training.
 
     Returns:
-        - Settings ("mean", "std", "quick_gelu") with which it may have been trained: one, where it
-          is a tag, a folder, a repository, or a file with a configuration beside it. Else those of
-          all tags of this architecture.
+        - Settings ("mean", "std", "quick_gelu") with which it may have been trained: one, where a
+          tag or a configuration says it, else those of all tags of this architecture.
         - Sizes to build it with, where a file's weights are of others than the architecture's.
         - A file's weights.
     """
@@ -288,8 +283,7 @@ def _with_activation(
 ) -> str:
     """The name of this architecture with the activation with which it was trained.
 
-    OpenAI and some others trained with x·sigmoid(1.702x) in place of GELU. Their weights load
-    without complaint into a model with the other activation, and encode something else.
+    Weights trained with QuickGELU, x·sigmoid(1.702x), load without complaint into GELU's model.
     """
     quick, trained = f"{source}-quickgelu", {bool(k.get("quick_gelu")) for k in known}
     if quick not in open_clip.list_models() or True not in trained:
@@ -308,9 +302,8 @@ def _with_activation(
 
 
 def _other_sizes(architecture: dict[str, Any], weights: dict[str, Tensor]) -> dict[str, int]:
-    """The side of the images and the length of the texts, where weights are of others.
-
-    open_clip would stretch their position embeddings without a word.
+    """The side of the images and the length of the texts, where weights are of others, to which
+    open_clip would stretch their position embeddings.
     """
     vision, text, sizes = architecture["vision_cfg"], architecture["text_cfg"], {}
     places, patches = (weights.get(f"visual.{n}") for n in ("positional_embedding", "conv1.weight"))
@@ -380,8 +373,7 @@ def _nothing_run() -> Iterator[None]:
 def _hub(repository: str) -> Iterator[bool]:
     """Ask the Hugging Face hub once whether it answers; if not, only its cache is used inside.
 
-    Left alone, its client asks for each file six times, most of a minute, before it looks into its
-    cache or gives up; and where the hub takes the question but never answers it, for many minutes.
+    Left alone, its client asks for each file six times before it looks into its cache.
     """
     constants, utils = huggingface_hub.constants, huggingface_hub.utils
     # Before version 1 a session remembers the mode in which it was opened.

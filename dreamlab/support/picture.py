@@ -1,8 +1,7 @@
 """One reader for pictures: whatever somebody has becomes numbers, or an error that says why not.
 
-Everybody who looks at a picture (a start, an upload, the judge, the figures, the gallery) reads it
-here, so that all of them see the same: upright, on grey where it is transparent, in the colours of
-the screen (sRGB), white at 255 also if it came with 16 bits.
+All see the same: upright, on grey where it is transparent, in sRGB, white at 255 also if it came
+with 16 bits.
 """
 
 import base64

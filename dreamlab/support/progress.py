@@ -31,8 +31,7 @@ def with_bar(steps: Iterable[Any], expected: Sequence[float]) -> Iterator[Any]:
 
     Args:
         steps: the dream.
-        expected: seconds that each remaining step may take. The bar is right about the time left if
-            their proportions are: how fast the machine really is it sees for itself.
+        expected: seconds that each remaining step may take; only their proportions count.
     """
     with tqdm(file=StandardError(), total=sum(expected), bar_format=BAR, desc="dreaming") as bar:
         for step, seconds in zip(steps, chain(expected, repeat(0)), strict=False):

@@ -1,6 +1,5 @@
 """PyTorch's settings for a whole program (default dtype and device, inference mode, autocast,
-precision of products, search for anomalies), kept away from what we compute: it is in float32, on
-the device of its CLIP, and the same whoever asks first.
+precision, search for anomalies), kept away from what we compute, in float32 on its CLIP's device.
 """
 
 from collections.abc import Iterator
@@ -14,9 +13,6 @@ KINDS = ("cpu", "cuda", "mps", "xpu")  # of device, with an autocast each
 @contextmanager
 def undisturbed(gradients: bool | None = True) -> Iterator[None]:
     """Within this, PyTorch is set as in a fresh program; afterwards, as it was before.
-
-    Tensors that were made elsewhere in inference mode can be read here, but a gradient cannot go
-    through them.
 
     Args:
         gradients: whether they are taken; None leaves that to the caller.

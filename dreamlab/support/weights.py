@@ -1,8 +1,7 @@
 """The weights in a file, read as numbers: of all else that somebody stored there nothing is made.
 
-Checkpoints of trainers hold more than weights: options, numbers of numpy, optimizers. PyTorch's
-safe reader refuses the whole file for one name that it does not know, and TorchScript archives,
-such as OpenAI's, altogether. Here each such name stands for an object that does nothing.
+PyTorch's safe reader refuses a whole checkpoint for one name that it does not know, and TorchScript
+archives altogether. Here each such name stands for an object that does nothing.
 """
 
 import re
@@ -36,9 +35,8 @@ def read_weights(file: str | Path) -> dict[str, Tensor]:
     """The tensors in a file by their names in the model, on the CPU; no code in the file is run.
 
     Args:
-        file: safetensors, or what `torch.save` or `torch.jit.save` wrote: weights alone, or with
-            them under "state_dict" or "model", as trainers store them. What `torch.compile` and
-            data parallel training put before the names is taken off.
+        file: safetensors, or what `torch.save` or `torch.jit.save` wrote: weights alone, or under
+            "state_dict" or "model"; prefixes of `torch.compile` and data parallel are taken off.
 
     Raises:
         Unusable: there are no weights in it, or they cannot be read without running code.
