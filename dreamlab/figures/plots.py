@@ -1,7 +1,6 @@
 """The plots of the chapters: rows of pictures, matrices of agreements, curves, histograms.
 
-Each asks for an `alt`, the sentence that a reader hears who cannot see the plot. Pictures are shown
-pixel by pixel, without smoothing: what a chapter says about pixels can be seen.
+Each asks for an `alt`, the sentence that a reader hears. Pictures are shown pixel by pixel.
 """
 
 import io
@@ -39,10 +38,7 @@ class Plot(StaticFigure):
         super().__init__(figsize=(width, height), dpi=100, layout=layout, description=alt.strip())
 
     def to_png(self) -> bytes:
-        """The plot as PNG with 256 colours of its own choice: a third of the bytes to store.
-
-        Noise hardly compresses, and a chapter about noise has many pictures of it.
-        """
+        """The plot as PNG with 256 colours of its own choice: a third of the bytes to store."""
         with Image.open(io.BytesIO(super().to_png())) as drawn:
             small = drawn.convert("RGB").quantize(256, dither=Image.Dither.NONE)
         buffer = io.BytesIO()
@@ -99,7 +95,7 @@ def matrix(
 ) -> Plot:
     """How well every picture (rows) agrees with every sentence (columns), as shades and numbers.
 
-    The greatest number of a row, the sentence that is chosen for this picture, has a frame.
+    The greatest number of a row has a frame.
 
     Args:
         values: (pictures, sentences), cosines.
@@ -198,8 +194,8 @@ CHANNELS = {"red": "#D55E00", "green": "#009E73", "blue": "#0072B2"}
 def histograms(images: Mapping[str, Any], *, alt: str) -> Plot:
     """How the values of a picture's three channels are spread, a panel for each picture.
 
-    All panels have the same axes. What no screen can show, below 0 and above 1, is shaded. The
-    height of a bin is its share of the channel's values, on a logarithmic scale.
+    The height of a bin is its share of the channel's values, on a logarithmic scale. What is below
+    0 and above 1 is shaded.
 
     Args:
         images: raw pixels by title, tensors (3, h, w) or (n, 3, h, w) in any range.

@@ -37,8 +37,8 @@ def save_png(dream: "Dream", path: str | Path, index: int | None = None) -> Path
     Args:
         dream: finished or not.
         path: the file to write; its folder is made where it is missing.
-        index: which picture of a batch. Default: all of them, the second and later ones beside the
-            first as ``path-2.png``, ``path-3.png``, …
+        index: which picture of a batch. Default: all of them, the later ones beside the first as
+            ``path-2.png``, ``path-3.png``, …
 
     Raises:
         ValueError: the name does not end in ``.png``.
@@ -166,8 +166,7 @@ def _made(made: Settings, path: str | Path, clip: "Clip | None") -> "Dream":
 class Film:
     """Frames of a run, for an animation: `add` one after each step, then `save`.
 
-    Args:
-        every: keep the frames of steps that this number divides; doubled when the film is full.
+    Those of steps that `every` divides are kept; it is doubled when the film is full.
     """
 
     def __init__(self, every: int = 1) -> None:
@@ -182,8 +181,7 @@ class Film:
         """Keep this picture if the film wants it; a second one of the same step replaces it.
 
         Raises:
-            TypeError, ValueError: the step is no whole number, or this is no picture; see
-                `read_picture` for what is.
+            TypeError, ValueError: the step is no whole number, or this is no picture.
         """
         frame = as_image(image)
         if not self.wants(operator.index(step)):

@@ -1,9 +1,8 @@
 """The settings in a saved picture: written from a dream, and checked when they are read.
 
-A picture may come from anybody, and whoever makes its dream again does what it says. So `Settings`
-checks every entry once: the recipe by `Recipe`, prompts and seeds by `prompts`, the rest by the
-same functions as a saved state. A file can name an embedded CLIP and can carry a start as pixels;
-it can name no path and no address.
+A picture may come from anybody. So `Settings` checks every entry once: the recipe by `Recipe`,
+prompts and seeds by `prompts`, the rest as a saved state. A file can name an embedded CLIP and can
+carry a start as pixels; it can name no path and no address.
 """
 
 import json
@@ -53,11 +52,8 @@ TOO_LARGE = "too large"  # in place of a start that would not fit
 def settings(dream: "Dream", index: int = 0) -> dict[str, Any]:
     """Everything that made one picture of a dream, as plain values for JSON.
 
-    A batch is made again as a batch. But where its pictures have starts of their own, one carries
-    only its own start, and comes back alone: the same up to rounding.
-
-    A start is made for the canvas that the recipe has then. If that was turned before the first
-    step, the file has the recipe with the start's canvas, and the turn as a change after step 0.
+    Where pictures of a batch have starts of their own, one comes back alone. If the canvas was
+    turned before the first step, the file has the start's, and the turn as a change after step 0.
     """
     starts = [_start_of_one(dream, i) for i in range(len(dream.seeds))]
     shared = all(_alike(start, starts[0]) for start in starts)
@@ -213,11 +209,10 @@ class Settings:
 
 
 def parsed(text: str) -> tuple[dict[str, Any], Settings]:
-    """Stored settings: their entries as they stand there, and the same checked, ready to be used.
+    """Stored settings: their entries as they stand there, and the same checked.
 
     Raises:
-        ValueError: it is no JSON, larger than settings are, of an unknown format, or an entry is
-            missing or not as `settings` writes it.
+        ValueError: no JSON, larger than settings are, of an unknown format, or an unusable entry.
     """
     entries = sum(map(text.count, ",[{"))
     require(entries <= MOST, "settings", f"have {entries:,} entries, more than any dream has")

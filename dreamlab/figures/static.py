@@ -1,7 +1,6 @@
 """Figures that stay: the picture of a dream with its loss curve and its settings.
 
-They are matplotlib figures on the Agg canvas, made without ``pyplot``: nothing global is touched,
-nothing is left open, and a cell that ends in one stores it as PNG.
+They are matplotlib figures made without ``pyplot``; a cell that ends in one stores it as PNG.
 """
 
 import io
@@ -33,10 +32,7 @@ IN_WORDS = "A figure. In words:"
 
 
 class StaticFigure(Figure):
-    """A matplotlib figure that a notebook shows by itself, whatever pyplot is set to.
-
-    Its ``description``, in words, is stored with the picture as its alternative text.
-    """
+    """A matplotlib figure that a notebook shows by itself, and stores with its ``description``."""
 
     def __init__(self, *args: Any, description: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

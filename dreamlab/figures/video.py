@@ -1,8 +1,4 @@
-"""Films of any length as mp4: each frame is encoded when it comes, none is kept.
-
-Needs PyAV, the extra ``[film]``. (`dreamlab.figures.saving.Film` keeps few frames, for an
-animation that repeats on a page.)
-"""
+"""Films of any length as mp4, encoded frame by frame. Needs PyAV, the extra ``[film]``."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -24,14 +20,12 @@ def save_video(
 
         save_video((dream.image for step in dream), "dream.mp4", fps=24)
 
-    An interrupt while the frames are made ends the film: it is kept up to there, and the interrupt
-    is raised.
+    An interrupt while the frames are made ends the film, which is kept up to there, and is raised.
 
     Args:
         frames: pictures of any kind, one after the other. The first decides the size.
         path: ends in ``.mp4``.
-        fps: frames a second, above 0. A prompt that shall change after s seconds changes at step
-            s · fps.
+        fps: frames a second, above 0.
         side: longer side in pixels, at most 8192; default: that of the first frame. Sides are
             rounded down to even numbers, which H.264 asks for.
 

@@ -1,8 +1,4 @@
-"""The controls of a panel: which there are, their widgets, and what their values mean.
-
-One table, `CONTROLS`, gives each its words and the setting that it changes. A control never acts by
-itself: the panel reads the values between two steps.
-"""
+"""The controls of a panel: which there are, their widgets, and what their values mean."""
 
 import io
 from collections.abc import Collection, Sequence
@@ -176,10 +172,7 @@ class Controls:
         return choice
 
     def react(self, name: str) -> dict[str, str]:
-        """What follows from a change of a control, of a "menu" or of a "start upload" at once.
-
-        Returns messages (HTML) by what they are about; "" takes one away.
-        """
+        """Messages (HTML; "" takes one away) by subject, after a change of a control."""
         if name == "menu":
             self._build_prompt()
         if name.endswith(" upload"):

@@ -1,8 +1,5 @@
-"""What a panel has to know of the kernel under it, of ipywidgets and of the front end.
-
-Which execution of which cell is running, which event loop is the main one, whether the kernel
-handles widget messages while a cell awaits, how often a frame may be sent. Outside a notebook there
-is no kernel, and every question has an answer all the same.
+"""What a panel has to know of the kernel under it, of ipywidgets and of the front end. Outside a
+notebook there is no kernel, and every question has an answer all the same.
 """
 
 import asyncio
@@ -157,8 +154,7 @@ EARLY, EARLY_SHARE = 3.0, 5  # seconds of a run in which drawing may take that m
 class Throttle:
     """Decide when drawing is due, so that it costs a small, known share of the time.
 
-    Widgets report no back-pressure: what is sent faster than the browser draws piles up in front
-    of it. In the first seconds of a run, when most happens, drawing may take more than its share.
+    Widgets report no back-pressure: what is sent faster than the browser draws piles up.
 
     Args:
         share: the part of the time that may go into drawing, 0 < share < 1.

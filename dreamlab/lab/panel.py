@@ -1,8 +1,7 @@
 """The live panel: controls, picture and loss curve that act while a dream goes on.
 
-A plain ``for`` loop in a notebook cell is deaf: the kernel handles no widget message before it has
-ended. `Panel` steps in a coroutine that sleeps for a millisecond after each step, which is when the
-kernel reads its messages, and it reads the controls once per step. There is no thread.
+The kernel handles no widget message while a cell computes. `Panel` steps in a coroutine that sleeps
+for a millisecond after each step, which is when messages are read. There is no thread.
 """
 
 import asyncio
@@ -84,17 +83,12 @@ class Panel:
     """Controls, live picture and live loss curve for a dream.
 
     As the last line of a cell it shows itself; its Start button then runs the dream in the
-    background, and every control acts while it runs. ``await panel.run()`` does the same and lets
-    the cell wait for the end, as Run All needs it::
-
-        panel = Panel(Dream(load_clip(), "a red striped heart in the sky"))
-        await panel.run()
+    background. ``await panel.run()`` does the same and lets the cell wait for the end.
 
     Args:
         dream: what to run. The first Start runs this very dream, a later one a new `Dream` made
             from the controls: ``panel.dream`` is the present one.
-        show: names of the controls to show, of ``CONTROLS``; default: all that fit the dream. The
-            buttons, the picture and the curve are always there.
+        show: names of the controls to show, of ``CONTROLS``; default: all that fit the dream.
         judge: a `Judge` for the judge's line. Default: the embedded one, if the dream's model is
             embedded too; False for none.
         folder: where Save and Film put their files.
@@ -175,11 +169,10 @@ class Panel:
         return self.dream.images[0]
 
     async def run(self) -> None:
-        """Dream to the end, in this cell; the picture is ``panel.image`` afterwards.
+        """Dream to the end, in this cell, from where the dream stands, or anew if it is at its end.
 
-        Goes on where the dream stands, or from the start if it is at its end. The kernel's
-        interrupt button ends it with `asyncio.CancelledError` and keeps the picture; errors of the
-        dream are raised. Stop, Reset and a Start in the panel act here as well.
+        The kernel's interrupt button ends it with `asyncio.CancelledError` and keeps the picture;
+        errors of the dream are raised. Stop, Reset and a Start in the panel act here as well.
         """
         self._check_open()
         self._main_loop.notice()
@@ -245,20 +238,12 @@ class Panel:
     # The loop: every method below runs in the main loop -------------------------------------------
 
     def _post(self, name: str, *arguments: Any) -> None:
-        """Have the main loop do this, see `_do`: callbacks may come from another thread.
-
-        Raises:
-            RuntimeError: there is no loop, or the panel is closed.
-        """
+        """Have the main loop do this, see `_do`; RuntimeError without one, or when closed."""
         self._check_open()
         self._main_loop.post(self._do, name, *arguments)
 
     def _do(self, name: str, *arguments: Any) -> None:
-        """What a button or the change of a control asks for.
-
-        An error is shown on the page, as nobody else would see it: a Save that fails spoils no
-        run, and SystemExit out of a model does not end the kernel.
-        """
+        """What a button or the change of a control asks for; an error is shown on the page."""
         try:
             getattr(self, f"_{name}")(*arguments)
         except BaseException as error:
@@ -592,10 +577,8 @@ class Panel:
             )
 
     def _ipython_display_(self) -> None:
-        """Show the panel in the cell that is running, and next to it a place for the figure.
-
-        The style hides the figure beside a live panel: on a page that was loaded again it is the
-        file's, which no new run could change.
+        """Show the panel in the cell that is running, and next to it a place for the figure, which
+        the style hides beside a live panel.
         """
         from IPython.display import display
 

@@ -1,8 +1,4 @@
-"""One dream on the page: its picture, its curve, and the record of its run.
-
-A panel has one of these, a comparison two. The picture is sent as JPEG bytes and the curve as SVG
-text, in two widgets.
-"""
+"""One dream on the page: its picture (JPEG), its curve (SVG), and the record of its run."""
 
 import io
 from collections.abc import Sequence
@@ -69,8 +65,7 @@ class Track:
         """One step; False if there was none left.
 
         Raises:
-            RuntimeError: the dream says that it is at its end and that it is not, or wants to end
-                the program.
+            RuntimeError: StopIteration or SystemExit came out of the dream's code.
         """
         try:
             step = next(self.dream, None)
@@ -126,18 +121,13 @@ class Track:
 
 
 def judge_loss(judge: Any, pixels: Tensor, prompts: Sequence[Any]) -> float:
-    """The judge's ``1 - similarity`` of pictures (b, 3, h, w) and prompts, the mean over the batch.
-
-    The same scale as the CLIP term, 0 for perfect agreement and 1 for none, so that one can see
-    where the dreamer's opinion and the judge's part.
-    """
+    """The judge's ``1 - similarity`` of pictures (b, 3, h, w) and prompts, its mean."""
     return 1 - float(judge.score(pixels, list(prompts)).mean())
 
 
 def seen_by(judge: Any, dream: Any) -> str:
-    """What the judge says to "which thing is it?", in a few words; "" where it is not asked.
-
-    "sees the heart", "sees a moon (heart: place 5 of 25)", or of a batch "sees 2 of 3 things".
+    """ "sees the heart", "sees a moon (heart: place 5 of 25)", of a batch "sees 2 of 3 things"; ""
+    where the judge is not asked.
     """
     things = [thing_in(p) if isinstance(p, str) else None for p in dream.prompts]
     pairs = list(zip(things, judge.things(dream.pixels, dream.prompts), strict=True))

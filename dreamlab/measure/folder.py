@@ -1,11 +1,9 @@
 """A folder in which a sweep is kept while it runs, so that it can be interrupted and goes on later.
 
-    sweep.json      the arguments: another sweep is refused
-    dream-001.png   a finished dream, its settings (see `load_dream`) and its row
-    rows.csv        all rows so far, for a spreadsheet
-    sweep.lock      locked by the one sweep that may write here
-
-A dream is in its one file, whole or not at all. The table is only a copy of what these say.
+sweep.json      the arguments: another sweep is refused
+dream-001.png   a finished dream, its settings (see `load_dream`) and its row
+rows.csv        all rows so far, for a spreadsheet
+sweep.lock      locked by the one sweep that may write here
 """
 
 import hashlib
@@ -67,8 +65,7 @@ def open_folder(
         keys: all dreams, in the order of their files.
 
     Raises:
-        ValueError: another sweep has opened it; it holds one with other arguments, which are
-            named, or pictures of something else.
+        ValueError: another sweep has opened it, or it holds something else, which is named.
         OSError: it cannot be written.
     """
     path = user_path(path)
@@ -180,11 +177,7 @@ def read(file: Path | io.BytesIO) -> tuple[Finished, Any]:
 
 
 def _checked(file: Path, key: Key, recipe: Mapping[str, Any]) -> Finished:
-    """A dream from its file, which may come from anybody.
-
-    Raises:
-        Exception: it is not what this sweep writes for the dream with this key.
-    """
+    """A dream from its file; an exception if it is not what this sweep writes for this key."""
     found, settings = read(file)
     if not all(_is_cell(*cell) for cell in found.row.items()):
         raise ValueError("its row is none")

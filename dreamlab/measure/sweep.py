@@ -1,12 +1,9 @@
 """Many dreams: prompts × recipes × seeds, in one process or on any pool of workers.
 
-The workers are so many processes of this computer (`executor=2`), or those of any
-`concurrent.futures.Executor`: Dask's (`client.get_executor()`) or ipyparallel's
-(`client.executor()`). A job is a few names and numbers; the worker loads the CLIPs by name, once,
-and returns finished pictures, each a PNG file that carries its settings and its numbers.
-
-    result = sweep(["a red heart in the sky"], {"plain": Recipe(tv_weight=0), "full": Recipe()})
-    print(result.markdown())
+The workers are processes of this computer (`executor=2`), or those of any
+`concurrent.futures.Executor`, such as Dask's (`client.get_executor()`). A job is a few names and
+numbers; the worker loads the CLIPs by name, once, and returns each picture as a PNG file that
+carries its settings and its numbers.
 """
 
 import io
@@ -105,10 +102,8 @@ class Task:
     def __call__(
         self, job: Sequence[Key], tick: Callable[[int], Any] = lambda views: None
     ) -> list[Finished | bytes | str]:
-        """For each picture its row and image, or a PNG file with both, or the error as text.
-
-        Only interrupts are raised. `tick` is called after each step with the number of views that
-        it encoded.
+        """For each picture its row and image, or a PNG file with both, or the error as text; only
+        interrupts are raised. `tick` is called after each step with the number of its views.
         """
         if self.threads is not None:
             torch.set_num_threads(self.threads)
@@ -170,10 +165,8 @@ def sweep(
         distractors: further wrong captions for the judge.
         negative_prompt, start: of every `Dream`.
         device: where a worker loads the CLIPs, as for `load_clip`.
-        batch: pictures in one run, less where these have more pixels than the largest canvas;
-            more are quicker and need more memory.
-        executor: an `Executor`, or so many processes of this computer. None dreams here, one run
-            after the other.
+        batch: pictures in one run, less where these have more pixels than the largest canvas.
+        executor: an `Executor`, or so many processes of this computer. None dreams here.
         folder: where each dream is kept as soon as it is finished (see `dreamlab.measure.folder`).
             Called again with the same arguments, the sweep does only what is missing; `executor`,
             `batch`, `device` and `progress` may differ.
@@ -181,8 +174,8 @@ def sweep(
 
     Returns:
         A `Sweep`. A dream that fails is dreamt again alone; if it fails again its row says why and
-        a warning names it. An interrupt ends the sweep with what is done, and so do workers that
-        are gone; the rows of the rest then say so.
+        a warning names it. After an interrupt, or when the workers are gone, so do the rows of the
+        rest.
 
     Raises:
         TypeError, ValueError: before anything is dreamt: an argument is unusable, or the folder

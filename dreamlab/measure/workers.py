@@ -115,10 +115,8 @@ class Processes(ThreadPoolExecutor):
     """An executor of `count` processes of this computer, each replaced when it dies.
 
     A `ProcessPoolExecutor` breaks as a whole when one process dies, and does not say on which job.
-    So each process is a pool of its own, with a thread here that waits for it.
-
-    The processes end when the `with` block does, at once if by an exception, and when this process
-    is killed; those of a plain pool would then stay for ever, waiting for work.
+    So each process is a pool of its own, with a thread here that waits for it. All end with the
+    `with` block, at once if by an exception, and when this process is killed.
     """
 
     def __init__(self, count: int) -> None:
