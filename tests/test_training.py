@@ -16,6 +16,7 @@ from precision import Precision
 from safetensors.torch import load_file
 
 import augment
+import canonical
 import data
 import emphasis
 import losses
@@ -43,6 +44,10 @@ JUDGE = dataclasses.replace(
     **SMALL,
 )
 ONE_STEP = dataclasses.replace(JUDGE, steps=1)
+SECOND = dataclasses.replace(
+    DREAMER, embed_dim=48, batch=12, settings=2, start="first", persistent=1 / 3, patches=1.0
+)
+KIND = {False: data.BOOK_ONLY, True: data.STYLES}
 PLANS = pytest.mark.parametrize("plan", [DREAMER, JUDGE], ids=["dreamer", "judge"])
 FLOAT32 = Precision("float32", 1)
 HOW = {"device": "cpu", "workers": 1, "precision": FLOAT32}
@@ -56,7 +61,7 @@ def painted(tmp_path_factory):
     """A folder with the paintings of both plans."""
     folder = tmp_path_factory.mktemp("paintings")
     for plan in (DREAMER, JUDGE):
-        data.paintings(plan.seed, plan.scenes, plan.many_styles, folder, 1)
+        data.paintings(plan.seed, plan.scenes, KIND[plan.many_styles], folder, 1)
     return folder
 
 
@@ -106,16 +111,16 @@ def test_false_captions_and_attributes():
 
 
 def test_paintings_are_kept_and_those_of_another_painter_refused(folder, monkeypatch):
-    assert data.style_of(1, 1, many_styles=False) == BOOK
-    assert 0.18 < np.mean([data.style_of(22, i, True) == BOOK for i in range(400)]) < 0.34
+    assert data.style_of(1, 1, data.BOOK_ONLY) == BOOK
+    assert 0.18 < np.mean([data.style_of(22, i, data.STYLES) == BOOK for i in range(400)]) < 0.34
     monkeypatch.setattr(data, "_painted", None)  # paints no more
-    first, _ = data.paintings(DREAMER.seed, 24, False, folder, 1)
+    first, _ = data.paintings(DREAMER.seed, 24, data.BOOK_ONLY, folder, 1)
     assert first["pictures"].shape == (24, 80, 80, 3) and np.std(first["pictures"]) > 20
-    with pytest.raises(ValueError, match=r"scenes-11-24.*another many_styles, painter.*delete it"):
-        data.paintings(DREAMER.seed, 24, True, folder, 1)
+    with pytest.raises(ValueError, match=r"scenes-11-24.*another kind, painter.*delete it"):
+        data.paintings(DREAMER.seed, 24, data.STYLES, folder, 1)
     monkeypatch.setattr(data, "vocabulary", lambda: np.arange(200))
     with pytest.raises(ValueError, match="another vocabulary"):
-        data.paintings(DREAMER.seed, 24, False, folder, 1)
+        data.paintings(DREAMER.seed, 24, data.BOOK_ONLY, folder, 1)
 
 
 # --- what models see ------------------------------------------------------------------------------
@@ -231,14 +236,14 @@ def test_hidden_patches_have_no_part_in_the_answer():
 
 
 def test_persistent_samples_climb_and_are_renewed_by_chance():
-    samples = model.PersistentSamples()
+    samples = model.PersistentSamples(DREAMER)
     fresh = {"picture": torch.full((400, 3, 8, 8), 0.5), "tokens": torch.zeros(400, 2)}
     samples.renew(fresh, _generator(0))
     gradient = torch.randn(400, 3, 8, 8, generator=_generator(1))
     samples.climb(gradient, _generator(2))
     moved = samples.rows["picture"] - 0.5
     length = moved.square().mean((1, 2, 3)).sqrt()
-    low, high = model.PersistentSamples.STEPS
+    low, high = DREAMER.climb
     assert low <= length.min() and length.max() <= high * 1.001
     assert F.cosine_similarity(moved.flatten(1), gradient.flatten(1)).min() > 0.99
     other = {"picture": torch.zeros(400, 3, 8, 8), "tokens": torch.ones(400, 2)}
@@ -261,6 +266,38 @@ def test_steps_lower_every_loss(plan, painted):
         optimizer.step()
     assert len(history[0]) >= 3
     assert all(history[-1][name] < value for name, value in history[0].items()), history[-1]
+
+
+def test_the_second_stage_widens_a_model_and_draws_from_grey(folder):
+    rows, _ = data.paintings(SECOND.seed, 50, data.CANONICAL, folder, 1)
+    attributes = rows["attributes"].reshape(2, 25, 9)
+    assert (attributes[..., 1] == np.arange(25)).all(), "every object once in a setting"
+    assert (np.delete(attributes, 1, 2) == np.delete(attributes, 1, 2)[:, :1]).all(), (
+        "all else equal"
+    )
+    out = folder / "models"
+    train.train("first", folder, dataclasses.replace(DREAMER, steps=1), out=out, **HOW)
+    trainee = model.Trainee(SECOND, FLOAT32)
+    train.begin(trainee, out / "first")
+    assert not trainee.clip.visual.proj[:, 32:].any() and trainee.clip.text_projection[:, 32:].any()
+
+    settings, history = canonical.Settings.of(rows), []
+    optimizer = torch.optim.AdamW(trainee.parameters(), lr=3e-3)
+    batch, _ = _batch(DREAMER, folder, 2)
+    for step in (0, 0, 0, 0, 0, 0, 0, 0):
+        losses = canonical.canonical_losses(trainee, batch, settings, _generator(), step)
+        history.append(losses)
+        optimizer.zero_grad()
+        sum(losses.values()).backward()
+        optimizer.step()
+    assert all(history[-1][name] < history[0][name] for name in ("align", "grey", "difference"))
+    train.train("second", folder, SECOND, out=out, **HOW)
+    assert (
+        load_clip(f"local-dir:{out / 'second'}", device="cpu").encode_text("a red star").shape[1]
+        == 48
+    )
+    with pytest.raises(ValueError, match="train absent first"):
+        train.begin(trainee, out / "absent")
 
 
 # --- what is kept ---------------------------------------------------------------------------------
@@ -402,7 +439,7 @@ def test_paintings_out_of_range_are_refused_by_name(folder, name, value):
     rows[5, 2] = value
     np.save(file, rows)
     with pytest.raises(ValueError, match=rf"scenes-22-24 is broken \({name}.*out of range.*delete"):
-        data.paintings(JUDGE.seed, 24, True, folder, 1)
+        data.paintings(JUDGE.seed, 24, data.STYLES, folder, 1)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="files of limited size are of other systems")
@@ -439,7 +476,8 @@ def test_the_embedded_models_share_nothing_and_are_those_of_the_plans():
     assert len({dreamer.seed, judge.seed, score.TEST_SEED}) == 3
     first, other = ({caption(scene_number(p.seed, i)) for i in range(50)} for p in (dreamer, judge))
     assert len(first & other) < 10
-    for name, plan in train.PLANS.items():
+    for name in train.SHIPPED:
+        plan = train.PLANS[name]
         config = json.loads((EMBEDDED_FOLDER / name / "open_clip_config.json").read_text())
         assert config["model_cfg"]["vision_cfg"] == plan.vision_cfg
         assert plan.text_cfg.items() <= config["model_cfg"]["text_cfg"].items()

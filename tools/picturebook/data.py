@@ -29,9 +29,14 @@ from captions import ATTRIBUTES, random_caption
 from dreamlab.picturebook.draw import draw_with_labels
 from dreamlab.picturebook.styles import BOOK, Style
 from dreamlab.picturebook.world import (
+    BACKGROUNDS,
+    COLOURS,
     OBJECTS,
+    TEXTURES,
+    Place,
     Scene,
     caption,
+    compose,
     describe,
     scene_number,
 )
@@ -43,6 +48,7 @@ LABEL_SIDE = 20  # of a kept label map
 CAPTIONS = 8  # per scene, the last two of them complete
 FALSE = 4  # complete captions with another object's name
 CONTEXT = 24  # tokens per caption
+BOOK_ONLY, STYLES, CANONICAL = "book", "styles", "canonical"  # kinds of paintings
 BOOK_SHARE = 0.25  # of the paintings, where many styles are painted
 ARRAYS = {  # name of the file: type and shape of a row
     "pictures": (np.uint8, (SIDE, SIDE, 3)),
@@ -118,16 +124,33 @@ def false_captions(scene: Scene, rng: np.random.Generator) -> list[str]:
 # --- paintings ------------------------------------------------------------------------------------
 
 
-def style_of(seed: int, index: int, many_styles: bool) -> Style:
+def style_of(seed: int, index: int, kind: str) -> Style:
     """The style of scene `index` of a series: the picture book's own, or one of many."""
     rng = np.random.default_rng([seed, index, 2])
-    return random_style(rng) if many_styles and rng.random() >= BOOK_SHARE else BOOK
+    return random_style(rng) if kind == STYLES and rng.random() >= BOOK_SHARE else BOOK
 
 
-def _paint(job: tuple[int, int, bool]) -> tuple[np.ndarray, np.ndarray, list[str], list[int]]:
-    seed, index, many_styles = job
-    scene = scene_number(seed, index)
-    picture, labels = draw_with_labels(scene, SIDE, style_of(seed, index, many_styles))
+def canonical_scene(seed: int, index: int) -> Scene:
+    """One object, upright, in the middle, as large as it is meant to be dreamt.
+
+    Each 25 scenes are a setting: colour, texture, background and place are the same, and every
+    object stands there once. Settings go through all colours and backgrounds in turn.
+    """
+    setting, which = divmod(index, len(OBJECTS))
+    backgrounds = list(BACKGROUNDS)
+    colour = COLOURS[setting % len(COLOURS)]
+    background = backgrounds[setting // len(COLOURS) % len(backgrounds)]
+    rng = np.random.default_rng([seed, setting, 4])
+    texture = "plain" if rng.random() < 0.7 else str(rng.choice(TEXTURES))
+    place = Place(0.5, 0.5, float(rng.uniform(0.36, 0.42)), 0.0, False)
+    scene = compose(background, [(OBJECTS[which], colour, texture, 1)], seed=seed + setting)
+    return replace(scene, items=(replace(scene.items[0], places=(place,)),))
+
+
+def _paint(job: tuple[int, int, str]) -> tuple[np.ndarray, np.ndarray, list[str], list[int]]:
+    seed, index, kind = job
+    scene = canonical_scene(seed, index) if kind == CANONICAL else scene_number(seed, index)
+    picture, labels = draw_with_labels(scene, SIDE, style_of(seed, index, kind))
     rng = np.random.default_rng([seed, index, 1])
     texts = [random_caption(scene, rng) for _ in range(CAPTIONS - 2)] + [caption(scene)] * 2
     # A scene without objects has no false caption; its own stands there and counts as right.
@@ -136,7 +159,7 @@ def _paint(job: tuple[int, int, bool]) -> tuple[np.ndarray, np.ndarray, list[str
     return np.asarray(picture), np.asarray(small), texts, attributes(scene)
 
 
-def _painted(jobs: list[tuple[int, int, bool]], workers: int) -> Iterator[tuple]:
+def _painted(jobs: list[tuple[int, int, str]], workers: int) -> Iterator[tuple]:
     """What `_paint` makes of each job, in their order."""
     if workers == 1:
         yield from map(_paint, jobs)
@@ -146,25 +169,25 @@ def _painted(jobs: list[tuple[int, int, bool]], workers: int) -> Iterator[tuple]
 
 
 @functools.cache
-def _painter(seed: int, many_styles: bool) -> str:
+def _painter(seed: int, kind: str) -> str:
     """A digest of what the painter paints at present."""
     probe = hashlib.sha256()
     for index in range(24):
-        picture, labels, texts, indices = _paint((seed, index, many_styles))
+        picture, labels, texts, indices = _paint((seed, index, kind))
         probe.update(picture.tobytes() + labels.tobytes() + "\n".join(texts).encode())
         probe.update(bytes(i % 256 for i in indices))
     return probe.hexdigest()
 
 
-def fingerprint(seed: int, scenes: int, many_styles: bool) -> dict[str, object]:
+def fingerprint(seed: int, scenes: int, kind: str) -> dict[str, object]:
     """What decides a set of paintings: series, words, and the painter."""
     return {
         "seed": seed,
         "scenes": scenes,
-        "many_styles": many_styles,
+        "kind": kind,
         "sizes": [SIDE, LABEL_SIDE, CAPTIONS, FALSE, CONTEXT],
         "vocabulary": hashlib.sha256(vocabulary().astype(np.int64).tobytes()).hexdigest(),
-        "painter": _painter(seed, many_styles),
+        "painter": _painter(seed, kind),
     }
 
 
@@ -199,10 +222,11 @@ def refuse_broken(path: Path) -> Iterator[None]:
 
 
 def paintings(
-    seed: int, scenes: int, many_styles: bool, folder: Path, workers: int
+    seed: int, scenes: int, kind: str, folder: Path, workers: int
 ) -> tuple[dict[str, np.ndarray], dict[str, object]]:
     """Pictures (n, 80, 80, 3), labels (n, 20, 20), tokens (n, 12, 24) and attributes (n, 9).
 
+    Of a kind: BOOK_ONLY, STYLES (most in a style of their own) or CANONICAL (`canonical_scene`).
     Painted once, by `workers` processes (1: by this one), into a folder of their own. Its file
     `done`, written last, holds their fingerprint, which is returned as well.
 
@@ -210,12 +234,13 @@ def paintings(
         ValueError: the folder holds paintings of another world, or broken ones.
         OSError: the paintings could not be written.
     """
-    folder = folder / f"scenes-{seed}-{scenes}"
-    wanted, done = fingerprint(seed, scenes, many_styles), folder / "done"
+    name = "canonical" if kind == CANONICAL else "scenes"
+    folder = folder / f"{name}-{seed}-{scenes}"
+    wanted, done = fingerprint(seed, scenes, kind), folder / "done"
     if not done.exists():
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _write_paintings(seed, scenes, many_styles, folder, workers)
+            _write_paintings(seed, scenes, kind, folder, workers)
             write_atomically(done, json.dumps(wanted, indent=2))
         except OSError as error:
             size = scenes * sum(np.dtype(k).itemsize * math.prod(s) for k, s in ARRAYS.values())
@@ -245,9 +270,9 @@ def paintings(
     return arrays, wanted
 
 
-def _write_paintings(seed: int, scenes: int, many_styles: bool, folder: Path, workers: int) -> None:
+def _write_paintings(seed: int, scenes: int, kind: str, folder: Path, workers: int) -> None:
     """Row by row, as `numpy.save` would: a full disk is an error here, and kills a memory map."""
-    jobs = [(seed, index, many_styles) for index in range(scenes)]
+    jobs = [(seed, index, kind) for index in range(scenes)]
     with ExitStack() as stack:
         files = [stack.enter_context((folder / f"{name}.npy").open("wb")) for name in ARRAYS]
         for file, (kind, shape) in zip(files, ARRAYS.values(), strict=True):

@@ -11,10 +11,10 @@ from open_clip.model import CLIP
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from augment import IMAGE, uniform
-from data import vocabulary, zero_shot_prompts
+from augment import IMAGE, uniform, visible_attributes
+from data import Batch, vocabulary, zero_shot_prompts
 from dreamlab.dream import unit_rms
-from losses import Heads
+from losses import Heads, attribute_loss, contrastive_loss, token_loss
 
 if TYPE_CHECKING:
     from precision import Precision
@@ -43,6 +43,10 @@ class Plan:
     all_patches: float = 0.0  # of the steps, at the end, when it sees them all
     persistent: float = 0.0  # share of the dreamer's batch that are persistent samples
     emphasis: float = 0.0  # how far captions are pushed towards their object in the end
+    start: str = ""  # the model that it begins with; random weights if empty
+    settings: int = 0  # of canonical scenes (`canonical`), each painted with every object
+    stay: float = 15 / 16  # chance of a persistent sample to be there in the next step
+    climb: tuple[float, float] = (0.02, 0.1)  # RMS of a sample's step, values in [0, 1]
 
     def learning_rate_at(self, step: int) -> float:
         """Warm up, stay, and fall to zero over the last part of the steps."""
@@ -90,15 +94,13 @@ class PersistentSamples:
     at hand.
     """
 
-    STAY = 15 / 16  # chance to be there in the next step
-    STEPS = (0.02, 0.1)  # RMS of a step, values in [0, 1]
-
-    def __init__(self) -> None:
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
         self.rows: dict[str, Tensor] = {}
 
     def renew(self, fresh: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
         """Replace by chance some rows by fresh ones, each (n, …); returns all rows."""
-        stay = torch.rand(len(fresh["picture"]), generator=generator) < self.STAY
+        stay = torch.rand(len(fresh["picture"]), generator=generator) < self.plan.stay
         for name, rows in fresh.items():
             keep = stay.to(rows.device).view(-1, *[1] * (rows.ndim - 1))
             self.rows[name] = torch.where(keep, self.rows.get(name, rows), rows)
@@ -108,7 +110,7 @@ class PersistentSamples:
         """A step along the gradient (n, 3, h, w), of random length, as in a dream's recipe."""
         if not len(gradient):
             return
-        length = uniform(*self.STEPS, (len(gradient), 1, 1, 1), generator, gradient)
+        length = uniform(*self.plan.climb, (len(gradient), 1, 1, 1), generator, gradient)
         self.rows["picture"] = (self.rows["picture"] + length * unit_rms(gradient)).clamp(0, 1)
 
 
@@ -118,7 +120,7 @@ class Trainee(nn.Module):
     def __init__(self, plan: Plan, precision: Precision) -> None:
         super().__init__()
         self.plan, self.precision = plan, precision
-        self.selection, self.samples = PatchSelection(), PersistentSamples()
+        self.selection, self.samples = PatchSelection(), PersistentSamples(plan)
         vision = {**plan.vision_cfg, "output_tokens": plan.gradient}
         text = {**plan.text_cfg, "vocab_size": len(vocabulary())}
         with torch.random.fork_rng():
@@ -152,3 +154,39 @@ class Trainee(nn.Module):
     @property
     def scale(self) -> Tensor:
         return self.clip.logit_scale.exp().clamp(max=100)
+
+
+def reading_losses(
+    model: Trainee,
+    batch: Batch,
+    image: Tensor,
+    patches: Tensor,
+    text: Tensor,
+    prompts: Tensor,
+    masks: Tensor,
+    kept: Tensor,
+    seen: Tensor | float = 1.0,
+) -> dict[str, Tensor]:
+    """CLIP loss and attributes of corrupted pictures: what the dreamer still reads of them.
+
+    Args:
+        model: whose heads, scale and selection of patches are used.
+        batch: the paintings, n or more; the first n are read.
+        image, patches, text: rows of the n pictures, tokens of their patches, their captions.
+        prompts: rows of the zero-shot prompts.
+        masks: (n, 3, 64, 64), of background, first and second item.
+        kept, seen: (n, 1, 64, 64), how much of each pixel corruption left, and whether its patch
+            is seen.
+    """
+    n = len(image)
+    objects = F.max_pool2d(1 - masks[:, :1], 5, 1, 2)  # with a margin, outlines and all
+    attributes = visible_attributes(batch.attributes[:n], objects, kept * seen)
+    shares = F.avg_pool2d(masks * kept, IMAGE // 8).flatten(2).transpose(1, 2)
+    if model.selection.order is not None:
+        shares = shares.gather(1, model.selection.order[:n, :, None].expand(-1, -1, 3))
+    logits = model.heads.token(patches.float())
+    return {
+        "clip": contrastive_loss(image, text, batch.tokens[:n], model.scale),
+        "attribute": 3 * attribute_loss(model.heads.logits(image @ prompts.T), attributes),
+        "token": 1.5 * token_loss(logits, shares, attributes),
+    }

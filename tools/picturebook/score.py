@@ -46,7 +46,7 @@ from dreamlab.picturebook.world import (
 from dreamlab.support.console import exit_on_user_error, print_plainly, whole
 from dreamlab.support.loading import EMBEDDED_FOLDER
 from random_styles import random_style
-from train import PLANS
+from train import SHIPPED
 
 sys.path.append(str(Path(__file__).parents[1]))
 from course_files import README, check_block, put_block
@@ -301,7 +301,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Score the models, print tables and bars, write the tables if asked to."""
     parser = argparse.ArgumentParser(description="Score models on scenes that no training saw.")
     add = parser.add_argument
-    add("names", nargs="*", default=list(PLANS), help="names for load_clip")
+    add("names", nargs="*", default=list(SHIPPED), help="names for load_clip")
     words = "which bars; judge for a name that ends in judge, else dreamer"
     add("--as", dest="role", choices=list(BARS), help=words)
     add("--scenes", type=whole(2), default=2000, help="of all kinds (%(default)s)")
@@ -315,8 +315,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if not 0 <= options.epsilon < 100:
         parser.error(f"--epsilon is a length, 0 or more, got {options.epsilon}")
-    if options.write and options.names != list(PLANS):
-        parser.error(f"--write is for both embedded models, {' and '.join(PLANS)}")
+    if options.write and options.names != list(SHIPPED):
+        parser.error(f"--write is for both embedded models, {' and '.join(SHIPPED)}")
     with exit_on_user_error(parser):
         for file in FILES if options.write else ():
             check_block(file, PART)

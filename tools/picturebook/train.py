@@ -2,6 +2,7 @@
 
     python tools/picturebook/train.py                    # both, one after the other
     python tools/picturebook/train.py picturebook-judge  # one of them
+    python tools/picturebook/train.py picturebook-canonical  # the dreamer's second stage
 
 Scenes are painted once (`data`) and seen in another window at every step (`augment`). Both models
 learn the CLIP loss and attributes; the dreamer, whose gradient a dream follows, learns a gradient
@@ -32,6 +33,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from open_clip.model import CLIP
+from safetensors.torch import load_file
 from safetensors.torch import save as serialize
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -43,11 +45,14 @@ from augment import (
     corrupt,
     shapeless_negatives,
     view_noise,
-    visible_attributes,
 )
+from canonical import Settings, canonical_losses
 from data import (
+    BOOK_ONLY,
+    CANONICAL,
     CONTEXT,
     FALSE,
+    STYLES,
     Batch,
     check_fingerprint,
     load_batch,
@@ -56,12 +61,13 @@ from data import (
     single_object,
     vocabulary,
 )
+from dreamlab.picturebook.world import OBJECTS
 from dreamlab.support.console import exit_on_user_error, print_plainly, whole
 from dreamlab.support.files import write_atomically
 from dreamlab.support.loading import EMBEDDED_FOLDER
 from emphasis import emphasize
-from losses import alignment_loss, attribute_loss, contrastive_loss, shape_loss, token_loss
-from model import MEAN, STD, Plan, Trainee
+from losses import alignment_loss, attribute_loss, contrastive_loss, shape_loss
+from model import MEAN, STD, Plan, Trainee, reading_losses
 
 sys.path.append(str(Path(__file__).parents[1]))
 from precision import Precision, choose_precision
@@ -71,17 +77,22 @@ KEEP_EVERY = 60.0  # seconds between two checkpoints
 
 # --- plans ----------------------------------------------------------------------------------------
 
+DREAMER = {
+    "vision_cfg": {
+        "image_size": IMAGE,
+        "patch_size": 8,
+        "width": 192,
+        "layers": 4,
+        "head_width": 48,
+        "pool_type": "avg",
+    },
+    "text_cfg": {"context_length": CONTEXT, "width": 160, "heads": 5, "layers": 2},
+}
+SHIPPED = ("picturebook", "picturebook-judge")
+SECOND = "picturebook-canonical"  # stage of the dreamer, begun with the shipped one
 PLANS: dict[str, Plan] = {
     "picturebook": Plan(
-        vision_cfg={
-            "image_size": IMAGE,
-            "patch_size": 8,
-            "width": 192,
-            "layers": 4,
-            "head_width": 48,
-            "pool_type": "avg",
-        },
-        text_cfg={"context_length": CONTEXT, "width": 160, "heads": 5, "layers": 2},
+        **DREAMER,
         embed_dim=160,
         seed=11,
         steps=14_000,
@@ -108,6 +119,23 @@ PLANS: dict[str, Plan] = {
         gradient=False,
         learning_rate=1.2e-3,
         cooling=0.35,
+    ),
+    SECOND: Plan(
+        **DREAMER,
+        embed_dim=512,
+        seed=12,
+        steps=4000,
+        batch=60,
+        scenes=12_000,
+        many_styles=False,
+        gradient=True,
+        learning_rate=1e-3,
+        cooling=0.5,
+        persistent=1 / 3,
+        start="picturebook",
+        settings=1188,
+        stay=39 / 40,
+        climb=(0.02, 0.05),
     ),
 }
 
@@ -142,16 +170,10 @@ def dreamer_losses(
     # Words first: a gradient that is aligned before the words mean anything draws no objects.
     align = 6 * (0.3 + 0.7 * min(1.0, 3 * progress))
     # Nobody knows what a persistent sample shows, so the other losses leave it out.
-    image, text, tokens, kept = image[:own], text[:own], tokens[:own], kept[:own]
-    attributes = visible_attributes(batch.attributes[:own], objects[:own], kept * seen[:own])
-    shares = F.avg_pool2d(masks[:own] * kept, IMAGE // 8).flatten(2).transpose(1, 2)
-    shares = shares.gather(1, model.selection.order[:own, :, None].expand(-1, -1, 3))
-    logits = model.heads.token(patches[:own].float())
+    first = (image[:own], patches[:own], text[:own], prompts, masks[:own], kept[:own], seen[:own])
     return {
         "align": align * alignment_loss(gradient, (clean - pictures.detach()) * seen, objects),
-        "clip": contrastive_loss(image, text, tokens, model.scale),
-        "attribute": 3 * attribute_loss(model.heads.logits(image @ prompts.T), attributes),
-        "token": 1.5 * token_loss(logits, shares, attributes),
+        **reading_losses(model, batch, *first),
     }
 
 
@@ -276,6 +298,30 @@ def check_tensors(name: str, found: dict[str, Tensor], wanted: dict[str, Tensor]
             raise ValueError(f"{name}: {key} is not finite")
 
 
+def begin(model: Trainee, folder: Path) -> None:
+    """Give a model the weights that `save` wrote, of an embedding that is no larger.
+
+    New dimensions of the embedding begin at zero for pictures and at random for texts.
+
+    Raises:
+        ValueError: there are none, or they do not fit.
+    """
+    file = folder / "open_clip_model.safetensors"
+    if not file.exists():
+        raise ValueError(f"{file} is not there: train {folder.name} first")
+    with refuse_broken(file):
+        weights = {key: value.float() for key, value in load_file(file).items()}
+        words = torch.from_numpy(vocabulary())
+        weights["token_embedding.weight"] = weights["token_embedding.weight"][words]
+        more = model.plan.embed_dim - weights["visual.proj"].shape[1]
+        text = weights["text_projection"]
+        generator = torch.Generator().manual_seed(model.plan.seed)
+        random = 0.5 * text.std() * torch.randn(len(text), more, generator=generator)
+        weights["text_projection"] = torch.cat([text, random], 1)
+        weights["visual.proj"] = F.pad(weights["visual.proj"], (0, more))
+        model.clip.load_state_dict(weights)
+
+
 # --- the loop -------------------------------------------------------------------------------------
 
 
@@ -318,16 +364,24 @@ def train(
         KeyboardInterrupt: after the checkpoint was written.
     """
     place = torch.device(device)
-    data, painted = paintings(plan.seed, plan.scenes, plan.many_styles, folder, workers)
+    kind = STYLES if plan.many_styles else BOOK_ONLY
+    data, painted = paintings(plan.seed, plan.scenes, kind, folder, workers)
+    if plan.settings:
+        rows = len(OBJECTS) * plan.settings
+        settings = Settings.of(paintings(plan.seed, rows, CANONICAL, folder, workers)[0])
     # Through JSON and back: a tuple and a list are the same plan.
     wanted = json.loads(json.dumps({"plan": asdict(plan)} | painted))
     checkpoint = folder / f"{name}.pt"
     state = read_checkpoint(checkpoint, wanted, place) if checkpoint.exists() else None
 
     def losses_at(model: Trainee, step: int) -> dict[str, Tensor]:
+        # Of 60 pictures of the second stage 10 are read.
+        size = plan.batch // 6 if plan.settings else plan.batch
         batch, generator = load_batch(
-            data, plan.seed, step, plan.batch, place, prefer_single=plan.gradient
+            data, plan.seed, step, size, place, prefer_single=plan.gradient
         )
+        if plan.settings:
+            return canonical_losses(model, batch, settings, generator, step)
         losses = dreamer_losses if plan.gradient else judge_losses
         return losses(model, batch, generator, step / plan.steps)
 
@@ -342,6 +396,8 @@ def train(
     torch.set_num_threads(min(precision.threads, torch.get_num_threads()))
 
     model = Trainee(plan, precision).to(place)
+    if plan.start:
+        begin(model, out / plan.start)
     clip, weights = model.clip, list(model.parameters())
     groups = [
         {"params": [w for w in weights if w.ndim >= 2], "weight_decay": plan.weight_decay},
@@ -420,7 +476,7 @@ def train(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the embedded CLIPs (resumes by itself).")
-    parser.add_argument("names", nargs="*", default=list(PLANS), help=f"of {', '.join(PLANS)}")
+    parser.add_argument("names", nargs="*", default=list(SHIPPED), help=f"of {', '.join(PLANS)}")
     parser.add_argument("--folder", type=Path, default=Path("build/picturebook"))
     parser.add_argument("--out", type=Path, default=EMBEDDED_FOLDER, help="for the model folders")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
