@@ -1,6 +1,7 @@
 """Figures that stay, and pictures and films that carry how they were made."""
 
 import io
+import os
 import re
 from pathlib import Path
 
@@ -258,7 +259,10 @@ def test_a_film_takes_every_kind_of_picture_and_refuses_the_rest_at_once(tmp_pat
     ):
         film.add(step, image)
     film.save(tmp_path / "x.webp", last=np.ones((8, 8, 3)))
-    bad = [np.zeros((2, 8)).tolist(), torch.rand(2, 3, 8, 8), Image.new("RGB", (0, 5)), None]
+    PHOTO.save(tmp_path / "half.png")
+    os.truncate(tmp_path / "half.png", 2000)
+    half = Image.open(tmp_path / "half.png")  # the pixels are not read yet
+    bad = [np.zeros((2, 8)).tolist(), torch.rand(2, 3, 8, 8), Image.new("RGB", (0, 5)), None, half]
     for step, image in [(3, image) for image in bad] + [("3", torch.rand(3, 8, 8))]:
         with pytest.raises((TypeError, ValueError)):
             film.add(step, image)

@@ -44,12 +44,13 @@ def test_frames_are_encoded_when_they_come_and_not_kept(tmp_path):
     assert most < 10
 
 
-def test_an_interrupt_keeps_the_film_so_far(tmp_path):
+@pytest.mark.parametrize("error", [KeyboardInterrupt, FloatingPointError])
+def test_what_ends_the_dream_keeps_the_film_so_far(tmp_path, error):
     def frames():
         yield from shades(5)
-        raise KeyboardInterrupt
+        raise error
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(error):
         save_video(frames(), tmp_path / "film.mp4")
     assert len(read(tmp_path / "film.mp4")) == 5
 

@@ -170,7 +170,7 @@ class Film:
     """
 
     def __init__(self, every: int = 1) -> None:
-        self.every = max(1, every)
+        self.every = max(1, operator.index(every))
         self.frames: dict[int, Image.Image] = {}
 
     def wants(self, step: int) -> bool:
@@ -186,7 +186,7 @@ class Film:
         frame = as_image(image)
         if not self.wants(operator.index(step)):
             return
-        self.frames[step] = frame
+        self.frames[step] = frame.copy()  # whoever gave it may paint on
         while len(self.frames) > MOST_FRAMES:
             self.every *= 2
             self.frames = {s: frame for s, frame in self.frames.items() if self.wants(s)}
@@ -241,7 +241,8 @@ class Film:
 
 def as_image(image: Picture) -> Image.Image:
     """One picture of any kind as 8-bit RGB, cut off at black and white."""
-    if isinstance(image, Image.Image) and image.mode == "RGB" and min(image.size) > 0:
+    # What was opened from a file may not be read before it is looked at.
+    if type(image) is Image.Image and image.mode == "RGB" and min(image.size) > 0:
         return image
     array = to_array(image)
     if not array.size:

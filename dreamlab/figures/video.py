@@ -12,6 +12,8 @@ from dreamlab.figures.saving import as_image
 from dreamlab.support.files import user_path, write_atomically
 from dreamlab.support.picture import Picture
 
+LARGEST = 8192  # pixels of a side
+
 
 def save_video(
     frames: Iterable[Picture], path: str | Path, *, fps: float = 30.0, side: int | None = None
@@ -20,14 +22,14 @@ def save_video(
 
         save_video((dream.image for step in dream), "dream.mp4", fps=24)
 
-    An interrupt while the frames are made ends the film, which is kept up to there, and is raised.
+    An interrupt or an error while the frames are made ends the film: it is kept so far, and raised.
 
     Args:
         frames: pictures of any kind, one after the other. The first decides the size.
         path: ends in ``.mp4``.
-        fps: frames a second, above 0.
-        side: longer side in pixels, at most 8192; default: that of the first frame. Sides are
-            rounded down to even numbers, which H.264 asks for.
+        fps: frames a second, from .01.
+        side: longer side in pixels, at most 8192; default: that of the first frame if it has no
+            more. Sides are rounded down to even numbers, which H.264 asks for.
 
     Raises:
         ImportError: PyAV is not installed.
@@ -37,10 +39,10 @@ def save_video(
     path = user_path(path)
     if path.suffix.lower() != ".mp4":
         raise ValueError(f"a film is an .mp4 file, not {path.name!r}")
-    if not 0 < fps <= 1000:
-        raise ValueError(f"fps must be above 0 and at most 1000, got {fps!r}")
-    if side is not None and not 16 <= side <= 8192:
-        raise ValueError(f"side must be from 16 to 8192 pixels, got {side!r}")
+    if not 0.01 <= fps <= 1000:
+        raise ValueError(f"fps must be from 0.01 to 1000, got {fps!r}")
+    if side is not None and not 16 <= side <= LARGEST:
+        raise ValueError(f"side must be from 16 to {LARGEST} pixels, got {side!r}")
     try:
         import av  # noqa: F401
     except ImportError:
@@ -49,37 +51,33 @@ def save_video(
     first = next(frames, None)
     if first is None:
         raise ValueError("the film is empty: no frame came")
-    interrupts: list[BaseException] = []
+    scale = (side or min(max(first.size), LARGEST)) / max(first.size)
+    size = tuple(max(2, 2 * int(length * scale / 2)) for length in first.size)
+    errors: list[BaseException] = []
 
-    def until_interrupted() -> Iterable[Image.Image]:
+    def until_error() -> Iterable[Image.Image]:
         try:
             yield from chain([first], frames)
-        except KeyboardInterrupt as interrupt:
-            interrupts.append(interrupt)
+        except (Exception, KeyboardInterrupt) as error:
+            errors.append(error)
 
-    write_atomically(path, lambda file: _encode(file, until_interrupted(), first.size, fps, side))
-    if interrupts:
-        raise interrupts[0]
+    write_atomically(path, lambda file: _encode(file, until_error(), size, fps))
+    if errors:
+        raise errors[0]
     return path
 
 
 def _encode(
-    file: IO[bytes],
-    frames: Iterable[Image.Image],
-    size: tuple[int, int],
-    fps: float,
-    side: int | None,
+    file: IO[bytes], frames: Iterable[Image.Image], size: tuple[int, int], fps: float
 ) -> None:
     import av
 
-    scale = 1.0 if side is None else side / max(size)
-    width, height = (max(2, 2 * int(length * scale / 2)) for length in size)
     with av.open(file, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         stream.options = {"crf": "18"}  # little loss: noise is to be seen as noise
         for frame in frames:
-            if frame.size != (width, height):
-                frame = frame.resize((width, height), Image.Resampling.BICUBIC)
+            if frame.size != size:
+                frame = frame.resize(size, Image.Resampling.BICUBIC)
             container.mux(stream.encode(av.VideoFrame.from_image(frame)))
         container.mux(stream.encode())
