@@ -32,6 +32,7 @@ from dreamlab.prompts import (
     checked_prompts,
     checked_seeds,
     encoder_name,
+    is_encoder,
     is_list,
     picture_count,
     plain,
@@ -42,7 +43,7 @@ from dreamlab.state import State, Step
 from dreamlab.support.device import wait
 from dreamlab.support.entries import entry, require, tensor_entry
 from dreamlab.support.files import user_path, write_atomically
-from dreamlab.support.memory import Groups
+from dreamlab.support.memory import Groups, require_memory
 from dreamlab.support.progress import with_bar
 from dreamlab.support.surroundings import undisturbed
 from dreamlab.support.weights import read_numbers
@@ -132,6 +133,7 @@ class Dream:
         self._changes: list[tuple[int, str, list[Prompt]]] = []
         self._critics = self._read(self._prompts)
         self._first_rows = self._critics[0].attractors.at(0)
+        self._require_memory(self.recipe)
 
         canvas = self.recipe.canvas
         first = self.recipe.octave_canvas(0)
@@ -225,6 +227,7 @@ class Dream:
         self, pixels: Tensor, side: int, recipe: Recipe, step: int, progress: float
     ) -> Tensor:
         """All views of all images, (b, v, 3, side, side)."""
+        self._require_memory(recipe)  # a knob may have been turned
         generators = self._generators(step + 1)
         mix = recipe.view_mix_at(progress)
         windows = draw_windows(pixels.shape[-2:], recipe.views, mix, generators)
@@ -268,6 +271,10 @@ class Dream:
 
         losses, gradient = critic.groups.work(encode, len(flat))
         return losses.view(images, count).mean(1), gradient.view_as(views)
+
+    def _require_memory(self, recipe: Recipe) -> None:
+        side = max(clip.image_size for clip in self.clips)
+        require_memory(len(self.seeds), recipe.canvas, recipe.views, side, self._device)
 
     def _generators(self, number: int, device: torch.device | str = "cpu") -> list[torch.Generator]:
         """One generator per image, made from its seed and a number: 0 for the start, ±t for step t.
@@ -516,8 +523,7 @@ def _checked_clips(clip: Any) -> dict[Encoder, float]:
     several = clip if isinstance(clip, list | tuple) else [clip]
     weighted = list(clip.items()) if isinstance(clip, Mapping) else [(c, 1.0) for c in several]
     for each, _ in weighted:
-        needed = ("encode_image", "encode_text", "image_size")
-        if each.__hash__ is None or not all(hasattr(each, name) for name in needed):
+        if each.__hash__ is None or not is_encoder(each):
             raise TypeError(
                 f"clip must be a Clip, as load_clip() returns it, got {each!r:.300}; a model of "
                 "open_clip becomes one by Clip(name, model, tokenizer, device)"

@@ -17,7 +17,7 @@ import torch
 from dreamlab.clip import Clip, load_clip
 from dreamlab.picturebook.probe import drawn, in_pieces, probe_scenes
 from dreamlab.picturebook.world import OBJECTS, caption, thing_in, variants
-from dreamlab.prompts import Prompt, Rows, checked_prompts, is_list
+from dreamlab.prompts import Prompt, Rows, checked_prompts, is_encoder, is_list
 from dreamlab.support.picture import Picture, read_picture
 from dreamlab.support.surroundings import undisturbed
 
@@ -200,10 +200,10 @@ class Judge:
     def __init__(self, clip: Clip | None = None) -> None:
         """Judge with `clip`, or with the embedded "picturebook-judge"."""
         clip = load_clip("picturebook-judge") if clip is None else clip
-        if not hasattr(clip, "encode_image"):
-            raise TypeError(f"a judge needs a Clip, got {clip!r}; load_clip(name) makes one")
+        if not is_encoder(clip):
+            raise TypeError(f"a judge needs a Clip, got {clip!r:.300}; load_clip(name) makes one")
         self.clip = clip
-        self._rows: dict[tuple[str, ...], torch.Tensor] = {}
+        self._rows: dict[tuple, torch.Tensor] = {}  # by prompt, or by several sentences
 
     @undisturbed(gradients=False)
     def similarity(self, images: Images, prompts: str | Sequence[str]) -> torch.Tensor:
@@ -303,8 +303,12 @@ class Judge:
     def _encode_one(self, prompt: Prompt) -> torch.Tensor:
         if isinstance(prompt, str):
             return self._encode_together((prompt,))
-        with undisturbed():
-            return Rows(self.clip, [prompt]).at(sys.maxsize)
+        last = prompt[-1][1] if isinstance(prompt, list) else prompt
+        key = tuple(last.items()) if isinstance(last, dict) else (last,)
+        if key not in self._rows:
+            with undisturbed():
+                self._rows[key] = Rows(self.clip, [last]).at(0)
+        return self._rows[key]
 
     def _encode_together(self, prompts: tuple[str, ...]) -> torch.Tensor:
         """Unit rows (m, d), encoded once, since a live judge is asked again and again."""

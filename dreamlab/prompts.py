@@ -37,6 +37,11 @@ class Encoder(Protocol):
         ...
 
 
+def is_encoder(clip: Any) -> bool:
+    """Whether it has what `Encoder` lists; a raw model of open_clip has not."""
+    return all(hasattr(clip, name) for name in ("encode_image", "encode_text", "image_size"))
+
+
 def encoder_name(clip: Encoder) -> str:
     """What messages and files call it: its `name`, or that of its class."""
     return getattr(clip, "name", type(clip).__name__)

@@ -13,6 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from dreamlab.support.surroundings import undisturbed
+
 Kernel = Callable[[Tensor], Tensor]
 # Up to so many old rows, one product with all the zeros is quicker than several without them: few
 # on a CPU, which counts multiplications, many on a GPU, which counts products.
@@ -134,6 +136,7 @@ def unmix(gradient: Tensor, rows: Sequence[Band], columns: Sequence[Band], into:
         into[..., band.source, :] += band.matrix.mT @ strips[..., band.target, :]
 
 
+@undisturbed(gradients=None)
 def resize(images: Tensor, size: tuple[int, int], kernel: Kernel = cubic) -> Tensor:
     """Resize (b, c, h, w) to `size` (height, width), antialiased.
 
@@ -151,6 +154,7 @@ def resize(images: Tensor, size: tuple[int, int], kernel: Kernel = cubic) -> Ten
     )
 
 
+@undisturbed(gradients=None)
 def blur(images: Tensor, sigma: float) -> Tensor:
     """Gaussian blur of (..., h, w), `sigma` in pixels; weights are renormalised at the border."""
     kernel, reach = gaussian(sigma), BELL * sigma

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from dreamlab.resample import Band, bands, mix, resample_matrix, unmix
+from dreamlab.support.surroundings import undisturbed
 
 # The side of a window as a share of the canvas' short side, for each class of `view_mix`.
 # Global views see everything. Middle ones reach up to that: a crop that misses the border shows
@@ -75,6 +76,7 @@ def _uniform(rows: int, columns: int, generator: torch.Generator) -> np.ndarray:
     return torch.rand(rows, columns, generator=generator).double().numpy()
 
 
+@undisturbed(gradients=None)
 def look(images: Tensor, windows: Tensor, size: int) -> Tensor:
     """What is seen through each window: a crop, resized to `size` × `size`, antialiased.
 
@@ -147,6 +149,7 @@ def _cut_out(
     return tuple(place), rows, columns
 
 
+@undisturbed(gradients=None)
 def add_noise(views: Tensor, deviations: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
     """Add white noise to (b, v, c, n, n), with a standard deviation for each view, (b, v).
 

@@ -3,9 +3,10 @@
     python tests/soak.py                 200 dreams, 20,000 frames of a panel, 2,000 presses
     python tests/soak.py --share 0.02    a fiftieth of it
 
-Dreams are made, run, saved and made again; a panel draws all the time; buttons are pressed and
-sliders moved at random, in panels that replace each other, while the CLIP fails now and then. Nine
-times on the way it is counted what there is. Once all caches are full, none of it may grow.
+Dreams are made, run, saved and made again, of sentences and pictures that change on the way, and
+filmed; a panel draws all the time; buttons are pressed and sliders moved at random, in panels that
+replace each other, while the CLIP fails now and then. Nine times on the way it is counted what
+there is. Once all caches are full, none of it may grow.
 """
 
 import argparse
@@ -30,9 +31,11 @@ from dreamlab.clip import Clip, load_clip
 from dreamlab.dream import Dream
 from dreamlab.figures import static
 from dreamlab.figures.saving import load_dream, save_png
+from dreamlab.figures.video import save_video
 from dreamlab.judge import Judge
 from dreamlab.lab.controls import CONTROLS
 from dreamlab.lab.panel import Panel, compare
+from dreamlab.prompts import ImagePrompt
 from dreamlab.recipe import Recipe
 
 DREAMS, FRAMES, PRESSES = 200, 20_000, 2_000
@@ -115,10 +118,13 @@ async def dreams(clip: Fragile, folder: Path, times: int) -> AsyncIterator[int]:
     photo = Image.linear_gradient("L").resize((60, 45)).convert("RGB")
     for number in range(times):
         start = chance.choice(["grey", "noise", photo])
-        prompt = chance.choice([f"dream {number}", ["one", "two"], {"one": 1, "two": 0.5}])
+        blend = [(0, "one"), (4, ImagePrompt(photo))]
+        prompt = chance.choice([f"dream {number}", ["one", "two"], {"one": 1, "two": 0.5}, blend])
         dream = Dream(clip, prompt, start=start, recipe=SMALL, seed=number)
         for step in dream:
             dream.recipe.tv_weight = chance.random()
+            if step.step == 2:
+                dream.prompts = f"dream {number}, changed"
             clip.fails = step.step == 3 and number % 10 == 0
             if clip.fails:
                 try:
@@ -127,9 +133,10 @@ async def dreams(clip: Fragile, folder: Path, times: int) -> AsyncIterator[int]:
                     continue
         path = save_png(dream, folder / "dream.png")
         again = load_dream(path, clip)
-        again.load_state_dict(dream.state_dict())
+        again.load_state(dream.save_state(folder / "dream.pt"))
         if number % 10 == 0:
             static.dream_figures([{"dream": again}]).to_png()
+            save_video(dream.images, folder / "dream.mp4")
         yield number
 
 

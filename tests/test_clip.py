@@ -25,6 +25,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from dreamlab.clip import Clip, load_clip, tokens_first
 from dreamlab.dream import Dream
+from dreamlab.judge import Judge
 from dreamlab.support.loading import EMBEDDED, pick_device
 
 WEIGHTS = "open_clip_model.safetensors"
@@ -244,6 +245,8 @@ def test_models_and_tokenizers_that_do_not_fit_are_refused(tiny_clip, tiny_clip_
         make(torch.nn.Linear(2, 2), other)
     with pytest.raises(TypeError, match=r"Clip\(name, model, tokenizer"):
         Dream(whole.model, "a heart")
+    with pytest.raises(TypeError, match="load_clip"):
+        Judge(whole.model)
     whole._words = 1000
     with pytest.raises(ValueError, match="belongs to another model"):
         whole.encode_text("a heart")

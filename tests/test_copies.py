@@ -1,5 +1,6 @@
 """The copies for students and teachers: what is in which, and that they are the chapters."""
 
+import errno
 import re
 
 import nbformat
@@ -7,7 +8,8 @@ import pytest
 from chapters import CHAPTERS, CHECK, NOTEBOOKS, cells, chapter, is_folded, load_tool, tags
 from test_notebooks import dependence_problems
 
-copies = load_tool("copies")
+copies, pages = load_tool("copies"), load_tool("pages")
+CHAPTER = CHAPTERS[1]
 
 
 @pytest.fixture(scope="module")
@@ -101,18 +103,31 @@ def test_the_lesson_has_every_name_that_it_uses(folder):
     assert not list(dependence_problems(chapter(folder / "lesson" / copies.LESSON)))
 
 
-def test_a_folder_that_cannot_be_is_a_sentence(capsys, tmp_path):
+def full_disk(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_what_cannot_be_written_is_a_sentence(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(copies, "NOTEBOOKS", [CHAPTER])
     (tmp_path / "file").touch()
-    for into in (str(tmp_path / "file" / "x"), "a\0b"):
+    for into, words in (("file/x", "Not a directory"), ("a\0b", "null"), ("full", "No space")):
+        monkeypatch.setattr("os.fsync", full_disk)
         with pytest.raises(SystemExit):
-            copies.main(["--into", into])
-        assert "Traceback" not in capsys.readouterr().err
+            copies.main(["--into", str(tmp_path / into)])
+        assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "null", "{}", "[" * 100_000, '{"nbformat": 4, "cells": [1]}'])
+def test_a_chapter_that_is_no_notebook_is_named(capsys, tmp_path, monkeypatch, text):
+    (tmp_path / "01_odd.ipynb").write_text(text)
+    for tool, do in ((copies, copies.main), (pages, lambda into: pages.lay_out(tmp_path))):
+        monkeypatch.setattr(tool, "NOTEBOOKS", [tmp_path / "01_odd.ipynb"])
+        with pytest.raises((SystemExit, ValueError)) as end:
+            do(["--into", str(tmp_path / "copies")])
+        assert "01_odd.ipynb is no notebook" in capsys.readouterr().err + str(end.value)
 
 
 # --- made again -----------------------------------------------------------------------------------
-
-
-CHAPTER = CHAPTERS[1]
 
 
 @pytest.fixture

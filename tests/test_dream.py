@@ -357,6 +357,18 @@ def test_when_not_even_one_view_fits(tiny_clip, error):
     assert caught.value is error and clip.sizes == [3, 2, 1] and dream.history == []
 
 
+def test_what_no_memory_has_room_for_is_refused_before_it_is_begun(tiny_clip, monkeypatch):
+    with pytest.raises(ValueError, match=r"2000 pictures .* GB of memory"):
+        Dream(tiny_clip, PROMPT, recipe=Recipe(size=8192), seed=list(range(2000)))
+    dream = Dream(tiny_clip, PROMPT, recipe=SMALL)
+    monkeypatch.setattr("dreamlab.support.memory.total_memory", lambda device: 1e6)
+    next(dream)
+    dream.recipe.views = 4096
+    with pytest.raises(ValueError, match=r"4096 views"):
+        next(dream)
+    assert len(dream.history) == 1
+
+
 def test_other_errors_are_not_taken_for_it(tiny_clip):
     clip = out_of_memory_above(tiny_clip, 0, RuntimeError("shapes cannot be multiplied"))
     with pytest.raises(RuntimeError, match="shapes"):

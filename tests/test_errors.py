@@ -24,8 +24,9 @@ from dreamlab.figures.saving import replay, save_png
 from dreamlab.judge import measure, spectrum_slope
 from dreamlab.losses import clip_loss, masked_total_variation, total_variation
 from dreamlab.prompts import Rows
-from dreamlab.resample import blur
+from dreamlab.resample import blur, resize
 from dreamlab.support.surroundings import undisturbed
+from dreamlab.views import add_noise, draw_windows, look
 
 RECIPE = Recipe(size=32, steps=3, octaves=(0.5, 1.0), views=2)
 
@@ -145,6 +146,12 @@ def make(clip, start="noise"):
 def calls(tiny_clip, tiny_clip_dir, usual, tmp_path_factory):
     """Public calls by name, each of which returns tensors or numbers."""
     images, prompts = usual.pixels.clone(), ["a heart", "a boat"]
+
+    def generator(seed):
+        return torch.Generator("cpu").manual_seed(seed)
+
+    windows = draw_windows((32, 32), 2, (1, 1, 1), [generator(7)])
+    deviations = torch.ones(1, 1)
     path = save_png(usual, tmp_path_factory.mktemp("state") / "x.png")
 
     def stored():
@@ -170,6 +177,10 @@ def calls(tiny_clip, tiny_clip_dir, usual, tmp_path_factory):
         "clip_loss": lambda: [clip_loss(*map(tiny_clip.encode_text, prompts))],
         "masked": lambda: [masked_total_variation(images, detail_mask(images))],
         "isotropic": lambda: [total_variation(images, "isotropic")],
+        "resize": lambda: [resize(images, (20, 50))],
+        "blur": lambda: [blur(images, 1.5)],
+        "look": lambda: [look(images, windows, 16)],
+        "add_noise": lambda: [add_noise(images[None], deviations, [generator(7)])],
         "judge": judged,
         "spectrum": lambda: [spectrum_slope(images.repeat(1, 1, 2, 2))],
         "state": stored,

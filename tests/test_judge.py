@@ -34,9 +34,10 @@ class DreamOf:
 class ColourClip:
     """Knows three words, sees the mean colour: the judge's sums can be done by hand."""
 
-    WORDS = ("red", "green", "blue")
+    WORDS, image_size = ("red", "green", "blue"), 8
 
     def encode_text(self, prompts):
+        prompts = [prompts] if isinstance(prompts, str) else prompts
         self.encoded = getattr(self, "encoded", 0) + len(prompts)
         if not prompts:
             raise ValueError("no prompt")
@@ -171,8 +172,8 @@ def test_an_opinion_does_not_depend_on_what_was_asked_before(tiny_clip):
     clip = ColourClip()
     judge = Judge(clip)
     for _ in range(3):
-        judge.rank(colour(1, 0, 0), "red", ["green", "blue"])
-    assert clip.encoded == 3  # each caption once
+        judge.rank(colour(1, 0, 0), "red", ["green", "blue", {"red": 1, "blue": 1}])
+    assert clip.encoded == 5  # each caption once, the mixture's two words for it alone
 
 
 @pytest.mark.parametrize(

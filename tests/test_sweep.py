@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import dreamlab.dream
 from dreamlab.clip import load_clip
@@ -84,6 +85,24 @@ def test_any_executor_gives_the_same(result, names, make):
     assert [row["rank"] for row in other.rows] == [row["rank"] for row in result.rows]
     for mine, theirs in zip(result.images, other.images, strict=True):
         assert np.array_equal(np.asarray(mine), np.asarray(theirs))
+
+
+class Unsendable:
+    """A picture whose class does not pickle; it might as well end whoever unpickles it."""
+
+    def __array__(self, *_, **__):
+        return np.full((9, 9, 3), 128, np.uint8)
+
+    def __reduce__(self):
+        raise TypeError("does not pickle")
+
+
+def test_a_start_of_any_class_reaches_the_workers(names):
+    photo = Image.new("RGB", (9, 9), "grey")
+    photo.info["note"] = lambda: None  # which does not pickle, either
+    how = {"clip": names["clip"], "judge": None, "device": "cpu", "executor": Pickling()}
+    one, other = (sweep("a star", TINY, start=start, **how) for start in (photo, Unsendable()))
+    assert np.array_equal(one.images[0], other.images[0])
 
 
 def test_a_failing_dream_costs_no_other_and_is_named(names, monkeypatch):

@@ -25,7 +25,14 @@ from functools import partial
 from pathlib import Path
 
 import nbformat
-from course_files import CHAPTERS, NOTEBOOKS, ROOT, exit_on_user_error, write_atomically
+from course_files import (
+    CHAPTERS,
+    NOTEBOOKS,
+    ROOT,
+    exit_on_user_error,
+    read_notebook,
+    write_atomically,
+)
 from nbconvert import NotebookExporter
 from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
@@ -118,7 +125,7 @@ def lesson(chapters: list[Path]) -> NotebookNode:
     """
     cells, known, titles = [], set(), []
     for path in chapters:
-        nb = nbformat.read(path, as_version=4)
+        nb = read_notebook(path)
         cut = [c for c in nb.cells if "lesson" in c.metadata.get("tags", [])]
         for cell in cut:
             cell.id = f"{path.name[:2]}-{cell.id}"[:64]
@@ -136,7 +143,7 @@ def lesson(chapters: list[Path]) -> NotebookNode:
 
 def copy(kind: str, path: Path) -> NotebookNode:
     """A chapter as its students or teachers get it."""
-    text, _ = exporter(kind).from_filename(str(path))
+    text, _ = exporter(kind).from_notebook_node(read_notebook(path))
     return nbformat.reads(text, as_version=4)
 
 

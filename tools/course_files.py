@@ -6,6 +6,7 @@ Copies and pages are made in environments that have neither dreamlab nor what it
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))
@@ -23,6 +24,25 @@ def number(path: Path) -> str:
     """What a notebook is called by: "0" to "10" for a chapter, "A", "B", … for an appendix."""
     name = path.stem.partition("_")[0]
     return str(int(name)) if name.isdecimal() else name
+
+
+def read_notebook(path: Path) -> Any:
+    """The notebook in a file.
+
+    Raises:
+        ValueError: it is none, or one that Jupyter would not take; the file is named.
+    """
+    import nbformat  # which not all tools need
+
+    try:
+        nb = nbformat.read(path, as_version=4)
+        nbformat.validate(nb)
+    except OSError:
+        raise
+    except Exception as error:  # odd JSON raises anything from AttributeError to RecursionError
+        why = str(error).splitlines()[:1] or [type(error).__name__]
+        raise ValueError(f"{path} is no notebook: {why[0][:200]}") from error
+    return nb
 
 
 def rewrite(files: Mapping[Path, str]) -> Iterator[Path]:

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 import nbformat
-from course_files import NOTEBOOKS, ROOT, exit_on_user_error
+from course_files import NOTEBOOKS, ROOT, exit_on_user_error, read_notebook
 
 FOLD = {"solution": "hide-cell", "claim": "hide-cell"}
 CONF = """
@@ -54,7 +54,8 @@ def readable(nb: nbformat.NotebookNode) -> nbformat.NotebookNode:
     for cell in nb.cells:
         tags = cell.metadata.get("tags", [])
         cell.metadata.tags = tags + [FOLD[tag] for tag in tags if tag in FOLD]
-        alts = {o.metadata["image/png"].alt for o in cell.get("outputs", []) if shows_figure(o)}
+        figures = filter(shows_figure, cell.get("outputs", []))
+        alts = {figure.metadata.get("image/png", {}).get("alt", "") for figure in figures}
         if len(alts) > 1:
             raise ValueError(f"cell {cell.id} shows figures with different texts: {sorted(alts)}")
         if alts:
@@ -73,9 +74,9 @@ def lay_out(source: Path) -> None:
     address = re.search(r'^Repository = "(.+)"$', about, re.MULTILINE)[1]
     for path in NOTEBOOKS:
         # Links out of the folder lead to what is no page: the repository has it.
-        text = path.read_text("utf-8").replace("](../", f"]({address}/blob/main/")
-        nb = readable(nbformat.reads(text, as_version=4))
-        (source / path.name).write_text(nbformat.writes(nb), "utf-8")
+        text = nbformat.writes(readable(read_notebook(path)))
+        text = text.replace("](../", f"]({address}/blob/main/")
+        (source / path.name).write_text(text, "utf-8")
         names.append(path.stem)
     classroom = (ROOT / "notebooks" / "CLASSROOM.md").read_text("utf-8")
     classroom = classroom.replace("](../", f"]({address}/blob/main/")

@@ -10,6 +10,7 @@ import io
 import json
 import math
 import multiprocessing
+import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor
@@ -27,7 +28,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from dreamlab.clip import Clip, load_clip
-from dreamlab.dream import Dream
+from dreamlab.dream import Dream, to_pil
 from dreamlab.figures.saving import encode_png
 from dreamlab.figures.settings import LARGEST
 from dreamlab.figures.static import shorten
@@ -37,7 +38,7 @@ from dreamlab.measure.tables import MEASURES, markdown, summarize
 from dreamlab.measure.workers import Processes, run_jobs
 from dreamlab.prompts import Prompt, checked_prompts, checked_seeds, is_schedule
 from dreamlab.recipe import Recipe
-from dreamlab.support.picture import Picture
+from dreamlab.support.picture import Picture, read_picture
 from dreamlab.support.version import __version__
 
 Loadable = str | tuple[str, str]
@@ -210,7 +211,7 @@ def sweep(
         clip, judge = cached_clip(clip, device), cached_judge(judge, device)
     elif not isinstance(clip, str | tuple) or not isinstance(judge, str | tuple | None):
         raise TypeError("workers load the CLIPs themselves: give clip and judge by name")
-    options = {"negative_prompt": negative_prompt, "start": start}
+    options = {"negative_prompt": avoided, "start": _plain(start)}
     # Processes of one computer share its cores.
     threads = max(1, torch.get_num_threads() // executor) if isinstance(executor, int) else None
     as_png = executor is not None or folder is not None
@@ -389,6 +390,14 @@ def _text_of(prompt: Prompt) -> str:
     if isinstance(prompt, list):
         return ", ".join(f"{step}: {_text_of(mixture)}" for step, mixture in prompt)
     return str(prompt)
+
+
+def _plain(start: Picture | None) -> Picture | None:
+    """The same start without classes and notes of the caller's, which may not reach a worker."""
+    if start is None or isinstance(start, str | PathLike):
+        return start if start is None else os.fspath(start)
+    pixels = read_picture(start, "start").cpu()
+    return to_pil(pixels[0]) if isinstance(start, Image.Image) else pixels
 
 
 def name_recipes(recipes: Recipe | Mapping[str, Recipe] | Sequence[Recipe]) -> dict[str, Recipe]:

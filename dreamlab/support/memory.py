@@ -1,7 +1,15 @@
-"""As many views at once as fit into memory: all are tried, half of them when it runs out, …"""
+"""As many views at once as fit into memory: all are tried, half of them when it runs out, …
 
+What cannot fit in any way is refused before it is begun.
+"""
+
+import importlib
+import math
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -48,3 +56,37 @@ def out_of_memory(error: BaseException) -> bool:
     sentences = ("out of memory", "can't allocate memory", "not enough memory")
     known = isinstance(error, torch.cuda.OutOfMemoryError | MemoryError)
     return known or any(sentence in str(error).lower() for sentence in sentences)
+
+
+def require_memory(
+    images: int, canvas: tuple[int, int], views: int, side: int, device: torch.device
+) -> None:
+    """Refuse a step that holds more numbers at once than the device has memory for.
+
+    Of each image there are eight of its size: the pixels and Adam's two means before and after the
+    step, the gradient and the direction; of each view, with `side` px, itself and its gradient.
+
+    Raises:
+        ValueError: they do not fit, however they are encoded.
+    """
+    needed = 4 * 3 * images * (8 * math.prod(canvas) + 2 * views * side**2)
+    if needed > (there := total_memory(device)):
+        raise ValueError(
+            f"{images} pictures at once of {canvas[0]} × {canvas[1]} px, each seen through {views} "
+            f"views in a step, need more than {needed / 1e9:.0f} GB of memory, and {device.type} "
+            f"has {there / 1e9:.0f}: take fewer pictures, fewer views or a smaller canvas"
+        )
+
+
+@cache
+def total_memory(device: torch.device) -> float:
+    """Bytes that a device has in all, a container's limit included; infinity if nobody says."""
+    with suppress(Exception):  # neither the CPU has this, nor "mps", which shares its memory
+        return getattr(torch, device.type).get_device_properties(device).total_memory
+    found = [math.inf]
+    with suppress(Exception):  # psutil is missing, or does not know this system
+        found.append(importlib.import_module("psutil").virtual_memory().total)
+    for limit in ("memory.max", "memory/memory.limit_in_bytes"):  # of a container, in two versions
+        with suppress(OSError, ValueError):  # there is no such file, or it says "max"
+            found.append(int((Path("/sys/fs/cgroup") / limit).read_text()))
+    return min(found)
