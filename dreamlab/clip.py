@@ -22,6 +22,7 @@ from dreamlab.support.memory import out_of_memory
 from dreamlab.support.surroundings import undisturbed
 
 LONGEST_WORD = 32  # letters; what is longer is no word, but a script without spaces
+MOST_WORDS = 1000  # that are looked up, of a prompt that no model reads to its end
 
 
 class Clip:
@@ -132,7 +133,7 @@ class Clip:
             if not isinstance(prompt, str):
                 raise TypeError(f"a prompt must be text, got {type(prompt).__name__}: {prompt!r}")
             if self._filled_places(prompt, self.tokenizer.context_length) == 0:
-                raise ValueError(f"the prompt {prompt!r} is empty: describe what you want to see")
+                raise ValueError(f"the prompt {prompt!r:.200} is empty: say what you want to see")
             if not self._fits(prompt):
                 warnings.warn(self._say_cut(prompt), stacklevel=3)
             if unknown := self.unknown_words(prompt):
@@ -155,15 +156,11 @@ class Clip:
             return []
         # Punctuation separates words and is not missed; an apostrophe belongs to its word.
         letters = ("'" if c in "'’" else " " if category(c)[0] == "P" else c for c in prompt)
-        words = [word.strip("'") for word in "".join(letters).split()]
-        *rows, empty = self.tokenizer([*(word[:LONGEST_WORD] for word in words), ""]).tolist()
-        return list(
-            dict.fromkeys(
-                word
-                for word, row in zip(words, rows, strict=True)
-                if self._untrained & (set(row) - set(empty))
-            )
-        )
+        once = dict.fromkeys(word.strip("'")[:LONGEST_WORD] for word in "".join(letters).split())
+        words = list(once)[:MOST_WORDS]
+        *rows, empty = self.tokenizer([*words, ""]).tolist()
+        pairs = zip(words, rows, strict=True)
+        return [word for word, row in pairs if self._untrained & (set(row) - set(empty))]
 
     def _filled_places(self, prompt: str, length: int) -> int:
         """How many places of its row of `length` tokens a prompt fills.

@@ -77,6 +77,9 @@ def test_bad_options_are_refused_and_drawings_made_without_any_model(tmp_path, m
         assert words in capsys.readouterr().err and not list(tmp_path.iterdir())
     main(["make", str(tmp_path), "--drawings", "--things", "2", "--judge", "", "--size", "32"])
     assert [picture.judge for picture in read_key(tmp_path / blind.KEY)] == ["", ""]
+    with pytest.raises(SystemExit):  # before a model is loaded
+        main(["make", str(tmp_path / blind.KEY / "x")])
+    assert blind.KEY in capsys.readouterr().err
 
 
 # --- answers ----------------------------------------------------------------------------------

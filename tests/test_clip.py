@@ -226,6 +226,8 @@ def test_unknown_words_are_those_without_an_embedding(narrow_clip, tiny_clip):
     }.items():
         assert narrow_clip.unknown_words(prompt) == unknown
         assert tiny_clip.unknown_words(prompt) == [], "an ordinary model has every word"
+    many = narrow_clip.unknown_words(" ".join(f"\u200b{n:b}" for n in range(20_000)) + "x" * 10**5)
+    assert 0 < len(many) <= 1000 and max(map(len, many)) <= 32
     with pytest.warns(UserWarning, match="does not know 'giraffe', 'piano'") as record:
         narrow_clip.encode_text(["a red heart", "a red giraffe, the piano"])
     assert [w.filename for w in record] == [__file__]

@@ -358,7 +358,7 @@ def test_when_not_even_one_view_fits(tiny_clip, error):
 
 
 def test_what_no_memory_has_room_for_is_refused_before_it_is_begun(tiny_clip, monkeypatch):
-    with pytest.raises(ValueError, match=r"2000 pictures .* GB of memory"):
+    with pytest.raises(ValueError, match=r"2000 at once.* GB of memory"):
         Dream(tiny_clip, PROMPT, recipe=Recipe(size=8192), seed=list(range(2000)))
     dream = Dream(tiny_clip, PROMPT, recipe=SMALL)
     monkeypatch.setattr("dreamlab.support.memory.total_memory", lambda device: 1e6)

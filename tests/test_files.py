@@ -75,7 +75,7 @@ def test_modes_are_kept_links_replaced_and_special_files_left_alone(file, tmp_pa
 # --- what can go wrong ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, ValueError])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, ValueError, OSError])
 def test_whatever_interrupts_the_writing_leaves_the_old_file(file, error):
     def half(opened):
         opened.write(NEW[:100])
@@ -163,4 +163,8 @@ def test_two_programs_never_get_the_same_name(tmp_path):
 def test_a_kill_leaves_no_empty_picture(tmp_path):
     killed = CLAIMING.replace("path.touch()", "import os; os.kill(os.getpid(), 9)")
     start(killed, tmp_path, stdin=subprocess.PIPE).communicate("go\n")
-    assert [path.suffix for path in tmp_path.iterdir()] == [".tmp"]
+    (left,) = tmp_path.iterdir()
+    assert left.suffix == ".tmp"
+    os.utime(left, (0, 0))  # and after a day not even that
+    with claim_name(tmp_path, ".png") as path:
+        assert path.name == "dream-001.png"

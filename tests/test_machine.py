@@ -204,6 +204,7 @@ CARD |= {"torch.ones": raising(RuntimeError("driver version is insufficient"))}
         (machine.check_saving, {"tempfile.TemporaryDirectory": FORBIDDEN}, False, "denied.*copy"),
         (machine.check_saving, ROOMLESS, False, "0 MB are left"),
         (lambda: machine.check_saving("a/b"), {}, True, "removed"),  # a folder still to be made
+        (lambda: machine.check_saving("a" * 300), {}, False, "too long.*another folder"),
         (machine.check_speed, {"dreamlab.course.machine.SLOW": 0.0}, False, "60 steps.*steps=20"),
     ],
 )

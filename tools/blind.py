@@ -318,6 +318,7 @@ def make(options: argparse.Namespace) -> None:
     given = {"steps": options.steps, "size": options.size}
     given = {name: value for name, value in given.items() if value is not None}
     size = max(Recipe(**given).canvas)  # what is out of range is known before a model is loaded
+    options.folder.mkdir(parents=True, exist_ok=True)  # and what cannot be written
     captions = [caption(scene) for scene in scenes]
     judge = Judge(load_clip(options.judge, device=options.device)) if options.judge else None
     if options.drawings:

@@ -275,9 +275,12 @@ def check_saving(folder: str | Path = ".") -> str:
 
     from dreamlab.support.files import user_path
 
-    wanted = user_path(folder).absolute()
-    # Save makes the folders that are missing.
-    here = next((place for place in (wanted, *wanted.parents) if place.is_dir()), None)
+    try:
+        wanted = user_path(folder).absolute()
+        # Save makes the folders that are missing.
+        here = next((place for place in (wanted, *wanted.parents) if place.is_dir()), None)
+    except (OSError, ValueError) as error:  # such as a name that is too long
+        raise Trouble(f"{_brief(error)}: give another folder") from error
     if here is None:
         away = "a drive that was taken out, a network that is away"
         raise Trouble(

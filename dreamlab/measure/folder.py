@@ -24,13 +24,12 @@ from PIL import Image
 from dreamlab.figures.saving import KEY
 from dreamlab.measure.tables import MEASURES
 from dreamlab.picturebook.world import OBJECTS
-from dreamlab.support.files import csv_bytes, user_path, write_atomically
+from dreamlab.support.files import csv_bytes, remove_left_over, user_path, write_atomically
 from dreamlab.support.picture import Picture, opened, read_picture
 from dreamlab.support.version import __version__
 
 RECORD, TABLE, LOCK = "sweep.json", "rows.csv", "sweep.lock"
 LARGEST_RECORD = 64 * 2**20  # bytes
-LEFT_OVER = 60  # seconds after which a hidden file is that of a writer that was killed
 ROW = "dreamlab row"
 """Under this name a picture's row stands in its file, as JSON."""
 
@@ -80,10 +79,7 @@ def open_folder(
             "another folder"
         ) from None
     try:
-        for left in path.glob(".dreamlab-*.tmp"):
-            with suppress(OSError):
-                if time.time() - left.lstat().st_mtime > LEFT_OVER:
-                    left.unlink()
+        remove_left_over(path)
         yield Folder(path, arguments, keys)
     finally:
         lock.release()

@@ -6,12 +6,15 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from os import PathLike
 from pathlib import Path
 from typing import IO, Any
+
+LEFT_OVER = 86_400  # seconds after which a hidden file is that of a writer that was killed
 
 
 def user_path(path: str | PathLike) -> Path:
@@ -78,6 +81,14 @@ def write_atomically(
     return path
 
 
+def remove_left_over(folder: Path) -> None:
+    """Remove the hidden files that killed writers left in a folder."""
+    for left in folder.glob(".dreamlab-*.tmp"):
+        with suppress(OSError):
+            if time.time() - left.lstat().st_mtime > LEFT_OVER:
+                left.unlink()
+
+
 @contextmanager
 def claim_name(folder: str | PathLike, suffix: str, stem: str = "dream") -> Iterator[Path]:
     """The first of ``dream-001.png``, ``dream-002.png``, … that nobody has, for this block.
@@ -86,6 +97,7 @@ def claim_name(folder: str | PathLike, suffix: str, stem: str = "dream") -> Iter
     """
     folder = user_path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    remove_left_over(folder)
     for number in count(1):
         path = folder / f"{stem}-{number:03d}{suffix}"
         claim = folder / f".dreamlab-{path.name}.tmp"

@@ -72,9 +72,9 @@ def require_memory(
     needed = 4 * 3 * images * (8 * math.prod(canvas) + 2 * views * side**2)
     if needed > (there := total_memory(device)):
         raise ValueError(
-            f"{images} pictures at once of {canvas[0]} × {canvas[1]} px, each seen through {views} "
-            f"views in a step, need more than {needed / 1e9:.0f} GB of memory, and {device.type} "
-            f"has {there / 1e9:.0f}: take fewer pictures, fewer views or a smaller canvas"
+            f"{canvas[0]} × {canvas[1]} px, {images} at once, each seen through {views} views in a "
+            f"step, need more than {needed / 1e9:.0f} GB of memory, and {device.type} has "
+            f"{there / 1e9:.0f}: take fewer pictures, fewer views or a smaller canvas"
         )
 
 
