@@ -3,9 +3,8 @@
     python tests/classroom.py
 
 `notebooks/CLASSROOM.md` is read for them. The wheelhouse is filled with network; then the seat's
-environment is made, dreams, and executes the one lesson in a network namespace that has a
-loopback and nothing else (Linux, as root). Needs about 9 GB in the temporary folder, and deletes
-them.
+environment is made, dreams, and executes the one lesson in a network namespace that has a loopback
+and nothing else (Linux, as root). Needs about 9 GB in the temporary folder, and deletes them.
 """
 
 import re

@@ -1,12 +1,9 @@
-"""Small CLIP models with created weights: real open_clip folders, no download.
-
-Their weights are random but seeded, so they know nothing and yet have everything a test of shapes,
-gradients, seeds and messages needs. They load in well under a second.
-"""
+"""Small CLIP models with random, seeded weights: real open_clip folders, without a download."""
 
 import gc
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +12,7 @@ import open_clip
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import dreamlab.clip
 from dreamlab.support.cores import usable_cores
@@ -67,6 +65,7 @@ TINY_SIGLIP = {  # a timm image tower, a text tower of its own class, another cl
     },
 }
 
+WEIGHTS, CONFIG = "open_clip_model.safetensors", "open_clip_config.json"
 OPENAI = {"mean": open_clip.OPENAI_DATASET_MEAN, "std": open_clip.OPENAI_DATASET_STD}
 HALF = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "resize_mode": "squash"}
 
@@ -79,21 +78,27 @@ def create_clip_folder(
     seed: int = 0,
     edit: Callable[[torch.nn.Module], None] | None = None,
 ) -> Path:
-    """Save a model of this configuration with random weights as an open_clip `local-dir:` folder.
-
-    `edit` may change the created model before it is saved.
-    """
+    """Save a model with random weights, changed by `edit`, as an open_clip `local-dir:` folder."""
     folder.mkdir(parents=True, exist_ok=True)
     config = {"model_cfg": model_cfg, "preprocess_cfg": preprocess_cfg or OPENAI}
-    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    (folder / CONFIG).write_text(json.dumps(config))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = open_clip.create_model(f"local-dir:{folder}")
     if edit is not None:
         with torch.no_grad():
             edit(model)
-    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
+    save_file(model.state_dict(), folder / WEIGHTS)
     return folder
+
+
+def set_config(folder: Path, **parts: dict) -> None:
+    """Change parts of a model folder's configuration: set_config(folder, text_cfg={…})."""
+    config = json.loads((folder / CONFIG).read_text())
+    for part, entries in parts.items():
+        inside = config if part in config else config["model_cfg"]
+        inside.setdefault(part, {}).update(entries)
+    (folder / CONFIG).write_text(json.dumps(config))
 
 
 @pytest.hookimpl(optionalhook=True)  # tests/versions.py runs without pytest-xdist
@@ -123,6 +128,12 @@ def tiny_clip_dir(tmp_path_factory) -> Path:
     return create_clip_folder(tmp_path_factory.mktemp("clips") / "tiny-vit", TINY_VIT)
 
 
+@pytest.fixture
+def clip_copy(tiny_clip_dir, tmp_path) -> Path:
+    """A copy of the tiny ViT's folder, to be broken."""
+    return Path(shutil.copytree(tiny_clip_dir, tmp_path / "copy"))
+
+
 @pytest.fixture(scope="session")
 def tiny_clip(tiny_clip_dir) -> dreamlab.clip.Clip:
     """The same ViT, loaded on the CPU."""
@@ -150,7 +161,7 @@ def tiny_siglip_dir(tmp_path_factory) -> Path:
     return create_clip_folder(folder, TINY_SIGLIP, HALF, seed=2)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
     """One thread: then a job's own computing time counts, and a busy machine is no matter."""
     before = torch.get_num_threads()
@@ -171,3 +182,31 @@ def count_tensors() -> Iterator[Callable[[], int]]:
 
     yield count
     gc.unfreeze()
+
+
+class Wrapped:
+    """A Clip whose `encode_image` goes through `around(images, encode)`."""
+
+    def __init__(self, clip, around):
+        self.clip, self.around = clip, around
+
+    def __getattr__(self, name):
+        return getattr(self.clip, name)
+
+    def encode_image(self, images):
+        return self.around(images, self.clip.encode_image)
+
+
+class Operations(TorchDispatchMode):
+    """Notes what PyTorch does within, and how many values the largest tensor has that is made."""
+
+    def __init__(self):
+        super().__init__()
+        self.done, self.largest = [], 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **(kwargs or {}))
+        self.done.append(function)
+        if isinstance(made, torch.Tensor):
+            self.largest = max(self.largest, made.untyped_storage().nbytes() // made.itemsize)
+        return made

@@ -4,11 +4,9 @@
     python tests/stacks.py colab      only these
 
 Each stack is a virtual environment with its own ipykernel, IPython and ipywidgets, in front of the
-packages of the Python that runs this: PyTorch and all else is shared, so a stack costs 100 MB and
-half a minute. On Colab's, which has another ipywidgets, so are the tests of the widgets' logic, and
-two chapters that use what a kernel can break, the panel and a sweep (`--every-chapter`: all). And
-pip is asked whether installing dreamlab there would touch what Colab itself runs on. The newest of
-all are in every fresh environment. Exits 0 only if all passed.
+packages of the Python that runs this. On Colab's, the tests of the widgets' logic run as well, and
+two chapters (`--every-chapter`: all); pip is asked whether installing dreamlab would touch
+what Colab itself runs on.
 """
 
 import argparse
@@ -88,30 +86,21 @@ def leaves_alone(python: str) -> bool:
 def run_chapter(python: str, path: Path) -> str:
     """Execute a chapter in that Python's kernel, in its own folder; returns what went wrong."""
     import nbformat
-    from jupyter_client import KernelManager
-    from jupyter_client.kernelspec import KernelSpec
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
+    from test_kernel import manager
 
-    began = time.monotonic()
-    manager = KernelManager()
-    command = [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    manager._kernel_spec = KernelSpec(argv=command, language="python", display_name="stack")
-    client = NotebookClient(
-        nbformat.read(path, as_version=4),
-        km=manager,
-        timeout=600,
-        startup_timeout=180,
-        iopub_timeout=60,
-        resources={"metadata": {"path": str(path.parent)}},
-    )
+    began, kernel = time.monotonic(), manager(python)
+    patience = {"timeout": 600, "startup_timeout": 180, "iopub_timeout": 60}
+    where = {"metadata": {"path": str(path.parent)}}
+    client = NotebookClient(nbformat.read(path, 4), km=kernel, resources=where, **patience)
     one_thread = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(TESTS.parent)}
     try:
         client.execute(env=os.environ | QUIET | one_thread)
     except CellExecutionError as error:
         return f"{path.name}: {error}"
     finally:
-        manager.shutdown_kernel(now=True)  # the client leaves a kernel alone that it was given
+        kernel.shutdown_kernel(now=True)  # the client leaves a kernel alone that it was given
         print(f"{path.name}: {time.monotonic() - began:.0f} s", flush=True)
     return ""
 

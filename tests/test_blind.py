@@ -6,7 +6,6 @@ import blind
 import pytest
 from blind import Guess, Picture, main, read_answers, read_key, report
 from matplotlib.text import Text
-from PIL import Image
 
 from dreamlab.measure.blind import choose
 from dreamlab.picturebook.world import OBJECTS, caption
@@ -15,14 +14,10 @@ from dreamlab.picturebook.world import OBJECTS, caption
 def test_every_thing_comes_once_before_any_comes_again():
     scenes = choose(25, seed=3)
     assert scenes == choose(25, seed=3) != choose(25, seed=4)
-    assert [scene.items[0].object for scene in scenes] != sorted(OBJECTS)
     assert len({caption(scene) for scene in scenes}) == len({s.seed for s in scenes}) == 25
     for count in (7, 25, 50):
         names = [scene.items[0].object for scene in choose(count)]
         assert set(names) <= set(OBJECTS) and len(set(names)) == min(count, 25)
-
-
-# --- from start to end ------------------------------------------------------------------------
 
 
 def test_one_command_makes_sheets_and_another_scores(tmp_path, tiny_clip_dir, capsys, monkeypatch):
@@ -39,21 +34,15 @@ def test_one_command_makes_sheets_and_another_scores(tmp_path, tiny_clip_dir, ca
     making = ["make", str(folder), *few, "--clip", f"local-dir:{tiny_clip_dir}", "--device", "cpu"]
     main(making)
     for stem in ("sheet", "answer-sheet", "key"):
-        page = Image.open(folder / f"{stem}.png")
-        assert page.height > page.width > 1000
+        assert (folder / f"{stem}.png").is_file()
         assert (folder / f"{stem}.pdf").read_bytes().startswith(b"%PDF")
     key = read_key(folder / blind.KEY)
-    assert [picture.number for picture in key] == [1, 2, 3, 4, 5, 6]
     assert [picture.thing for picture in key] == [scene.items[0].object for scene in choose(6)]
     assert all(picture.judge in OBJECTS for picture in key)
     rows = list(csv.DictReader((folder / blind.ANSWERS).open()))
     assert [(row["number"], row["answer"]) for row in rows] == [(str(n), "") for n in range(1, 7)]
     sheet, told = shown
     assert all(p.thing in told and p.thing not in sheet for p in key), "not a word on the sheet"
-
-    with pytest.raises(SystemExit):
-        main(["score", str(folder)])
-    assert "holds no answer" in capsys.readouterr().err
 
     lines = ["viewer,number,answer", *(f"anna,{p.number},{p.thing}" for p in key[:3])]
     lines += [f"anna,{p.number}," for p in key[3:]] + [f"bob,{p.number},{p.thing}" for p in key]
@@ -68,21 +57,15 @@ def test_one_command_makes_sheets_and_another_scores(tmp_path, tiny_clip_dir, ca
     assert "holds a blind test already" in capsys.readouterr().err
 
 
-def test_bad_options_are_refused_and_drawings_made_without_any_model(tmp_path, monkeypatch, capsys):
+def test_drawings_need_no_model(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(blind, "load_clip", None)
     monkeypatch.setattr(blind, "save_page", lambda *_: None)
-    for options, words in ((["--things", "51"], "1 to 50"), (["--steps", "0"], "steps must be")):
-        with pytest.raises(SystemExit):
-            main(["make", str(tmp_path), *options])
-        assert words in capsys.readouterr().err and not list(tmp_path.iterdir())
     main(["make", str(tmp_path), "--drawings", "--things", "2", "--judge", "", "--size", "32"])
     assert [picture.judge for picture in read_key(tmp_path / blind.KEY)] == ["", ""]
     with pytest.raises(SystemExit):  # before a model is loaded
         main(["make", str(tmp_path / blind.KEY / "x")])
     assert blind.KEY in capsys.readouterr().err
 
-
-# --- answers ----------------------------------------------------------------------------------
 
 HEAD = "viewer,number,answer,second\n"
 
@@ -102,7 +85,6 @@ def answers(tmp_path, text):
             ("viewer;number;answer;m\xfcller\nanna;1;heart\nanna;2;\n".encode(encoding), "")
             for encoding in ("cp1252", "utf-16")
         ),
-        (HEAD + "anna,1,heart,eye\nanna,2,,," + "!" * 500_000, "eye"),
         ("\ufeffviewer\tnumber\tanswer\tremarks\nanna\t1\tHearts\t!\nanna\t2\t\t\n", ""),
     ],
 )
@@ -114,12 +96,10 @@ def test_answers_are_read_as_people_write_them(text, second, tmp_path):
     ("text", "words"),
     [
         ("", "lacks the columns viewer, number, answer"),
-        ("who,number,answer\nanna,1,heart\n", "lacks the columns viewer"),
         (HEAD, "holds no answer"),
         (HEAD + "a,1,hart,\na,2,eye,\n", "line 2: 'hart' .*'heart'"),
         (HEAD + "a,1,heart,\na,2,eye,sunshine\n", "line 3: 'sunshine'"),
         (HEAD + ",1,heart,\na,2,eye,\n", "line 2: the viewer"),
-        (HEAD + f"a,1,{'x' * 500_000},\n", "^.{,300}is not in"),
         (HEAD + "a,3,heart,\na,2,eye,\n", "line 2: .* 1 to 2, got '3'"),
         (HEAD + "a,2,heart,\n", "a has no line for 1"),
         (HEAD + "a,1,heart,\na,1,eye,\na,2,eye,\n", "a answers twice to 1"),
@@ -129,18 +109,6 @@ def test_answers_are_read_as_people_write_them(text, second, tmp_path):
 def test_what_is_wrong_with_answers_is_said_line_by_line(text, words, tmp_path):
     with pytest.raises(ValueError, match=f"(?s){words}"):
         answers(tmp_path, text)
-
-
-def test_a_key_is_a_key(tmp_path):
-    with pytest.raises(FileNotFoundError, match="`make` wrote"):
-        read_key(tmp_path / blind.KEY)
-    for text in ("", "number,thing\n1,heart\n", "number,thing,caption,seed,judge\n2,eye,e,1,\n"):
-        (tmp_path / blind.KEY).write_text(text, "utf-8")
-        with pytest.raises(ValueError, match="no key of a blind test"):
-            read_key(tmp_path / blind.KEY)
-
-
-# --- numbers ----------------------------------------------------------------------------------
 
 
 def test_the_report_counts_hits_second_guesses_and_confusions():
@@ -160,13 +128,10 @@ def test_the_report_counts_hits_second_guesses_and_confusions():
     assert lines[2].startswith("| anna | 1 of 4 | 25 % [") and "] | 3 | 0.15 |" in lines[2]
     assert lines[3].startswith("| bob | 2 of 4 | 50 % [") and "] | 2 |" in lines[3]
     assert lines[4].startswith("| all 2 |  | 38 % [")
-    assert len({line.count("|") for line in lines[:5]}) == 1
     for words in (
         "Who guesses names 0.16 of 4 (with second guesses 0.32).",
-        "✗ Viewers name 38 %",
         "Named: heart 100 %, eye 50 %.",
         "Taken: ball for moon (2 ×), eye for ball (1 ×), moon for star (1 ×).",
         "Nothing seen: 1 of 8 times.",
     ):
         assert words in text
-    assert "The judge" not in text and "✓ Viewers name 100 %" in report(key[:1], guesses[:1])

@@ -1,16 +1,13 @@
 """Sweeps on a real Dask cluster: pictures and rows of the serial run, whoever dies in between."""
 
 import os
-import re
 import signal
-import subprocess
 import sys
 import warnings
 from dataclasses import replace
 from threading import Timer
 
 import pytest
-import torch
 from distributed import Client, LocalCluster
 from test_folder import equal
 from tqdm import tqdm
@@ -38,12 +35,8 @@ def arguments(tiny_clip_dir, tiny_resnet_dir):
 
 
 @pytest.fixture(scope="module")
-def serial(arguments) -> Sweep:
-    # As many threads as a worker has: a sum in two parts differs in its last bit.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield sweep(**arguments)
-    torch.set_num_threads(threads)
+def serial(one_thread, arguments) -> Sweep:
+    return sweep(**arguments)
 
 
 @pytest.fixture(scope="module")
@@ -81,23 +74,20 @@ def test_killed_workers_cost_nothing(arguments, serial, client, when_one_is_done
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", "the cluster has no workers")  # until they are replaced
         result = sweep(executor=client.get_executor(), progress=True, **arguments)
-    assert killed
-    assert equal(result, serial)
-    assert re.search(r"\d%\|.*\d\d:\d\d<\d\d:\d\d", capsys.readouterr().err)
+    assert killed and equal(result, serial)
     assert not set(pids) & set(client.run(os.getpid).values())
 
 
 def test_an_interrupt_keeps_what_the_workers_have_done(arguments, serial, when_one_is_done, client):
     when_one_is_done(lambda: signal.raise_signal(signal.SIGINT))
     # So many that the workers cannot be done with all of them before the interrupt is heard.
-    many = arguments | {"seeds": tuple(range(3, 203))}
+    many = arguments | {"seeds": tuple(range(3, 103))}
     with pytest.warns(UserWarning, match="interrupted: .* dreams were not dreamt"):
         result = sweep(executor=client.get_executor(), **many)
     done = [row for row in result.rows if not row["error"]]
     assert len(done) >= arguments["batch"]
     assert {row["error"] for row in result.failures} == {"interrupted"}
-    # The cluster is as it was.
-    assert equal(sweep(executor=client.get_executor(), **arguments), serial)
+    assert equal(sweep(executor=client.get_executor(), **arguments), serial), "as it was"
 
 
 def test_a_cluster_without_workers_says_that_it_waits(arguments, serial, monkeypatch):
@@ -109,31 +99,3 @@ def test_a_cluster_without_workers_says_that_it_waits(arguments, serial, monkeyp
             result = sweep(executor=client.get_executor(), **arguments)
     assert len(caught) == 1
     assert equal(result, serial)
-
-
-def test_a_scheduler_that_goes_away_leaves_what_is_done(
-    arguments, serial, when_one_is_done, tmp_path
-):
-    where = tmp_path / "scheduler.json"
-
-    def start(program: str, *options: str) -> subprocess.Popen:
-        words = [sys.executable, "-m", f"distributed.cli.dask_{program}", "--no-dashboard"]
-        words += ["--scheduler-file", where, *options]
-        return subprocess.Popen(words, stderr=subprocess.DEVNULL, cwd=tmp_path)
-
-    scheduler = start("scheduler", "--port", "0", "--host", "127.0.0.1")
-    worker = start("worker", "--nthreads", "1", "--no-nanny", "--death-timeout", "60")
-    try:
-        with Client(scheduler_file=str(where), timeout=60) as client:
-            client.wait_for_workers(1)
-            when_one_is_done(scheduler.kill)
-            with pytest.warns(UserWarning, match=r"the workers are gone .*: \d+ dreams were not"):
-                result = sweep(executor=client.get_executor(), **arguments)
-    finally:
-        for program in (scheduler, worker):
-            program.kill()
-            program.wait()
-    done = [row for row in result.rows if not row["error"]]
-    assert done and result.failures
-    assert all(row in serial.rows for row in done)
-    assert "connection" in result.failures[0]["error"]

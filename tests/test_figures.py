@@ -1,6 +1,5 @@
 """Figures that stay, and pictures and films that carry how they were made."""
 
-import io
 import os
 import re
 from pathlib import Path
@@ -39,61 +38,35 @@ def same(a: Dream, b: Dream) -> bool:
     return torch.equal(a.pixels, b.pixels)
 
 
-# --- figures --------------------------------------------------------------------------------------
-
-
 def test_a_figure_shows_pictures_curves_settings_and_judge(finished, make_dream):
-    other = make_dream(knobs={"tv_weight": 50.0})
-    next(other)
     plate = {"dream": finished, "judged": [(3, 0.9), (9, 0.612)], "changes": [(4, "clamp", False)]}
-    figure = static.dream_figures([plate, {"dream": other}, {"dream": make_dream()}])
+    figure = static.dream_figures([plate, {"dream": make_dream()}])
     for words in ("a red heart", "seed 3", "9 of 9 steps", "λ 0.2 (masked TV)", "judge 0.612"):
         assert words in figure.description
     picture, curve, _ = figure.axes[:3]
     assert picture.images[0].get_array().shape == (32, 32, 3)
     lines = {line.get_label(): line.get_ydata() for line in curve.lines}
     assert {"total", "CLIP", "λ·TV", "judge", "knob turned"} <= set(lines)
-    assert lines["CLIP"][-1] == finished.history[-1].clip_loss
     assert np.allclose(lines["total"], np.add(lines["CLIP"], lines["λ·TV"]))
-    sizes = [text.get_text().strip() for text in curve.texts]
-    assert sizes == ["16 px", "24 px", "32 px"]
-    assert len({axes.get_ylim() for axes in figure.axes[1::3]}) == 1, "one scale"
-    with Image.open(io.BytesIO(figure.to_png())) as drawn:
-        assert drawn.width == 1000 and abs(drawn.height - 990) <= 1  # rows, to the pixel
-
-
-def test_figures_show_themselves_without_pyplot(finished):
-    data, metadata = static.dream_figures([{"dream": finished}])._repr_mimebundle_()
-    assert data["image/png"][:4] == b"\x89PNG" and "a red heart" in data["text/plain"]
+    assert [text.get_text().strip() for text in curve.texts] == ["16 px", "24 px", "32 px"]
+    data, metadata = figure._repr_mimebundle_()
+    assert data["image/png"][:4] == b"\x89PNG"
     assert f"{static.IN_WORDS}\n{metadata['image/png']['alt']}" == data["text/plain"]
-    assert static.StaticFigure()._repr_mimebundle_()[1] == {}, "no words, no empty ones either"
+
+
+def test_figures_show_themselves_without_pyplot():
     sources = Path(static.__file__).parents[1].rglob("*.py")
     assert not re.search("import .*pyplot|pyplot import", "".join(map(Path.read_text, sources)))
-
-
-def test_pictures_of_a_batch_are_tiled_in_reading_order():
-    tiled = static.tile([np.full((4, 5, 3), n / 10) for n in range(5)])
-    assert tiled.shape == (8, 15, 3)
-    assert tiled[[0, 0, 4, 4], [0, 5, 0, 14], 0] == pytest.approx([0, 0.1, 0.3, 1])
-    with pytest.raises(ValueError, match=r"\(2, 3, 6, 8\)"):
-        static.to_array(torch.zeros(2, 3, 6, 8))
-
-
-# --- PNG ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
-        {},
-        {"start": "noise"},
         {"start": PHOTO, "negative_prompt": "a boat", "knobs": {"size": (24, 32)}},
-        {"prompt": {"a heart": np.float32(2), "the sea": np.int64(1)}},
         {"prompt": "ein “Herz” ❤ / \\ ? \N{RIGHT-TO-LEFT OVERRIDE}x\n\t\0 \x1b[31m red"},
-        {"prompt": ["a red heart", "a boat"], "seed": [5, 6]},
-        {"seed": [5, 6], "start": "noise"},
+        {"prompt": ["a red heart", "a boat"], "seed": [5, 6], "start": "noise"},
     ],
-    ids=["plain", "noise", "photo", "weights", "letters", "batch", "seeds"],
+    ids=["photo", "letters", "batch"],
 )
 def test_the_same_dream_again_from_its_file(make_dream, tmp_path, tiny_clip, arguments):
     dream = make_dream(**arguments)
@@ -110,24 +83,20 @@ def test_the_same_dream_again_from_its_file(make_dream, tmp_path, tiny_clip, arg
         assert made["index"] == index and made["steps_done"] == 9
         assert set(made["versions"]) == {"dreamlab", "torch", "open_clip_torch", "python"}
         again = saving.load_dream(file, tiny_clip)
-        assert again.prompts == dream.prompts and again.recipe == dream.recipe
-        assert not again.history
         again.run()
         assert same(again, dream)
 
 
 def test_each_file_of_a_batch_carries_only_its_own_start(make_dream, tmp_path, tiny_clip):
-    starts = torch.rand(3, 3, 32, 32)
-    starts[2] = 0.5
-    dream = make_dream(prompt=["a red heart", "a boat", "a tree"], seed=[5, 6, 7], start=starts)
+    starts = torch.rand(2, 3, 32, 32)
+    starts[1] = 0.5
+    dream = make_dream(prompt=["a red heart", "a boat"], seed=[5, 6], start=starts)
     next(dream)
     saving.save_png(dream, tmp_path / "x.png")
-    saving.save_png(dream, tmp_path / "one" / "x.png", index=1)
-    assert len(list((tmp_path / "one").iterdir())) == 1
-    for index, name in enumerate(("x.png", "x-2.png", "x-3.png")):
+    for index, name in enumerate(("x.png", "x-2.png")):
         made = saving.read_settings(tmp_path / name)
         assert made["prompts"] == [dream.prompts[index]] and made["seeds"] == [5 + index]
-        assert made["start"] == "grey" if index == 2 else len(made["start"]) == 1
+        assert made["start"] == "grey" if index else len(made["start"]) == 1
         alone = saving.replay(tmp_path / name, tiny_clip)
         assert torch.equal(alone.start[0], dream.start[index])
         assert torch.allclose(alone.pixels[0], dream.pixels[index], atol=1e-4)
@@ -164,7 +133,6 @@ def test_replay_turns_the_knobs_as_they_were_turned(
 @pytest.mark.parametrize(
     ("start", "turned", "size"),
     [
-        ("grey", {"size": (40, 24)}, 32),
         (PHOTO, {"size": (40, 24)}, 32),
         ("noise", {"octaves": (0.25, 0.5, 1.0)}, 32),
         ("noise", {"size": (40, 24)}, 16),  # an octave smaller than any canvas of a recipe
@@ -179,11 +147,9 @@ def test_the_canvas_may_be_turned_before_the_first_step(
         setattr(dream.recipe, knob, value)
     dream.run()
     path = saving.save_png(dream, tmp_path / "x.png")
-    assert same(saving.replay(path, tiny_clip), dream)
     again = saving.load_dream(path, tiny_clip)
-    assert again.recipe == dream.recipe
     again.run()
-    assert same(again, dream)
+    assert same(again, dream) and same(saving.replay(path, tiny_clip), dream)
 
 
 def test_an_embedded_model_is_found_by_its_name(tmp_path):
@@ -208,11 +174,8 @@ def test_files_that_are_not_ours_are_refused(finished, tmp_path):
         finished.image.save(tmp_path / name)
         with pytest.raises(ValueError, match=f"'{name}' carries no dreamlab settings"):
             saving.load_dream(tmp_path / name)
-    with pytest.raises(ValueError, match=r"should end in \.png"):
+    with pytest.raises(ValueError, match=r"\.png"):
         saving.save_png(finished, tmp_path / "x.jpg")
-
-
-# --- films ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp"])
@@ -221,49 +184,36 @@ def test_a_film_has_its_frames_at_one_size(make_dream, tmp_path, suffix):
     film, dream = saving.Film(), make_dream(knobs={"optimizer": "adam", "learning_rate": 0.05})
     for step in dream:
         film.add(step.step, dream.image)
-    path = film.save(tmp_path / f"run{suffix}", seconds=1)
-    with Image.open(path) as image:
+    with Image.open(film.save(tmp_path / f"run{suffix}", seconds=1)) as image:
         assert image.size == (32, 32) and image.info["loop"] == 0
         # WebP shows frames that it cannot tell apart as one, for as long.
         assert image.n_frames == 9 if suffix == ".gif" else 3 <= image.n_frames <= 9
         image.seek(image.n_frames - 1)
         last = np.asarray(image.convert("RGB"), float)
-    distance = np.abs(last - np.asarray(dream.image, float)).mean()
-    assert distance < 12, "the last frame is the last picture, as well as the format can"
+    assert np.abs(last - np.asarray(dream.image, float)).mean() < 12
     with Image.open(film.save(tmp_path / f"large{suffix}", side=64)) as image:
         assert image.size == (64, 64)
 
 
 def test_a_film_is_bounded_and_evenly_spaced():
     film, frame = saving.Film(), Image.new("RGB", (4, 4))
-    for step in range(1, 5001):
+    for step in range(1, 1001):
         film.add(step, frame)
         assert len(film.frames) <= 120
     steps = sorted(film.frames)
     assert len(steps) > 25 and len(set(np.diff(steps))) == 1
-    with pytest.raises(ValueError, match="film is empty"):
-        saving.Film().save("x.gif")
-    for path, options, word in (
-        ("x.mp4", {}, "webp"),
-        ("x.gif", {"side": 10**6}, "side"),
-        ("x.gif", {"seconds": float("nan")}, "seconds"),
-    ):
-        with pytest.raises(ValueError, match=word):
-            film.save(path, **options)
 
 
-def test_a_film_takes_every_kind_of_picture_and_refuses_the_rest_at_once(tmp_path):
+def test_what_cannot_be_a_film_is_refused(tmp_path):
     film = saving.Film()
-    for step, image in enumerate(
-        [torch.rand(3, 8, 8), np.zeros((8, 8, 3)), Image.new("LA", (8, 8))]
-    ):
-        film.add(step, image)
-    film.save(tmp_path / "x.webp", last=np.ones((8, 8, 3)))
+    with pytest.raises(ValueError, match="film is empty"):
+        film.save("x.gif")
+    film.add(1, PHOTO)
+    for path, side, words in (("x.mp4", 32, "webp"), ("x.gif", 10**6, "side")):
+        with pytest.raises(ValueError, match=words):
+            film.save(path, side=side)
     PHOTO.save(tmp_path / "half.png")
     os.truncate(tmp_path / "half.png", 2000)
-    half = Image.open(tmp_path / "half.png")  # the pixels are not read yet
-    bad = [np.zeros((2, 8)).tolist(), torch.rand(2, 3, 8, 8), Image.new("RGB", (0, 5)), None, half]
-    for step, image in [(3, image) for image in bad] + [("3", torch.rand(3, 8, 8))]:
-        with pytest.raises((TypeError, ValueError)):
-            film.add(step, image)
-    assert len(film.frames) == 3
+    for image in (torch.rand(2, 3, 8, 8), Image.open(tmp_path / "half.png")):  # not read yet
+        with pytest.raises(ValueError):
+            film.add(2, image)

@@ -3,7 +3,6 @@
 import re
 
 import fill
-import nbformat
 import pytest
 import yaml
 from chapters import NOTEBOOKS, ROOT
@@ -39,9 +38,6 @@ def test_every_text_repeats_what_its_home_says(path):
     assert not re.search(r'^\s*"?\s*<!-- =', FILES[path], re.MULTILINE)
 
 
-# --- blocks and numbers -----------------------------------------------------------------------
-
-
 def test_a_block_is_replaced_between_its_marks():
     text = "a\n<!-- x:begin -->\nold\n<!-- x:end -->\nb\n"
     assert with_block(text, "x", r"new \1") == text.replace("old", r"new \1")
@@ -57,7 +53,6 @@ def test_a_number_is_taken_from_a_table_a_row_and_a_column():
     for mark, right in {
         "ladder | raw | top : %": "18 %",
         "ladder | raw | judge score : .2": ".31",
-        "ladder | raw | judge score : .1f": "0.3",
         "ladder | full | gain : .3": "−.003",
         "ladder | full | judge score minus ladder | raw | judge score : .2": ".23",
     }.items():
@@ -65,29 +60,6 @@ def test_a_number_is_taken_from_a_table_a_row_and_a_column():
         assert fill.fill_numbers(wrong, numbers) == filled
     with pytest.raises(ValueError, match=r"ladder \| raw \| speed"):
         fill.fill_numbers("<!-- = ladder | raw | speed : .2 -->1<!-- = -->", numbers)
-
-
-# --- the address ------------------------------------------------------------------------------
-
-
-def test_a_fork_is_written_everywhere_and_no_other_file_knows_the_address():
-    """An address that is not rewritten would be forgotten after a fork."""
-    address = fill.current_address()
-    changed = {path for path in FORKED if FORKED[path] != FILES[path]}
-    others = {ROOT / "README.md", ROOT / "CITATION.cff", ROOT / "pyproject.toml"}
-    assert changed == {*NOTEBOOKS, *others}
-    for path in changed:
-        assert "some-teacher/my.fork" in FORKED[path] and address not in FORKED[path], path.name
-    for path in NOTEBOOKS:
-        title, blank, badges, *_ = nbformat.reads(FORKED[path], 4).cells[0].source.split("\n")
-        assert title.startswith("# ") and not blank
-        assert f"github/some-teacher/my.fork/blob/main/notebooks/{path.name})" in badges
-        assert f"labpath=notebooks%2F{path.name})" in badges
-    assert not [
-        path.name
-        for path in project_files()
-        if path not in changed and address.encode() in path.read_bytes()
-    ]
 
 
 def test_the_command_takes_what_colab_can_open_and_writes_it(capsys, monkeypatch):
@@ -107,6 +79,15 @@ def test_citation_agrees_with_the_package():
     assert citation["repository-code"] == fill.current_address()
     assert citation["version"] == dreamlab.__version__
     assert citation["license"] == project["license"]
-    assert citation["keywords"] == project["keywords"]
-    authors = [author["name"] for author in citation["authors"]]
-    assert authors == [author["name"] for author in project["authors"]]
+
+
+def test_a_fork_is_written_everywhere_and_no_other_file_knows_the_address():
+    """An address that is not rewritten would be forgotten after a fork."""
+    address = fill.current_address()
+    changed = {path for path in FORKED if FORKED[path] != FILES[path]}
+    others = {ROOT / "README.md", ROOT / "CITATION.cff", ROOT / "pyproject.toml"}
+    assert changed == {*NOTEBOOKS, *others}
+    for path in changed:
+        assert "some-teacher/my.fork" in FORKED[path] and address not in FORKED[path], path.name
+    for path in project_files():
+        assert path in changed or address.encode() not in path.read_bytes(), path.name

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from filelock import FileLock
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -34,13 +33,7 @@ ASKS = TINY.steps + 1  # until a dream is finished
 GREY = Image.new("RGB", (9, 9), "grey")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """As a worker has: a sum in two parts differs in its last bit."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")  # as a worker has: sums differ in their last bit
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +50,13 @@ def arguments(tiny_clip_dir, tiny_resnet_dir):
 
 
 @pytest.fixture(scope="module")
-def whole(arguments) -> Sweep:
+def whole(one_thread, arguments) -> Sweep:
     """What an uninterrupted sweep gives."""
     return sweep(**arguments)
 
 
 @pytest.fixture(scope="module")
-def kept(arguments, tmp_path_factory) -> Path:
+def kept(one_thread, arguments, tmp_path_factory) -> Path:
     """The folder of a finished sweep."""
     folder = tmp_path_factory.mktemp("kept") / "deep" / "sweep"
     sweep(**arguments, folder=folder)
@@ -119,9 +112,6 @@ def stopping(monkeypatch, error: BaseException, at: int) -> None:
     monkeypatch.setattr(MODULE, "Dream", Stopping)
 
 
-# --- what is in it ----------------------------------------------------------------------------
-
-
 def test_each_dream_has_a_file_with_its_settings_and_a_row(arguments, whole, kept):
     files = pictures(kept)
     assert [file.name for file in files] == [f"dream-{n:03d}.png" for n in range(1, COUNT + 1)]
@@ -140,9 +130,6 @@ def test_each_dream_has_a_file_with_its_settings_and_a_row(arguments, whole, kep
         assert read["prompt"] == row["prompt"].replace("=", "'=")  # no formula
         assert float(read["judge"]) == row["judge"]
         assert set(read) == {"file", *row}
-
-
-# --- going on ---------------------------------------------------------------------------------
 
 
 def test_only_the_missing_are_dreamt(arguments, whole, folder, dreamt, capsys):
@@ -169,7 +156,8 @@ def forged(name, change):
     return forge
 
 
-ROWS = ["{}", "[1]", "[" * 100_000, {"error": "none of yours"}]
+ROWS = ["{}", "[" * 100_000, {"error": "none of yours"}, {"=1+1": 0}, {"said": "=1+1"}]
+ROWS += [{"judge": "=1"}, {"judge": 10**400}, {"judge": math.inf}]
 ROWS += [{"judge": "=1"}, {"judge": 10**400}, {"judge": math.inf}, {"=1+1": 0}, {"said": "=1+1"}]
 SPOILS = [
     Path.unlink,
@@ -220,12 +208,9 @@ def test_an_interrupt_or_a_failure_loses_what_is_under_way_and_no_more(
 
 SCRIPT = """
 import json, sys
-import torch
-from dreamlab.measure.sweep import sweep
-from dreamlab.recipe import Recipe
+from dreamlab import Recipe, sweep
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
     arguments = json.loads(sys.argv[1])
     arguments["recipes"] = {name: Recipe(**r) for name, r in arguments["recipes"].items()}
     sweep(**arguments)
@@ -261,32 +246,11 @@ def test_a_full_disk_stops_the_sweep_and_loses_nothing(arguments, whole, tmp_pat
 
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", full)
-        with pytest.raises(OSError, match="No space left") as caught:
+        with pytest.raises(OSError, match="No space left"):
             sweep(**arguments, folder=tmp_path)
-    assert caught.value.errno == errno.ENOSPC
     assert 1 <= len(pictures(tmp_path)) < COUNT
     assert not list(tmp_path.glob("*.tmp"))
     assert equal(sweep(**arguments, folder=tmp_path), whole)
-
-
-def test_a_table_that_cannot_be_written_stops_nothing(arguments, whole, folder):
-    left, fresh = (folder / f".dreamlab-{name}.tmp" for name in ("left", "fresh"))
-    for path in (left, fresh):
-        path.touch()
-    os.utime(left, (0, 0))  # a writer was killed
-    (folder / TABLE).unlink()
-    (folder / TABLE).mkdir()  # as good as a file that a spreadsheet has locked
-    with pytest.warns(UserWarning, match=r"rows\.csv"):
-        assert equal(sweep(**arguments, folder=folder), whole)
-    assert not left.exists() and fresh.exists()
-
-
-def test_columns_of_others_are_left_alone(arguments, folder):
-    (folder / TABLE).write_text("file,remark\ndream-001.png,lovely\n")
-    with pytest.warns(UserWarning, match="columns .*remark.*new-rows"):
-        sweep(**arguments, folder=folder)
-    assert "lovely" in (folder / TABLE).read_text()
-    assert len((folder / f"new-{TABLE}").read_text("utf-8-sig").splitlines()) == 1 + COUNT
 
 
 def test_no_run_has_more_pixels_than_the_largest_canvas(arguments, dreamt, monkeypatch):
@@ -295,26 +259,17 @@ def test_no_run_has_more_pixels_than_the_largest_canvas(arguments, dreamt, monke
     assert [len(prompts) for prompts, _ in dreamt] == [2] * (COUNT // 2)
 
 
-# --- refusals ---------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
         ({"prompts": "a boat"}, r"prompts was \['=a red heart', 'two.*\], is \['a boat'\]"),
         ({"seeds": (3, 5)}, r"seeds\[1\] was 4, is 5"),
         ({"recipes": {"plain": TINY, "full": TINY}}, "'plain' 'tv_weight' was .*, is"),
-        ({"recipes": {"full": TINY}}, "recipes 'plain' was .* is missing"),
         ({"judge": None}, "judge was 'local-dir:.*, is missing"),
         ({"start": GREY}, "start was missing, is"),
-        ({}, r"dreamlab was '.*', is '99\.0'"),
     ],
 )
-def test_changed_arguments_are_refused_by_name(
-    arguments, kept, no_dreams, monkeypatch, changed, words
-):
-    if not changed:  # another version of the library
-        monkeypatch.setattr("dreamlab.measure.folder.__version__", "99.0")
+def test_changed_arguments_are_refused_by_name(arguments, kept, no_dreams, changed, words):
     with pytest.raises(ValueError, match=f"other arguments: .*{words}"):
         sweep(**arguments | changed, folder=kept)
 
@@ -350,12 +305,3 @@ def test_a_damaged_record_is_refused(arguments, tmp_path, no_dreams, write):
     write(tmp_path / RECORD)
     with pytest.raises(ValueError, match=r"sweep\.json was damaged"):
         sweep(**arguments, folder=tmp_path)
-
-
-@pytest.mark.parametrize("prompts", [json.loads("[" * 900 + "]" * 900), ["star " * 20_000]])
-def test_other_prompts_of_a_record_are_named_in_short(arguments, folder, no_dreams, prompts):
-    record = json.loads((folder / RECORD).read_text("utf-8"))
-    (folder / RECORD).write_text(json.dumps(record | {"prompts": prompts}), "utf-8")
-    with pytest.raises(ValueError, match="other arguments") as caught:
-        sweep(**arguments, folder=folder)
-    assert len(str(caught.value)) < 1000

@@ -1,7 +1,4 @@
-"""What fuzzing found on its way: each file in `tests/seeds` is one answer of a reader.
-
-`python tests/fuzz.py` looks for more, see there.
-"""
+"""What `tests/fuzz.py` found on its way: each file in `tests/seeds` is one answer of a reader."""
 
 import pytest
 from fuzz import READERS, SEEDS

@@ -6,15 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "dreamlab"
 FOLDERS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
-METHOD = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 
 
 def docstring(path: Path) -> str:
@@ -27,12 +21,6 @@ def test_imports_follow_the_rule():
         [sys.executable, "-c", command, "--no-cache"], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_the_rule_about_figures_covers_the_whole_method():
-    linter = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
-    (rule,) = (rule for rule in linter["contracts"] if rule["type"] == "forbidden")
-    assert rule["source_modules"] == [f"dreamlab.{name}" for name in sorted([*METHOD, "support"])]
 
 
 def test_readme_repeats_what_the_folders_say_of_themselves():

@@ -10,7 +10,6 @@ from PIL import Image
 
 from dreamlab.clip import load_clip
 from dreamlab.judge import (
-    Estimate,
     Judge,
     as_tensors,
     mean,
@@ -66,23 +65,15 @@ def judge() -> Judge:
     return Judge(load_clip("picturebook-judge", device="cpu"))
 
 
-# --- pictures of every kind -------------------------------------------------------------------
-
-
 def test_a_list_may_hold_several_sizes_and_kinds(photo):
     batch = noise(2, 40, 64)
     tensors = as_tensors([photo, batch, DreamOf("x", batch)])
     assert [tuple(x.shape) for x in tensors] == [(1, 3, 600, 512), *[(2, 3, 40, 64)] * 2]
     assert spectrum_slope([photo, batch]).shape == (3,)
-    with pytest.raises(ValueError, match="no picture"):
-        as_tensors([])
-
-
-# --- pixels -----------------------------------------------------------------------------------
 
 
 def of_spectrum(slope: float) -> torch.Tensor:
-    n = 256
+    n = 128
     radius = np.hypot(np.fft.fftfreq(n)[:, None], np.fft.fftfreq(n))
     radius[0, 0] = 1
     spectra = np.fft.fft2(np.random.default_rng(3).normal(size=(8, n, n))) * radius ** (slope / 2)
@@ -96,12 +87,9 @@ def test_a_made_spectrum_is_measured_back(wanted):
 
 
 def test_slope_of_a_photo(photo):
-    """In the natural band at every size, whatever the contrast; blur steepens, noise flattens."""
-    for side in (64, 224):
-        small = photo.resize((side, round(side * 600 / 512)), Image.Resampling.LANCZOS)
-        assert -3.0 < spectrum_slope(small).item() < -1.6
-        assert -3.0 < spectrum_slope(small, finest=32).item() < -1.6  # as far as a 64 px CLIP sees
+    """In the natural band, whatever the contrast; blur steepens, noise flattens."""
     small = as_tensors(photo.resize((128, 150)))[0]
+    assert -3.0 < spectrum_slope(small, finest=32).item() < -1.6  # as far as a 64 px CLIP sees
     blurred = torch.nn.functional.avg_pool2d(small, 3, 1, 1, count_include_pad=False)
     noisy = (small + 0.3 * torch.randn(small.shape, generator=torch.Generator())).clamp(0, 1)
     steep, plain, faint, shallow = spectrum_slope([blurred, small, small / 2 + 0.2, noisy]).tolist()
@@ -109,21 +97,10 @@ def test_slope_of_a_photo(photo):
     assert faint == pytest.approx(plain, abs=1e-3)
 
 
-def test_slope_up_to_what_clip_sees_leaves_out_what_is_finer():
-    """Noise of 32 px, enlarged to 128: white as far as it goes, nothing beyond."""
-    coarse = torch.nn.functional.interpolate(noise(16, 32, 32), size=(128, 128), mode="bicubic")
-    assert spectrum_slope(coarse).mean() < -3
-    assert spectrum_slope(coarse, finest=12).mean() > -1
-    for images, finest, words in ((coarse, 3, "at least 8"), (noise(1, 31, 90), 64, "32 px.*31")):
-        with pytest.raises(ValueError, match=words):
-            spectrum_slope(images, finest=finest)
-
-
 def test_what_has_no_detail_has_no_slope():
     # Without a window a plain ramp would have the spectrum of a sawtooth, −2 along one axis.
     assert spectrum_slope(torch.linspace(0, 1, 128).expand(1, 3, 128, 128)).item() < -4
-    for level in (0.0, 0.1, 1.7):
-        assert spectrum_slope(colour(level, level / 2, 0.3, size=64)).isnan().all()
+    assert spectrum_slope(colour(1.7, 0.8, 0.3, size=64)).isnan().all()
 
 
 def test_out_of_range_counts_pixels_not_channels():
@@ -133,9 +110,6 @@ def test_out_of_range_counts_pixels_not_channels():
     images[0, 1, 1, 1] = 1.0  # at the end of the range, and in it
     assert out_of_range_share(DreamOf("x", images)).tolist() == [1 / 16, 0]
     assert out_of_range_share(Image.new("RGB", (4, 4), "white")).item() == 0
-
-
-# --- opinions ---------------------------------------------------------------------------------
 
 
 def test_score_and_rank_take_the_prompts_of_dreams():
@@ -182,9 +156,11 @@ def test_an_opinion_does_not_depend_on_what_was_asked_before(tiny_clip):
         (lambda j: j.rank(colour(1, 0, 0), "red"), ValueError, "distractors"),
         (lambda j: j.score(colour(1, 0, 0)), ValueError, "prompts="),
         (lambda j: j.score(colour(1, 0, 0), ["red", "blue"]), ValueError, "2 entries for 1"),
-        (lambda j: j.score(colour(1, 0, 0), [3]), ValueError, "sentence"),
         (lambda j: j.similarity(colour(1, 0, 0), []), ValueError, "empty list"),
         (lambda j: Judge("picturebook"), TypeError, "load_clip"),
+        (lambda j: Judge(torch.nn.Linear(2, 2)), TypeError, "load_clip"),
+        (lambda j: as_tensors([]), ValueError, "no picture"),
+        (lambda j: share([]), ValueError, "at least one"),
     ],
 )
 def test_unusable_arguments_are_refused(call, error, words):
@@ -196,22 +172,13 @@ def test_measure_gives_a_row_of_numbers_for_each_picture(tiny_clip):
     raw = torch.cat([noise(1, 40, 40) * 3 - 1, noise(1, 40, 40)])
     dream = DreamOf(["a red heart", "a star"], raw)
     rows = measure(dream, clip=tiny_clip, judge=Judge(tiny_clip), distractors=["a cat", "a moon"])
-    assert [list(row) for row in rows] == 2 * [
-        ["dreamer", "judge", "rank", "slope", "out_of_range"]
-    ]
-    assert rows[0]["out_of_range"] > 0.9
-    assert rows[1]["out_of_range"] == 0
+    assert list(rows[0]) == ["dreamer", "judge", "rank", "slope", "out_of_range"]
+    assert rows[0]["out_of_range"] > 0.9 > rows[1]["out_of_range"] == 0
     # The dreamer is asked about the pixels it made, the judge about what can be seen of them.
     assert abs(rows[0]["dreamer"] - rows[0]["judge"]) > 1e-4
     assert rows[1]["dreamer"] == pytest.approx(rows[1]["judge"], abs=1e-6)
-    assert rows[1]["rank"] in range(4)
-    (plain,) = measure(raw[1:], "a star", clip=tiny_clip)
-    assert set(rows[0]) - set(plain) == {"judge", "rank"}
-    (small,) = measure(raw[1:, :, :31].requires_grad_(), "a star", clip=tiny_clip)
-    assert math.isnan(small["slope"])
-
-
-# --- which thing is it? -----------------------------------------------------------------------
+    (plain,) = measure(raw[1:, :, :31].requires_grad_(), "a star", clip=tiny_clip)
+    assert set(rows[0]) - set(plain) == {"judge", "rank"} and math.isnan(plain["slope"])
 
 
 def test_the_judge_says_which_thing_a_drawing_shows(judge):
@@ -228,35 +195,23 @@ def test_the_judge_says_which_thing_a_drawing_shows(judge):
 
 
 def test_no_thing_no_answer(judge, tiny_clip):
-    images = noise(3, 32, 32)
-    prompts = ["a red heart", "in the clouds", "a giraffe"]
-    with pytest.warns(UserWarning, match="giraffe"):
-        rows = measure(images, prompts, clip=tiny_clip, judge=judge)
-    assert ["object_rank" in row for row in rows] == [True, False, False]
+    prompts = ["a red heart", "in the clouds", "a red boat"]
+    rows = measure(noise(3, 32, 32), prompts, clip=tiny_clip, judge=judge)
+    assert ["object_rank" in row for row in rows] == [True, False, True]
     assert rows[0]["object_rank"] in range(25) and rows[0]["said"] in OBJECTS
-
-
-def test_only_a_judge_of_the_picture_book_world_is_asked_for_things(judge, tiny_clip):
-    assert judge.knows_things and Judge(load_clip("picturebook", device="cpu")).knows_things
-    for clip in (tiny_clip, ColourClip()):
+    for clip in (tiny_clip, ColourClip()):  # not of the picture-book world
         other = Judge(clip)
-        assert not other.knows_things
+        assert not other.knows_things and other.baselines == ()
         assert other.things(noise(1, 32, 32), "a red heart") == [None]
-        assert other.baselines == ()
 
 
 def test_baselines_fall_from_whole_drawings_to_small_tiles(judge):
     baselines = judge.baselines
-    assert judge.baselines is baselines  # measured once
+    assert judge.baselines is baselines, "measured once"
     assert [b.what for b in baselines] == ["whole"] + [f"{n}-px tiles" for n in (16, 8, 4)]
-    assert all(b.cosine.count == b.found.count == 50 for b in baselines)
     whole, sixteen, eight, four = baselines
     assert whole.found.value > 0.8 and four.found.value < 0.3
     assert whole.cosine.value > sixteen.cosine.value > eight.cosine.value > four.cosine.value
-    assert "whole: thing named " in str(whole)
-
-
-# --- intervals --------------------------------------------------------------------------------
 
 
 def test_wilson_interval_agrees_with_the_published_example():
@@ -265,8 +220,6 @@ def test_wilson_interval_agrees_with_the_published_example():
     assert (some.low, some.high) == pytest.approx((0.0624, 0.1605), abs=5e-5)
     assert (none.low, none.high) == pytest.approx((0, 0.1611), abs=5e-5)
     assert f"{share([True] * 36 + [False] * 4):.0%}" == "90 % [77, 96]"
-    for value, text in ((3.0, "3.0"), (math.nan, "–")):  # from one value, and from none
-        assert format(Estimate(value, math.nan, math.nan, 1), ".1f") == text
 
 
 def test_bootstrap_covers_the_true_mean_about_as_often_as_it_says():
@@ -274,11 +227,3 @@ def test_bootstrap_covers_the_true_mean_about_as_often_as_it_says():
     tries = [mean(rng.exponential(size=40), resamples=400) for _ in range(300)]
     covered = np.mean([t.low <= 1 <= t.high for t in tries])
     assert 0.88 < covered < 0.98
-
-
-def test_a_mean_is_the_same_each_time_and_its_interval_unknown_from_one_value():
-    assert mean([1, 2, 7]) == mean([1, 2, 7])
-    assert mean([3]).value == 3 and math.isnan(mean([3]).low)
-    for function in (share, mean):
-        with pytest.raises(ValueError, match="at least one"):
-            function([])

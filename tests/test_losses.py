@@ -3,21 +3,16 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from dreamlab.losses import clip_loss, masked_total_variation, total_variation
 
 KINDS = ("l1", "isotropic", "squared")
-few = settings(deadline=None, max_examples=15)
 
 
 def unit(*shape, seed=0, dtype=torch.float32):
     generator = torch.Generator().manual_seed(seed)
     return F.normalize(torch.randn(*shape, generator=generator, dtype=dtype), dim=-1)
 
-
-# Total variation ----------------------------------------------------------------------------------
 
 # 2 × 3 pixels.
 PIXELS = torch.tensor([[[1.0, 4.0, 1.0], [5.0, 4.0, 8.0]]])
@@ -45,20 +40,7 @@ def test_masked_total_variation_by_hand():
     assert torch.equal(masked_total_variation(PIXELS, torch.ones_like(mask)), plain)
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "masked"])
-def test_variation_gradient(kind):
-    images = torch.rand(2, 3, 4, 5, dtype=torch.float64, requires_grad=True)
-    mask = torch.rand(2, 1, 4, 5, dtype=torch.float64)
-
-    def loss(x):
-        if kind == "masked":
-            return masked_total_variation(x, mask, per_image=True)
-        return total_variation(x, kind, per_image=True)
-
-    assert torch.autograd.gradcheck(loss, images)
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 def test_a_flat_image_has_no_variation_and_a_finite_gradient(dtype):
     for kind in KINDS:
         images = torch.full((1, 3, 6, 6), 0.5, dtype=dtype, requires_grad=True)
@@ -69,29 +51,13 @@ def test_a_flat_image_has_no_variation_and_a_finite_gradient(dtype):
         assert torch.equal(gradient, torch.zeros_like(gradient))
 
 
-@few
-@given(
-    b=st.integers(1, 3),
-    c=st.sampled_from((1, 3)),
-    h=st.integers(1, 9),
-    w=st.integers(1, 9),
-    kind=st.sampled_from(KINDS),
-)
-def test_per_image_numbers_are_those_of_single_images(b, c, h, w, kind):
-    images = torch.rand(b, c, h, w, generator=torch.Generator().manual_seed(h * 10 + w))
-    each = total_variation(images, kind, per_image=True)
-    assert each.shape == (b,)
-    assert torch.allclose(each, torch.stack([total_variation(i, kind) for i in images]))
-    assert torch.allclose(each.mean(), total_variation(images, kind))
-    assert (each >= 0).all()
-
-
-def test_unknown_kind_names_the_choices():
-    with pytest.raises(ValueError, match=r"kind must be one of l1, isotropic, squared, got 'l2'"):
-        total_variation(PIXELS, "l2")
-
-
-# The CLIP loss ------------------------------------------------------------------------------------
+@pytest.mark.parametrize("kind", KINDS)
+def test_per_image_numbers_are_those_of_single_images(kind):
+    for shape in ((3, 3, 9, 5), (2, 1, 1, 1)):
+        images = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+        each = total_variation(images, kind, per_image=True)
+        assert torch.allclose(each, torch.stack([total_variation(i, kind) for i in images]))
+        assert torch.allclose(each.mean(), total_variation(images, kind))
 
 
 def test_clip_loss_by_hand():
@@ -102,22 +68,8 @@ def test_clip_loss_by_hand():
     assert both.item() == pytest.approx(1 - 0.8 + 0.5 * (0.0 + 0.8) / 2)
 
 
-def test_clip_loss_gradient():
-    features = unit(2, 3, 5, dtype=torch.float64).requires_grad_()
-    prompts, negatives = (unit(2, n, 5, seed=n, dtype=torch.float64) for n in (2, 1))
-
-    def loss(features):
-        return clip_loss(features, prompts, negative_features=negatives, per_image=True)
-
-    assert torch.autograd.gradcheck(loss, features)
-
-
-@few
-@given(b=st.integers(1, 3), v=st.integers(1, 4), p=st.integers(1, 3))
-def test_every_image_has_its_own_clip_loss(b, v, p):
-    views, prompts = unit(b, v, 6, seed=v), unit(b, p, 6, seed=p + 9)
+def test_every_image_has_its_own_clip_loss():
+    views, prompts = unit(3, 4, 6, seed=1), unit(3, 2, 6, seed=9)
     each = clip_loss(views, prompts, per_image=True)
-    assert each.shape == (b,)
-    single = torch.stack([clip_loss(views[i], prompts[i]) for i in range(b)])
+    single = torch.stack([clip_loss(views[i], prompts[i]) for i in range(3)])
     assert torch.allclose(each, single, atol=1e-6)
-    assert ((each >= -1e-6) & (each <= 2 + 1e-6)).all()

@@ -2,10 +2,8 @@
 
 import ast
 import importlib
-import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,12 +15,11 @@ from test_project import load_pyproject
 
 import dreamlab
 from dreamlab.course import machine
-from dreamlab.course.machine import Item, Report, Trouble, check_machine, look_at
+from dreamlab.course.machine import Trouble, check_machine, look_at
 from dreamlab.support import console, cores, loading
 
 NAMES = ["Python", "PyTorch", "open_clip", "live panel", "memory", "processors", "models"]
 NAMES += ["saving", "speed"]
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def raising(error: BaseException):
@@ -40,30 +37,9 @@ def test_this_machine_is_reported_item_by_item(tmp_path):
     assert bool(report) == report.ok == all(item.ok for item in report.items)
     for line in str(report).splitlines():
         assert line.startswith(("[OK] ", "[what to do] ", "     ")) and len(line) <= 100
-    assert repr(report) == str(report)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
-def test_broken_packages_become_sentences(tmp_path):
-    """In a process of its own, which finds the broken packages first."""
-    (tmp_path / "torch.py").write_text("raise OSError('libcudart.so: no such file')")
-    (tmp_path / "psutil.py").write_text("raise ImportError('no psutil')")
-    done = subprocess.run(
-        [sys.executable, "-m", "dreamlab.course.machine", tmp_path],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-    )
-    assert done.returncode == 1 and done.stderr == ""
-    printed = " ".join(done.stdout.split())
-    assert "torch cannot be imported (libcudart.so: no such file): uninstall both" in printed
-    assert all(f"] {name}: " in printed for name in NAMES)
-    assert "[OK] Python: " in printed and "[what to do] models: " in printed
-
-
-NO_FOLDER = FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
 NO_OPERATOR = RuntimeError("operator torchvision::nms does not exist")
 
 
@@ -73,7 +49,6 @@ NO_OPERATOR = RuntimeError("operator torchvision::nms does not exist")
         ("pytorch", "torchvision", NO_OPERATOR, r"not fit each other \(operator.*uninstall both"),
         ("open_clip", "open_clip", ImportError("no timm"), r"imported \(no timm\).*pip install"),
         # Advice rests on what the error says.
-        ("pytorch", "torchvision", NO_FOLDER, "cannot be used.*usable temporary.*set TMPDIR"),
         ("pytorch", "torch", OSError(28, "No space left"), "imported.*make room"),
         ("pytorch", "torchvision", RuntimeError("odd"), r"\(odd\): .*not known here"),
     ],
@@ -86,20 +61,11 @@ def test_a_package_that_cannot_be_imported(monkeypatch, look, package, error, wo
         getattr(machine, f"check_{look}")()
 
 
-@pytest.mark.parametrize("error", [KeyError("x"), AssertionError(), RuntimeError("a\nb")])
+@pytest.mark.parametrize("error", [KeyError("x"), RuntimeError("a\nb")])
 def test_whatever_happens_is_an_item(error):
     item = look_at("speed", raising(error))
     assert not item.ok and type(error).__name__ in item.text and "install" in item.text
     assert str(item).startswith("[what to do] speed: ") and "\n" not in str(item)
-    assert "null character" in look_at("saving", lambda: machine.check_saving("a\0b")).text
-
-
-def test_one_item_with_something_to_do_spoils_the_report(monkeypatch, capsys):
-    good, bad = Item("a", True, "x"), Item("b", False, "y")
-    for report in (Report((good,)), Report((good, bad))):
-        monkeypatch.setattr(machine, "check_machine", lambda folder, report=report: report)
-        assert machine.main([]) == (bad in report.items) == (not report)
-    assert capsys.readouterr().out == "[OK] a: x\n[OK] a: x\n[what to do] b: y\n"
 
 
 @pytest.mark.parametrize("module", [machine, console, cores, dreamlab])
@@ -124,56 +90,33 @@ def test_it_asks_for_the_versions_of_pyproject():
 
 
 @pytest.mark.parametrize(
-    ("kernel", "widgets", "ok", "words", "without"),
+    ("kernel", "widgets", "ok", "words"),
     [
-        ("7.4.0", "8.1.9", True, "`await panel.run()`", "only the kernel"),
-        ("8.0.0a1", "9.0", True, "`await panel.run()`", "only the kernel"),
-        ("7.3.1", "8.1", True, 'pip install -U "ipykernel>=7.4"', "at once, with"),
-        ("6.17.1 on Colab", "7.7.1", True, "act at once with the Start button", "pip install"),
-        (machine.MISSING, "8.1", False, "ipykernel is not installed", "too old"),
-        ("7.4.0", machine.MISSING, False, "ipywidgets is not installed", "too old"),
-        ("7.4.0", "7.6.9", False, "too old", "not installed"),
+        ("7.4.0", "8.1.9", True, "`await panel"),
+        ("8.0.0a1", "9.0", True, "`await panel"),
+        ("7.3.1", "8.1", True, 'pip install -U "ipykernel>=7.4"'),
+        ("6.17.1 on Colab", "7.7.1", True, "act at once with the Start button"),
+        (machine.MISSING, "8.1", False, "ipykernel is not installed.*pip install"),
+        ("7.4.0", "7.6.9", False, "too old.*pip install"),
     ],
 )
-def test_kernels(monkeypatch, kernel, widgets, ok, words, without):
-    have = {"ipykernel": kernel, "ipywidgets": widgets}
-    monkeypatch.setattr(machine, "_version", have.get)
+def test_kernels(monkeypatch, kernel, widgets, ok, words):
+    monkeypatch.setattr(machine, "_version", {"ipykernel": kernel, "ipywidgets": widgets}.get)
     if "Colab" in kernel:
         monkeypatch.setitem(sys.modules, "google.colab", machine)
     item = look_at("live panel", machine.check_live_panel)
-    assert item.ok == ok and words in item.text and without not in item.text
-    assert ok or "pip install" in item.text
-
-
-NEW, OLD = ("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")
+    assert item.ok == ok and re.search(words, item.text)
 
 
 @pytest.mark.parametrize(
-    ("names", "values", "free"),
-    [
-        (NEW, [], 8.0),
-        (NEW, ["max\n", "5\n"], 8.0),
-        (NEW, ["2000000000\n", "500000000\n"], 1.5),
-        (NEW, ["2000000000\n"], 8.0),
-        (OLD, ["3000", "1000"], 2e-6),
-        (OLD, ["9223372036854771712", "9"], 8.0),  # how it says "none"
-    ],
+    ("values", "free"),
+    [([], 8.0), (["max\n", "5\n"], 8.0), (["2000000000\n", "500000000\n"], 1.5)],
 )
-def test_free_memory_of_computer_and_container(tmp_path, monkeypatch, names, values, free):
+def test_free_memory_of_computer_and_container(tmp_path, monkeypatch, values, free):
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=8_000_000_000))
-    folder = tmp_path / "memory" if names is OLD else tmp_path
-    folder.mkdir(exist_ok=True)
-    for name, text in zip(names, values, strict=False):
-        (folder / name).write_text(text)
+    for name, text in zip(("memory.max", "memory.current"), values, strict=False):
+        (tmp_path / name).write_text(text)
     assert machine.free_memory(tmp_path) == free
-
-
-def test_a_containers_share_of_the_cores(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: range(8), raising=False)
-    assert cores.usable_cores(tmp_path) == 8
-    for text, share in (("max 100000\n", 8), ("150000 100000\n", 2), ("20000 100000\n", 1)):
-        (tmp_path / "cpu.max").write_text(text)
-        assert cores.usable_cores(tmp_path) == share
 
 
 def given(value: object):
@@ -194,16 +137,12 @@ CARD |= {"torch.ones": raising(RuntimeError("driver version is insufficient"))}
         (lambda: machine.check_python((3, 10, 1)), {}, True, r"^3\.10\.1 "),
         (lambda: machine.check_python((3, 9, 7)), {}, False, r"this is 3\.9\.7.*needs 3\.10"),
         (machine.check_memory, {MEMORY: given(30.0)}, True, "30.0 GB are free"),
-        (machine.check_memory, {MEMORY: given(None)}, True, "not be read"),
         (machine.check_memory, {MEMORY: given(0.4)}, False, r"0\.4 GB.*Shut"),
         (machine.check_processors, CORES | {"torch.get_num_threads": given(2)}, True, "2 thr.*2"),
         (machine.check_processors, CORES | {"torch.get_num_threads": given(64)}, False, r"s\(2\)"),
         (lambda: machine._device(torch), CARD, False, r'insufficient.*load_clip\(device="cpu"\)'),
-        # On Windows, Z:\ may be missing.
-        (machine.check_saving, {"pathlib.Path.is_dir": given(False)}, False, "no / on this"),
         (machine.check_saving, {"tempfile.TemporaryDirectory": FORBIDDEN}, False, "denied.*copy"),
         (machine.check_saving, ROOMLESS, False, "0 MB are left"),
-        (lambda: machine.check_saving("a/b"), {}, True, "removed"),  # a folder still to be made
         (lambda: machine.check_saving("a" * 300), {}, False, "too long.*another folder"),
         (machine.check_speed, {"dreamlab.course.machine.SLOW": 0.0}, False, "60 steps.*steps=20"),
     ],
@@ -214,7 +153,7 @@ def test_what_it_says_of_a_machine(monkeypatch, tmp_path, look, replaced, ok, wo
         monkeypatch.setattr(name, value)
     item = look_at("", look)
     assert item.ok == ok and re.search(words, item.text), str(item)
-    assert "could not be looked at" not in item.text and not list(tmp_path.iterdir())
+    assert not list(tmp_path.iterdir())
 
 
 def test_models_that_are_missing_or_foreign(tmp_path, monkeypatch, tiny_clip_dir):

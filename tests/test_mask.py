@@ -58,18 +58,3 @@ def test_shapes_range_and_names():
     assert torch.equal(detail(images), 1 - mask)
     assert torch.allclose(detail_mask(images[1]), mask[1], atol=1e-6)
     assert detail_mask(images[:, :1]).shape == mask.shape
-
-
-def test_an_edge_turns_with_the_image():
-    across, along = detail_mask(edge(0.5)), detail_mask(edge(0.5).mT)
-    assert torch.allclose(across, along.mT, atol=1e-5)
-    diagonal = detail_mask(patch(0.25 + 0.5 * (X >= Y)))[..., 96, 96]
-    assert diagonal.item() == pytest.approx(across[..., 96, 96].item(), abs=0.08)
-
-
-def test_other_precisions():
-    images = edge(0.5)[..., :64, 64:-64]
-    for dtype in (torch.float64, torch.bfloat16, torch.float16):
-        mask = detail_mask(images.to(dtype))
-        assert mask.dtype == dtype
-        assert torch.allclose(mask.float(), detail_mask(images), atol=0.02)

@@ -34,19 +34,6 @@ def test_more_steps_never_shrink_the_picture(tiny_clip, done, more):
     assert sizes == sorted(sizes) and len(sizes) == done + 3
 
 
-def test_another_plan_of_octaves_is_followed_at_once(tiny_clip):
-    recipe = Recipe(size=32, steps=6, octaves=(0.25, 0.5, 1.0), views=1)
-    dream = Dream(tiny_clip, "a heart", recipe=recipe)
-    dream.run()
-    dream.recipe.steps, dream.recipe.octaves = 8, (1.0,)
-    assert next(dream).octave == 0 and dream.image.size == (32, 32)
-    dream.recipe.size = 40
-    assert next(dream).size == (40, 40)
-    other = Dream(tiny_clip, "a heart", recipe=recipe)
-    other.load_state_dict(dream.state_dict())
-    assert torch.equal(other.pixels, dream.pixels)
-
-
 def test_adam_is_adam():
     """Against torch's own, with changing learning rates."""
     target = torch.linspace(-1, 1, 3 * 4 * 5).view(1, 3, 4, 5)

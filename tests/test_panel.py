@@ -1,11 +1,9 @@
 """The panel without a kernel and without a browser: loop, controls, messages, files."""
 
 import asyncio
-import gc
 import io
 import random
 import re
-import weakref
 from datetime import datetime
 from functools import partial
 from types import SimpleNamespace
@@ -16,8 +14,7 @@ from PIL import Image
 
 from dreamlab.clip import load_clip
 from dreamlab.dream import Dream
-from dreamlab.figures import static
-from dreamlab.figures.curve import POINTS, LossCurve, limits, ticks
+from dreamlab.figures.curve import POINTS, LossCurve
 from dreamlab.figures.saving import read_settings
 from dreamlab.judge import Judge
 from dreamlab.lab import kernel
@@ -75,9 +72,6 @@ def steps(panel):
     return len(panel.dream.history)
 
 
-# --- the loop -------------------------------------------------------------------------------------
-
-
 def test_a_second_start_begins_again_and_an_awaited_run_takes_over(make_panel):
     panel = make_panel()
 
@@ -85,29 +79,13 @@ def test_a_second_start_begins_again_and_an_awaited_run_takes_over(make_panel):
         panel.start()
         await until(lambda: steps(panel) > 2)
         panel.start()
-        panel.start()
         await until(lambda: 0 < steps(panel) <= 2)
-        assert len(asyncio.all_tasks()) == 2  # this one and the loop's
         await panel.run()
         assert steps(panel) == 6 and panel.state == "finished"
         await panel.run()  # at its end: from the start
         assert steps(panel) == 6
 
     asyncio.run(drive())
-
-
-def test_two_panels_run_side_by_side(make_panel):
-    first, second = make_panel(), make_panel(seed=1)
-    apart = []
-    for panel in (first, second):
-        panel._drawing.due = lambda: apart.append(abs(steps(first) - steps(second))) or False
-
-    async def drive():
-        await asyncio.gather(first.run(), second.run())
-
-    asyncio.run(drive())
-    assert [(panel.state, steps(panel)) for panel in (first, second)] == [("finished", 6)] * 2
-    assert max(apart) <= 2, "in turn; quick steps come in twos"
 
 
 def test_any_order_of_buttons_leaves_at_most_one_loop(make_panel):
@@ -118,9 +96,7 @@ def test_any_order_of_buttons_leaves_at_most_one_loop(make_panel):
             panel.buttons[dice.choice(["start", "pause", "step", "stop", "reset"])].click()
             if dice.random() < 0.5:
                 await asyncio.sleep(dice.choice([0, 0.001]))
-            assert len(asyncio.all_tasks()) <= 2  # this one and the loop's
-        panel.start()
-        await until(lambda: panel.state == "running" and panel.active)
+            assert len(asyncio.all_tasks()) <= 2, "this one and the loop's"
         panel.start()
         panel.stop()  # right after a Start: it is not lost
         await panel.wait()
@@ -166,19 +142,11 @@ def test_what_comes_out_of_a_models_code_ends_the_run_alone(make_panel, error, r
     assert panel.state == state
 
 
-def test_a_start_that_cannot_be_is_a_sentence_and_changes_nothing(make_panel, monkeypatch):
+def test_a_start_that_cannot_be_is_a_sentence_and_changes_nothing(make_panel):
     panel = make_panel()
     pressed(panel, "step", lambda: setattr(panel.controls.inputs["prompt"], "value", ""), "start")
     assert "prompt" in panel.message.value and "Traceback" not in panel.message.value
     assert panel.state != "failed" and steps(panel) == 1
-
-    def leave(*arguments, **others):
-        raise SystemExit
-
-    monkeypatch.setattr(panel.dream.clip, "encode_text", leave)
-    panel.controls.inputs["prompt"].value = "a boat"
-    pressed(panel, "start")
-    assert "SystemExit" in panel.message.value and steps(panel) == 1
 
 
 def test_without_an_event_loop_the_page_is_told(make_panel):
@@ -201,9 +169,9 @@ def test_throttle_spends_no_more_than_its_share(monkeypatch):
 
 
 def test_the_live_picture_comes_at_once_and_often(monkeypatch, make_panel):
-    clock = 0.0
+    clock, frames = 0.0, []
     monkeypatch.setattr("dreamlab.lab.kernel.time.perf_counter", lambda: clock)
-    throttle, frames = kernel.Throttle(SHARE), []
+    throttle = kernel.Throttle(SHARE)
     throttle.begin()
     while clock < 3:  # steps of 20 ms; a frame costs as much
         clock += 0.02
@@ -212,18 +180,16 @@ def test_the_live_picture_comes_at_once_and_often(monkeypatch, make_panel):
                 clock += 0.02
             frames.append(clock)
     assert frames[0] < 0.3 and len(frames) >= 6 * 3
-    monkeypatch.undo()
 
-    seen = []  # whoever loads the judge's weights must not make the first picture wait
-    judge = SimpleNamespace(score=lambda *a: seen.append("judge") or 1 / 0)
-    panel = make_panel(judge=judge)
+
+def test_the_first_picture_does_not_wait_for_the_judge(make_panel):
+    seen = []
+    panel = make_panel(judge=SimpleNamespace(score=lambda *a: seen.append("judge") or 1 / 0))
     draw = panel._draw
     panel._draw = lambda: seen.append(steps(panel)) or draw()
     run(panel)
     assert seen[:2] == [1, "judge"]
-
-
-# --- the curve ------------------------------------------------------------------------------------
+    assert panel.state == "finished" and "No judge" in panel.message.value
 
 
 def test_curve_memory_is_bounded_and_its_shape_kept():
@@ -245,23 +211,9 @@ def test_curve_draws_every_kind_of_mark():
     line.add(39, judge=0.5)
     line.add(40, total=float("nan"), clip=float("inf"))  # leaves a point out, not the curve
     svg = line.svg()
-    for part in ('"clip"', '"total"', '"tv"', '"judge"', "64 px", "polygon"):
-        assert part in svg
+    assert all(part in svg for part in ('"clip"', '"total"', '"tv"', '"judge"', "64 px", "polygon"))
     assert "nan" not in svg and "<39>" not in svg and len(line.changes) == 1
     assert "λ·TV 0.0026, judge 0.50" in line.describe()
-
-
-def test_limits_ignore_a_wild_beginning_only():
-    axis = list(range(1, 51))
-    assert limits([(axis, [30.0] * 3 + [0.9] * 47)])[1] <= 1
-    assert limits([(axis, [0.9] * 20 + [30.0] * 30)])[1] >= 30
-    assert limits([(axis, [-0.3] * 50)])[0] <= -0.3
-    low, high = limits([([], [])])
-    assert low < high
-    assert all(3 <= len(ticks(0, span)) <= 8 for span in (1e-6, 0.03, 0.9, 1.0, 7, 150, 5000))
-
-
-# --- dreams and controls --------------------------------------------------------------------------
 
 
 def test_run_gives_the_picture_of_the_plain_dream_and_start_dreams_it_again(make_dream):
@@ -291,8 +243,6 @@ def test_every_slider_stays_in_the_recipes_range():
         rule = Recipe.knobs()[CONTROLS[name].setting]["rule"]
         assert rule.low <= min(numbers) and max(numbers) <= rule.high
         assert numbers == sorted(set(numbers))
-    steps = NUMBERS["steps"]
-    assert steps[steps.index(60) + 5] <= 3 * 60, "five presses of an arrow"
 
 
 TURNS = {
@@ -389,30 +339,21 @@ def test_photo_and_upload_as_start(make_panel):
     assert "10 MB" in panel.message.value, "the limit is said before it is met"
     pressed(panel, "start")
     assert "choose one" in panel.message.value
-    send(panel, "red.png", png((255, 0, 0)))
-    assert (start.label, start.value) == ("red.png", "own")
+    send(panel, "<b>red.png", png((255, 0, 0)))
+    assert (start.label, start.value) == ("<b>red.png", "own")
     for _ in range(2):  # the second time it has not to be sent again
         pressed(panel, "start")
         assert panel.dream.start[0, :, 5, 5].tolist() == [1.0, 0.0, 0.0]
     # A file over the websocket's limit is dropped on its way: the old one must not stand in for it.
-    assert not panel.controls.upload_boxes["start"].children[0].value, (
-        "the button that sent it is gone"
-    )
     pressed(panel, lambda: setattr(start, "value", "upload"), "start")
     assert "choose one" in panel.message.value
-    send(panel, "<b>blue.png", png((0, 0, 255)))
-    pressed(panel, "start")
-    assert panel.dream.start[0, :, 5, 5].tolist() == [0.0, 0.0, 1.0]
-    assert start.label == "<b>blue.png" and len(start.options) == 5
 
 
 def test_a_picture_as_the_target_alone_and_beside_the_sentence(make_panel):
     panel = make_panel()
     like, text = (panel.controls.inputs[name] for name in ("like", "prompt"))
-    pressed(panel, lambda: setattr(like, "value", "upload"), "start")
-    assert "choose one" in panel.message.value
+    pressed(panel, lambda: setattr(like, "value", "upload"))
     send(panel, "red.png", png((255, 0, 0)), "like")
-    assert (like.label, like.value) == ("red.png", "own")
     pressed(panel, "start")
     ((sentence, picture),) = panel.dream.prompts
     assert (sentence, str(picture).split()[0]) == ("a red heart", "picture")
@@ -426,13 +367,9 @@ def test_a_picture_as_the_target_alone_and_beside_the_sentence(make_panel):
 def test_an_upload_that_is_no_picture_is_said_at_once(make_panel):
     panel = make_panel()
     pressed(panel, lambda: setattr(panel.controls.inputs["start"], "value", "upload"))
-    for name, content, words in (
-        ("<b>x</b>.png", b"hello", "&lt;b&gt;x&lt;/b&gt;.png"),
-        ("empty.png", b"", "empty.png is empty"),
-    ):
-        send(panel, name, content)
-        assert words in panel.message.value
-        assert panel.controls.inputs["start"].value == "upload"
+    send(panel, "<b>x</b>.png", b"hello")
+    assert "&lt;b&gt;x&lt;/b&gt;.png" in panel.message.value
+    assert panel.controls.inputs["start"].value == "upload"
 
 
 def test_the_judge_has_a_line_and_says_which_thing_it_sees(make_panel):
@@ -446,31 +383,19 @@ def test_the_judge_has_a_line_and_says_which_thing_it_sees(make_panel):
     assert track.judged[-1][1] == pytest.approx(expected, abs=1e-5)
     assert 'class="judge"' in track.plot.value
     assert track.seen == "sees the heart" and track.seen in panel.status.value
-    assert track.seen in panel.figure().description
     for prompt, seen in (
         ("an orange umbrella", r"sees an? \w+ \(umbrella: place \d+ of 25\)"),
         (["a red heart", "a red umbrella", "at night"], "sees 1 of 2 things"),
         ("at night", ""),
-        ({"a red heart": 1.0, "at night": 0.5}, ""),
     ):
         panel = make_panel(prompt, **heart)
         pressed(panel, "step")
         assert re.fullmatch(seen, panel.tracks[0].seen)
 
 
-def test_a_broken_judge_does_not_end_the_dream(make_panel):
-    panel = run(make_panel(judge=object()))
-    assert panel.state == "finished" and "No judge" in panel.message.value
-
-
-def test_unknown_words_are_named_at_once_and_menus_build_a_prompt(make_dream, monkeypatch):
-    dream = make_dream()
-    known = {"a", "red", "heart"}
-    monkeypatch.setattr(
-        dream.clip, "unknown_words", lambda text: [w for w in text.split() if w not in known]
-    )
-    monkeypatch.setattr(dream.clip, "name", "picturebook")
-    panel = Panel(dream, ("prompt",))
+def test_unknown_words_are_named_at_once_and_menus_build_a_prompt():
+    dream = Dream(load_clip("picturebook", device="cpu"), "a red heart", recipe=Recipe(**SMALL))
+    panel = Panel(dream, ("prompt",), judge=False)
     prompt, menus = panel.controls.inputs["prompt"], panel.controls.menus
     pressed(panel, lambda: setattr(prompt, "value", "a red giraffe"))
     assert "giraffe" in panel.message.value
@@ -527,9 +452,6 @@ def test_compare_says_what_is_wrong(make_dream, knobs, words):
         compare(make_dream(), judge=False, **knobs)
 
 
-# --- files and figures ----------------------------------------------------------------------------
-
-
 def test_every_picture_is_saved_under_a_name_of_its_own(make_panel, make_dream, tmp_path):
     panel = make_panel(["a red heart", "a boat"], folder=tmp_path / "new")
     pressed(panel, "step", "save", "film")
@@ -548,71 +470,9 @@ def test_a_save_that_fails_spoils_no_run(make_panel, tmp_path, button):
     panel = make_panel(folder=tmp_path / "dreams")
     pressed(panel, "start", button)
     assert "Not saved: " in panel.message.value and panel.state == "finished"
-    panel.check()
     (tmp_path / "dreams").unlink()
     pressed(panel, button)
     assert "Not saved" not in panel.message.value and "Saved as" in panel.message.value
-
-
-@pytest.mark.parametrize("broken", ["figure", "draw"])
-def test_an_error_in_the_last_figure_is_said_and_spoils_no_run(make_panel, monkeypatch, broken):
-    panel = make_panel()
-    panel._still = SimpleNamespace(update=lambda *a, **k: None)  # as if on a page
-    with monkeypatch.context() as patch:
-        if broken == "figure":
-            patch.setattr(static, "dream_figures", lambda plates: 1 / 0)
-        else:
-            patch.setattr(panel, "_draw", lambda: 1 / 0)
-            patch.setattr(panel._drawing, "due", lambda: False)  # none while it runs
-        with pytest.raises(ZeroDivisionError):
-            run(panel)
-        assert panel.state == "finished" and panel.dream.done
-        assert "The run is well" in panel.message.value
-    pressed(panel, "start")
-    assert "The run is well" not in panel.message.value
-    panel.check()
-
-
-# --- nothing is kept for ever ---------------------------------------------------------------------
-
-
-@pytest.fixture
-def alive():
-    """How many widgets ipywidgets keeps that are new: in version 7 on the class, in 8 in a dict."""
-
-    def count():
-        gc.collect()
-        found = getattr(ipywidgets.widgets.widget, "_instances", None)
-        return len(ipywidgets.Widget.widgets if found is None else found) - before
-
-    before = 0
-    before = count()
-    gc.freeze()  # what is older is not looked at: there are a million objects of it
-    yield count
-    gc.unfreeze()
-
-
-async def leave_running(panel):
-    panel.start()
-    await asyncio.sleep(0.01)
-
-
-@pytest.mark.parametrize(
-    "use",
-    [
-        run,
-        lambda panel: [panel.controls._offer_upload("start") for _ in range(2)],
-        lambda panel: asyncio.run(leave_running(panel)),
-    ],
-)
-def test_a_panel_that_nobody_has_is_gone(make_panel, alive, use):
-    panel = make_panel()
-    assert alive() > 40
-    use(panel)
-    parts = [weakref.ref(x) for x in (panel, panel.dream, panel._widget)]
-    del panel
-    assert alive() == 0, "also layouts and styles"
-    assert [part() for part in parts] == [None] * 3
 
 
 def test_a_closed_panel_keeps_what_it_dreamed(make_panel, tmp_path):
@@ -620,9 +480,7 @@ def test_a_closed_panel_keeps_what_it_dreamed(make_panel, tmp_path):
     picture = panel.image.tobytes()
     panel.close()
     panel.close()
-    assert panel.image.tobytes() == picture
-    assert panel.save()[0].is_file() and panel.save_film()[0].is_file()
+    assert panel.image.tobytes() == picture and panel.save()[0].is_file()
     for use in (panel.start, panel._ipython_display_, lambda: run(panel)):
-        with pytest.raises(RuntimeError, match=r"closed.*Panel\(panel.dream\)"):
+        with pytest.raises(RuntimeError, match="closed"):
             use()
-    assert Panel(panel.dream, judge=False).image.tobytes() == picture

@@ -1,19 +1,15 @@
-"""One reader for pictures: what it is handed becomes the same numbers everywhere, or an error.
-
-The reference is a small picture whose four corners differ, so that a turn or a flip is seen.
-"""
+"""One reader for pictures: what it is handed becomes the same numbers everywhere, or an error."""
 
 import io
 import os
 import struct
 import sys
-import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageCms
+from PIL import EpsImagePlugin, Image, ImageCms
 
 from dreamlab.figures.static import to_array
 from dreamlab.judge import as_tensors
@@ -37,11 +33,8 @@ def saved(image: Image.Image, path: Path, **options) -> Path:
     return path
 
 
-# --- the same picture, however it comes -------------------------------------------------------
-
-
 OPTIONS = {  # with which a format keeps the picture as it is, or nearly
-    "PNG": {},
+    "png": {},
     "tif": {},
     "gif": {},
     "webp": {"lossless": True},
@@ -52,10 +45,9 @@ OPTIONS = {  # with which a format keeps the picture as it is, or nearly
 @pytest.mark.parametrize("suffix", OPTIONS)
 def test_files_of_every_kind(tmp_path, suffix):
     path = saved(PHOTO, tmp_path / f"photo.{suffix}", **OPTIONS[suffix])
-    off = 12 if suffix == "jpg" else 0
     with Image.open(path) as image:
         for form in (path, str(path), image):
-            assert np.abs(levels(form) - CORNERS).max() <= off
+            assert np.abs(levels(form) - CORNERS).max() <= (12 if suffix == "jpg" else 0)
     assert open_picture(io.BytesIO(path.read_bytes()), "upload").size == (32, 24)
 
 
@@ -75,63 +67,28 @@ def test_everybody_sees_the_same(tmp_path):
     assert np.array_equal(np.asarray(open_picture(path)), levels(path).round())
 
 
-# --- upright ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("orientation", "suffix"),
-    [*((n, "png") for n in range(1, 9)), (6, "jpg"), (6, "tif")],
-)
-def test_the_cameras_note_on_how_it_was_held_is_followed(tmp_path, orientation, suffix):
-    stored = {  # how the sensor's picture lies, for each of EXIF's orientations
-        1: CORNERS,
-        2: CORNERS[:, ::-1],
-        3: CORNERS[::-1, ::-1],
-        4: CORNERS[::-1],
-        5: CORNERS.transpose(1, 0, 2),
-        6: np.rot90(CORNERS),
-        7: np.rot90(CORNERS, 2).transpose(1, 0, 2),
-        8: np.rot90(CORNERS, -1),
-    }[orientation]
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif"])
+def test_the_cameras_note_on_how_it_was_held_is_followed(tmp_path, suffix):
     exif = Image.Exif()
-    exif[0x0112] = orientation
-    image = Image.fromarray(np.ascontiguousarray(stored))
-    path = saved(image, tmp_path / f"x.{suffix}", exif=exif, **OPTIONS.get(suffix, {}))
+    exif[0x0112] = 6  # the sensor's picture lies on its side
+    image = Image.fromarray(np.rot90(CORNERS).copy())
+    path = saved(image, tmp_path / f"x.{suffix}", exif=exif, **OPTIONS[suffix])
     assert np.abs(levels(path) - CORNERS).max() <= (12 if suffix == "jpg" else 0)
     once = open_picture(path)
     assert np.array_equal(levels(once), np.asarray(once)), "read again, it is not turned again"
 
 
-@pytest.mark.parametrize(
-    "note", [b"nonsense", b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + b"\x12\x01" * 50]
-)
-def test_a_damaged_note_is_no_reason_to_refuse_a_picture(tmp_path, note, recwarn):
-    path = saved(PHOTO, tmp_path / "x.jpg", exif=note)
-    assert levels(path).shape == (24, 32, 3) and not recwarn.list
-
-
-def test_a_note_that_pillow_cannot_write_again_is_followed():
-    image = Image.fromarray(np.rot90(CORNERS).copy())
-    exif = image.getexif()
-    exif[0x0112], exif[0x829A] = 6, object()  # an exposure time that is none
-    assert np.array_equal(levels(image), CORNERS)
-
-
-# --- bits -------------------------------------------------------------------------------------
-
 RAMP = np.linspace(0, 65535, 256).round().astype(np.uint16).reshape(16, 16)
 GREY = np.repeat((RAMP / 257)[..., None], 3, axis=-1)  # what it shows, in 0 … 255
 
 
-@pytest.mark.parametrize("kind", ["I;16 png", "I;16B tif", "pgm"])
-def test_a_ramp_of_16_bits_stays_a_ramp(tmp_path, kind):
-    mode, _, suffix = kind.rpartition(" ")
+@pytest.mark.parametrize("suffix", ["png", "pgm"])
+def test_a_ramp_of_16_bits_stays_a_ramp(tmp_path, suffix):
     path = tmp_path / f"ramp.{suffix}"
     if suffix == "pgm":
         path.write_bytes(b"P5 16 16 65535\n" + RAMP.astype(">u2").tobytes())
     else:
-        image = Image.frombytes(mode, (16, 16), RAMP.astype(">u2" if "B" in mode else "<u2"))
-        image.save(path)
+        Image.frombytes("I;16", (16, 16), RAMP.astype("<u2")).save(path)
     assert np.abs(levels(path) - GREY).max() <= 1
 
 
@@ -148,17 +105,14 @@ def test_floats_and_32_bits_are_scaled_or_refused(tmp_path):
             read_picture(image)
 
 
-# --- transparency -----------------------------------------------------------------------------
-
-
 def with_holes(mode: str) -> Image.Image:
     """Its left half is there, its right half transparent; what hides below differs."""
     alpha = Image.new("L", (32, 24), 0)
     alpha.paste(255, (0, 0, 16, 24))
-    if mode in ("RGBA", "RGBa", "PA"):
-        image = PHOTO.quantize(4).convert("PA") if mode == "PA" else PHOTO.convert("RGBA")
+    if mode == "RGBA":
+        image = PHOTO.convert("RGBA")
         image.putalpha(alpha)
-        return image.convert(mode)
+        return image
     if mode == "LA":
         return Image.merge("LA", (PHOTO.convert("L"), alpha))
     image = PHOTO.quantize(4) if mode == "P" else PHOTO.copy()
@@ -168,24 +122,17 @@ def with_holes(mode: str) -> Image.Image:
     return image
 
 
-@pytest.mark.parametrize("mode", ["RGBA", "RGBa", "LA", "PA", "P", "RGB"])
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "RGB"])
 def test_what_is_transparent_shows_one_background(mode, tmp_path):
-    forms = [with_holes(mode)]
-    if mode not in ("RGBa", "PA"):  # which no file has
-        forms.append(saved(with_holes(mode), tmp_path / "x.png"))
+    image = with_holes(mode)
+    forms = [image, saved(image, tmp_path / "x.png")]
+    if mode == "RGBA":
+        array = np.asarray(image)
+        forms += [array, array / 255, array.astype("u2") * 257]
     for form in forms:
         seen = levels(form)
-        assert (seen[:, 16:] == BACKGROUND).all()
-        assert seen[5, 5, 0] == (76 if mode == "LA" else 255)
-
-
-def test_transparent_arrays_have_the_same_background():
-    array = np.asarray(with_holes("RGBA"))
-    for form in (array, array / 255, array.astype("u2") * 257):
-        assert np.abs(levels(form) - levels(with_holes("RGBA"))).max() < 0.3
-
-
-# --- colours ----------------------------------------------------------------------------------
+        assert np.abs(seen[:, 16:] - BACKGROUND).max() < 0.3
+        assert seen[5, 5, 0] == pytest.approx(76 if mode == "LA" else 255)
 
 
 def profile_bytes(kind: str) -> bytes:
@@ -212,21 +159,6 @@ def test_srgb_and_damaged_profiles_change_nothing(tmp_path, profile):
     assert np.array_equal(levels(path), CORNERS)
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "YCbCr", "LAB"])
-def test_every_mode_of_pillow(mode):
-    if mode == "LAB":
-        source, target = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
-        image = ImageCms.profileToProfile(PHOTO, source, target, outputMode="LAB")
-    else:
-        image = PHOTO.convert(mode)
-    seen, expected = levels(image), CORNERS
-    if mode in ("1", "L"):
-        expected = np.asarray(PHOTO.convert(mode).convert("RGB"))
-    assert np.abs(seen - expected).max() <= (25 if mode == "LAB" else 4)  # 8 bits for all of LAB
-
-
-# --- arrays and tensors -----------------------------------------------------------------------
-
 ARRAYS = {
     "bytes": CORNERS,
     "floats": CORNERS / 255,
@@ -234,39 +166,20 @@ ARRAYS = {
     "big endian": (CORNERS / 255).astype(">f8"),
     "16 bits": CORNERS.astype("u2") * 257,
     "booleans": CORNERS > 0,
-    "backwards": CORNERS[::-1, ::-1][::-1, ::-1],
     "batch": CORNERS[None],
 }
 
 
 @pytest.mark.parametrize("kind", ARRAYS)
-def test_arrays_of_every_kind(kind):
+def test_arrays_and_tensors_of_every_kind(kind):
     array = ARRAYS[kind].view()
     array.flags.writeable = False
     assert np.abs(levels(array) - CORNERS).max() < 0.1
-
-
-@pytest.mark.parametrize("kind", sorted(ARRAYS.keys() - {"big endian"}))
-def test_tensors_of_every_kind(kind):
-    tensor = torch.from_numpy(ARRAYS[kind].copy()).movedim(-1, -3)
-    tensor.requires_grad_(tensor.is_floating_point())
-    assert np.abs(levels(tensor) - CORNERS).max() < 0.1
-    assert not read_picture(tensor).requires_grad
-    if kind == "half":
-        assert np.abs(levels(tensor.bfloat16()) - CORNERS).max() < 1
-
-
-def test_grey_has_one_channel_or_none():
-    grey = CORNERS[..., 0]
-    for form in (grey, grey[..., None], grey / 255, torch.from_numpy(grey)[None]):
-        assert np.abs(levels(form) - np.dstack([grey] * 3)).max() < 1e-4
-    assert read_picture(torch.zeros(5, 1, 4, 4)).shape == (5, 3, 4, 4)
-    assert read_picture(np.zeros((5, 4, 4, 3))).shape == (5, 3, 4, 4)
-
-
-def test_what_no_screen_can_show_is_left_to_the_caller():
-    assert levels(np.full((2, 2, 3), 1.5))[0, 0, 0] == 382.5
-    assert to_array(np.full((2, 2, 3), 1.5)).max() == 1
+    if kind != "big endian":  # which torch has not
+        tensor = torch.from_numpy(array.copy()).movedim(-1, -3)
+        tensor.requires_grad_(tensor.is_floating_point())
+        assert np.abs(levels(tensor) - CORNERS).max() < 0.1
+        assert not read_picture(tensor).requires_grad
 
 
 @pytest.mark.parametrize(
@@ -274,23 +187,17 @@ def test_what_no_screen_can_show_is_left_to_the_caller():
     [
         (np.zeros(()), ValueError, r"got \(\)"),
         (np.zeros((0, 4, 3)), ValueError, r"got \(0, 4, 3\)"),
-        (np.zeros((4, 4, 2)), ValueError, r"got \(4, 4, 2\)"),
         (np.zeros((3, 4, 5)), ValueError, "channels last"),
-        (np.zeros((4, 4, 3), int), ValueError, "got int64"),
         (np.full((4, 4, 3), None), ValueError, "got object"),
         (np.full((4, 4, 3), 1e300), ValueError, "NaN or infinite"),
-        (torch.zeros(4, 4), ValueError, r"got \(4, 4\)"),
         (torch.zeros(1, 4, 5, 3), ValueError, "channels first"),
         (torch.zeros(3, 4, 4, dtype=torch.int64), ValueError, r"got int64"),
-        (torch.zeros(3, 4, 4).to_sparse(), ValueError, "neither sparse nor quantized"),
+        (torch.zeros(3, 4, 4).to_sparse(), ValueError, "sparse"),
         (torch.full((3, 4, 4), torch.nan), ValueError, "NaN or infinite"),
         (Image.new("RGB", (0, 5)), ValueError, "no pixels"),
-        (torch.zeros(3, 4, 4, device="meta"), ValueError, "plain tensor.*meta"),
-        (torch.nested.nested_tensor([torch.zeros(3, 4, 4)]), ValueError, "plain tensor.*nested"),
-        (np.broadcast_to(np.zeros(3), (500_000, 500_000, 3)), ValueError, "repeated"),
+        (torch.zeros(3, 4, 4, device="meta"), ValueError, "meta"),
         (torch.zeros(1).expand(3, 500_000, 500_000), ValueError, "repeated"),
         ([[0, 1], [1, 0]], TypeError, "got list"),
-        (None, TypeError, "got NoneType"),
     ],
 )
 def test_numbers_that_are_no_picture(picture, error, words):
@@ -298,16 +205,14 @@ def test_numbers_that_are_no_picture(picture, error, words):
         read_picture(picture, "start")
 
 
-# --- files that are no pictures ---------------------------------------------------------------
-
 FIRST = {  # how a file begins, and what is said of it
     "empty": (b"", "empty"),
     "text": (b"hello", "no picture of a kind that Pillow reads"),
-    "heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC photo.*export it as JPEG"),
+    "heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
     "svg": (b'<?xml version="1.0"?>\n<!-- x -->\n<svg xmlns="x">', "SVG"),
-    "html": (b"\n<!DOCTYPE html><html>", "a web page: save the picture itself"),
+    "html": (b"\n<!DOCTYPE html><html>", "a web page"),
     "pdf": (b"%PDF-1.7\n", "PDF"),
-    "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "PostScript, a program"),
+    "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "PostScript"),
 }
 
 
@@ -324,23 +229,19 @@ def test_a_file_that_is_no_picture_is_named_for_what_it_is(tmp_path, kind):
 
 def test_postscript_is_never_run(tmp_path, monkeypatch):
     """Pillow would hand it to Ghostscript, whatever the file is called."""
-    from PIL import EpsImagePlugin
-
-    asked = []
-    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *a, **k: asked.append(a))
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *a, **k: pytest.fail("it ran"))
     path = saved(PHOTO, tmp_path / "x.eps")
     with pytest.raises(ValueError, match="PostScript"):
         read_picture(path.rename(tmp_path / "x.png"))
-    assert not asked
 
 
 @pytest.mark.parametrize(
     ("path", "error", "words"),
     [
-        ("nosuch.png", FileNotFoundError, "'nosuch.png': there is no such file"),
+        ("nosuch.png", FileNotFoundError, "no such file"),
         (".", ValueError, "'.' is a folder"),
         ("x\0y.png", ValueError, "null character"),
-        ("a" * 5000, FileNotFoundError, "aaa…': there is no such file"),
+        ("a" * 5000, FileNotFoundError, "aaa…"),
         ("~nobody-of-this-name/x.png", FileNotFoundError, "no such file"),
         ("https://example.org/cat.png?x=1", ValueError, "is an address"),
     ],
@@ -361,35 +262,24 @@ def test_special_files_hang_nothing(tmp_path, kind):
         read_picture(path)
 
 
-def test_a_bomb_is_named_and_never_unpacked(tmp_path):
-    path = tmp_path / "bomb.png"
-    chunk = b"IHDR" + struct.pack(">IIBBBBB", 40_000, 40_000, 8, 2, 0, 0, 0)
-    begin = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk
-    path.write_bytes(begin + struct.pack(">I", zlib.crc32(chunk)) + b"\0\0\0\0IDAT5\xaf\x06\x1e")
-    with pytest.raises(ValueError, match=r"bomb\.png' has more than 178 million pixels"):
-        read_picture(path)
-
-
-def test_a_small_file_that_claims_a_large_picture_is_refused(tmp_path):
-    """Pillow would fill 5 GB."""
+@pytest.mark.parametrize(
+    ("side", "words"), [(13_000, "says that it has 13000"), (40_000, "than 178 million pixels")]
+)
+def test_a_small_file_that_claims_a_large_picture_is_refused(tmp_path, side, words):
     path = saved(PHOTO, tmp_path / "claims.jpg")
     content = path.read_bytes()
     begin = content.index(b"\xff\xc0") + 5  # height and width
-    path.write_bytes(content[:begin] + struct.pack(">HH", 13_000, 13_000) + content[begin + 4 :])
-    with pytest.raises(ValueError, match=r"claims\.jpg' says that it has 13000"):
+    path.write_bytes(content[:begin] + struct.pack(">HH", side, side) + content[begin + 4 :])
+    with pytest.raises(ValueError, match=rf"claims\.jpg' .*{words}"):
         read_picture(path)
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp"])
 def test_half_a_file_is_refused(tmp_path, suffix):
-    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
-    path = saved(noise, tmp_path / f"half.{suffix}")
+    path = saved(PHOTO, tmp_path / f"half.{suffix}")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(ValueError, match=rf"half\.{suffix}' (is no|cannot be read as a) picture"):
         read_picture(path)
-
-
-# --- large ones -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("form", ["jpg", "png", "image"])

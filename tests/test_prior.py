@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+from conftest import Operations
 
 import dreamlab.losses
 import dreamlab.resample
@@ -49,25 +49,13 @@ def cut(height, rows):
     return [slice(first, min(first + rows, height)) for first in range(0, height, rows)]
 
 
-class Largest(TorchDispatchMode):
-    """Notes how many values the largest tensor has that anything makes."""
-
-    values = 0
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        made = function(*args, **(kwargs or {}))
-        if isinstance(made, torch.Tensor):
-            self.values = max(self.values, made.untyped_storage().nbytes() // made.itemsize)
-        return made
-
-
 def test_memory_grows_with_the_canvas_and_not_with_its_square(tiny_clip):
     """A strip of 4000 × 16: one full matrix for its long side would be 16 million numbers."""
     recipe = Recipe(size=(4000, 16), steps=2, octaves=(0.5, 1.0), views=2)
     dream = Dream(tiny_clip, "a red heart", recipe=recipe)
-    with Largest() as largest:
+    with Operations() as operations:
         dream.run()
-    assert 1 <= largest.values / (3 * 4000 * 16) < 1.5
+    assert 1 <= operations.largest / (3 * 4000 * 16) < 1.5
 
 
 def test_a_dream_on_a_large_canvas_is_that_on_a_small_one(tiny_clip, monkeypatch):

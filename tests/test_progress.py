@@ -1,13 +1,10 @@
 """The bar: it changes nothing, counts steps by their cost, and knows early what is too large."""
 
-import time
-
 import pytest
 import torch
 
 import dreamlab.dream
 from dreamlab import Dream, Recipe
-from dreamlab.support.progress import with_bar
 
 
 @pytest.fixture
@@ -25,34 +22,6 @@ def test_a_dream_with_a_bar_is_the_same_dream(make_dream, capsys):
     assert [s.losses for s in shown.history] == [s.losses for s in plain.history]
     bar = capsys.readouterr().err
     assert "step 6 of 6, 48 × 64 100%" in bar and "left" in bar
-
-
-def test_steps_on_a_larger_canvas_count_for_more(make_dream, monkeypatch):
-    plain = dreamlab.dream.prior
-
-    def slow(pixels, **rest):
-        time.sleep(pixels.shape[-1] / 400)
-        return plain(pixels, **rest)
-
-    monkeypatch.setattr(dreamlab.dream, "prior", slow)
-    dream = make_dream()
-    expected = dream._rehearse()
-    assert len(expected) == 6 and len(set(expected)) == 2
-    assert expected[5] > 1.3 * expected[0]
-    assert dream.history == [] and dream.pixels.shape[-2:] == (24, 32)
-    next(dream)
-    assert len(dream._rehearse()) == 5
-
-
-def test_the_bar_counts_costs_and_passes_on_more_steps_than_expected(make_dream, capsys):
-    dream = make_dream()
-    steps = with_bar(dream, [1.0] * 3 + [9.0] * 3)
-    for _ in range(3):
-        next(steps)
-    steps.close()
-    assert "step 3 of 6, 24 × 32  10%" in capsys.readouterr().err
-    dream.recipe.steps = 9
-    assert len(list(with_bar(dream, [9.0] * 3))) == 6 and dream.done
 
 
 def test_a_canvas_that_does_not_fit_is_known_before_the_first_step(make_dream, monkeypatch):

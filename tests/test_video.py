@@ -1,5 +1,7 @@
 """Films as mp4, frame by frame."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -26,22 +28,18 @@ def test_a_film_shows_every_frame_in_order(tmp_path):
 
 
 def test_frames_are_encoded_when_they_come_and_not_kept(tmp_path):
-    """However long it is: no frame lives longer than the next few."""
-    import weakref
-
-    alive, most = [], 0
+    alive, counts = [], []
 
     def frames():
-        nonlocal most
         for n in range(200):
             image = Image.new("RGB", (16, 16), (n, 0, 0))
             alive.append(weakref.ref(image))
             yield image
             del image
-            most = max(most, sum(ref() is not None for ref in alive))
+            counts.append(sum(ref() is not None for ref in alive))
 
     assert len(read(save_video(frames(), tmp_path / "film.mp4"))) == 200
-    assert most < 10
+    assert max(counts) < 10, "however long the film is"
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, FloatingPointError])
@@ -56,20 +54,17 @@ def test_what_ends_the_dream_keeps_the_film_so_far(tmp_path, error):
 
 
 @pytest.mark.parametrize(
-    ("frames", "options", "error", "words"),
+    ("frames", "options", "words"),
     [
-        ([], {}, ValueError, "empty"),
-        ([3], {}, TypeError, "picture"),
-        ([torch.zeros(2, 3, 8, 8)], {}, ValueError, "batch"),
-        (shades(1), {"path": "film.avi"}, ValueError, "mp4"),
-        (shades(1), {"fps": 0}, ValueError, "fps"),
-        (shades(1), {"side": 10**6}, ValueError, "side"),
+        ([], {}, "empty"),
+        ([torch.zeros(2, 3, 8, 8)], {}, "batch"),
+        (shades(1), {"path": "film.avi"}, "mp4"),
+        (shades(1), {"fps": 0}, "fps"),
+        (shades(1), {"side": 10**6}, "side"),
     ],
 )
-def test_what_cannot_be_a_film_is_refused_and_leaves_no_file(
-    frames, options, error, words, tmp_path
-):
+def test_what_cannot_be_a_film_is_refused_and_leaves_no_file(frames, options, words, tmp_path):
     path = tmp_path / options.pop("path", "film.mp4")
-    with pytest.raises(error, match=words):
+    with pytest.raises(ValueError, match=words):
         save_video(frames, path, **options)
     assert list(tmp_path.iterdir()) == []

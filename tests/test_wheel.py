@@ -22,14 +22,11 @@ def run_python(code: str, **options) -> str:
     return done.stdout.strip()
 
 
-# --- the lazy public names -------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", dreamlab.__all__)
-def test_public_names_are_those_of_their_modules(name):
-    home = importlib.import_module(f"dreamlab.{dreamlab._HOME[name]}")
-    assert getattr(dreamlab, name) is getattr(home, name)
-    assert name in dir(dreamlab)
+def test_public_names_are_those_of_their_modules():
+    for name in dreamlab.__all__:
+        home = importlib.import_module(f"dreamlab.{dreamlab._HOME[name]}")
+        assert getattr(dreamlab, name) is getattr(home, name)
+        assert name in dir(dreamlab)
 
 
 def test_type_checkers_see_the_names_that_programs_get():
@@ -45,18 +42,13 @@ def test_type_checkers_see_the_names_that_programs_get():
 
 
 def test_unknown_names_are_refused():
-    with pytest.raises(AttributeError, match="no attribute 'dreem'"):
+    with pytest.raises(AttributeError, match="dreem"):
         _ = dreamlab.dreem
-    with pytest.raises(ImportError, match="dreem"):
-        from dreamlab import dreem  # noqa: F401
 
 
 def test_importing_the_package_does_not_wait_for_pytorch():
     heavy = "{'torch', 'open_clip', 'matplotlib', 'ipywidgets'}"
     assert run_python(f"import dreamlab, sys; print({heavy} & set(sys.modules))") == "set()"
-
-
-# --- the wheel -------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -80,26 +72,14 @@ def test_wheel_holds_the_whole_package(wheel):
     assert wanted | {"dreamlab/py.typed"} <= expected
 
 
-def test_wheel_knows_its_version_and_licence(wheel):
-    archive = zipfile.ZipFile(wheel)
-    (info,) = {name.split("/")[0] for name in archive.namelist() if ".dist-info/" in name}
-    assert info == f"dreamlab-{dreamlab.__version__}.dist-info"
-    assert f"{info}/licenses/LICENSE" in archive.namelist()
-    metadata = archive.read(f"{info}/METADATA").decode()
-    assert "\nLicense-Expression: MIT\n" in metadata
-    assert "\nRequires-Python: >=3.10\n" in metadata
-
-
 def test_wheel_works_without_the_repository(wheel, tmp_path):
     """Unpacked elsewhere and run from elsewhere, it dreams."""
     zipfile.ZipFile(wheel).extractall(tmp_path)
     code = f"""
 import sys
 sys.path.insert(0, {str(tmp_path)!r})
-from dataclasses import replace
 import dreamlab
-from dreamlab.support.loading import EMBEDDED
-recipe = replace(dreamlab.Recipe.raw(), size=64, steps=2)
+recipe = dreamlab.Recipe.raw(size=64, steps=2)
 dream = dreamlab.Dream(dreamlab.load_clip(), "a red heart", recipe=recipe)
 dream.run()
 print(dreamlab.__file__, dream.image.size)

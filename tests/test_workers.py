@@ -134,15 +134,6 @@ with Processes(1) as executor:
     print(run_jobs(len, [["abc"]], executor, print))
 """
 
-ORPHANS = """
-import os, time
-from dreamlab.measure.workers import Processes
-if __name__ == "__main__":
-    with Processes(1) as pool:
-        print(pool.submit(os.getpid).result(), flush=True)
-        pool.submit(time.sleep, 600).result()
-"""
-
 
 def start(path: Path, source: str) -> subprocess.Popen:
     path.write_text(source, "utf-8")
@@ -156,21 +147,3 @@ def test_a_script_without_a_guard_is_told_so(tmp_path):
     _, said = program.communicate()
     assert program.returncode == 1
     assert 'if __name__ == "__main__"' in said.splitlines()[-1]
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.name != "posix", reason="asks for a process by its number")
-def test_processes_end_when_their_parent_is_killed(tmp_path):
-    program = start(tmp_path / "script.py", ORPHANS)
-    child = int(program.stdout.readline())
-    program.kill()
-    program.wait()
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            os.kill(child, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.05)
-    os.kill(child, signal.SIGKILL)
-    pytest.fail("the child of a killed program is still there after a minute")

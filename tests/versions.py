@@ -3,13 +3,10 @@
     python tests/versions.py             both ends
     python tests/versions.py oldest      only this one
 
-The ends are read from pyproject.toml: "oldest" is every lower bound there, exactly, in the oldest
-Python on this machine that `requires-python` admits; "newest" is whatever pip picks in the newest
-Python. Where a machine has no such Python, the nearest one stands in, and the output says so.
-
-Each end is a wheel of this repository in an empty virtual environment, outside of it: both embedded
-models dream ten steps there, then the tests below run. An environment has up to 7 GB, nearly all of
-it PyTorch's libraries for NVIDIA cards; it is removed before the next is made.
+"oldest" is every lower bound in pyproject.toml, exactly, in the oldest Python on this machine that
+`requires-python` admits; "newest" is whatever pip picks in the newest Python. Each end is a wheel
+of this repository in an empty environment of up to 7 GB: both embedded models dream ten steps
+there, then the tests below run.
 """
 
 import argparse

@@ -1,8 +1,4 @@
-"""A real JupyterLab and a real browser, once for all browser tests.
-
-Playwright drives the Chromium of the system: it needs no browser download of its own. Where there
-is none, the tests are skipped and say so.
-"""
+"""A real JupyterLab and the system's Chromium, once for all browser tests; skipped without one."""
 
 import json
 import os
@@ -15,6 +11,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from nbformat import v4
 
 REPOSITORY = Path(__file__).parents[2]
 TOKEN = "dreamlab"
@@ -42,26 +39,21 @@ class Lab:
     def __init__(self, folder: Path) -> None:
         self.notebooks = folder / "notebooks"
         self.notebooks.mkdir(parents=True)
-        path = folder / "settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+        path = folder / "lab_settings/@jupyterlab/apputils-extension"
+        path /= "notification.jupyterlab-settings"
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
-        places = {
-            "JUPYTERLAB_SETTINGS_DIR": "settings",
-            "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
-            "JUPYTER_CONFIG_DIR": "config",
-            "JUPYTER_DATA_DIR": "data",
-            "JUPYTER_RUNTIME_DIR": "runtime",
-            "IPYTHONDIR": "ipython",
+        places = {"IPYTHONDIR": "ipython"} | {
+            f"JUPYTER{kind}_DIR": kind.strip("_").lower()
+            for kind in ("LAB_SETTINGS", "LAB_WORKSPACES", "_CONFIG", "_DATA", "_RUNTIME")
         }
         environment = os.environ | {name: str(folder / place) for name, place in places.items()}
-        environment["PYTHONPATH"] = os.pathsep.join(
-            [str(REPOSITORY), os.environ.get("PYTHONPATH", "")]
-        )
-        environment["OMP_NUM_THREADS"] = "1"
+        path = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
+        environment |= {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
         self.log = (folder / "server.log").open("w")
         self.process = subprocess.Popen(
             [
@@ -95,12 +87,8 @@ class Lab:
 
     def write(self, name: str, *cells: str) -> str:
         """Write a notebook with these code cells; returns its name."""
-        import nbformat.v4 as v4
-
-        notebook = v4.new_notebook(
-            cells=[v4.new_code_cell(cell) for cell in cells],
-            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
-        )
+        spec = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+        notebook = v4.new_notebook(cells=[*map(v4.new_code_cell, cells)], metadata=spec)
         (self.notebooks / name).write_text(json.dumps(notebook))
         return name
 
@@ -137,7 +125,7 @@ def chromium():
     executable = shutil.which("chromium") or shutil.which("chromium-browser")
     if executable is None:
         pytest.skip("no Chromium on this computer (Debian: apt-get install chromium)")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         yield browser
