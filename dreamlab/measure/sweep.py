@@ -10,7 +10,6 @@ import io
 import json
 import math
 import multiprocessing
-import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor
@@ -393,9 +392,9 @@ def _text_of(prompt: Prompt) -> str:
 
 
 def _plain(start: Picture | None) -> Picture | None:
-    """The same start without classes and notes of the caller's, which may not reach a worker."""
+    """The start without classes and notes of the caller, which may not reach a worker."""
     if start is None or isinstance(start, str | PathLike):
-        return start if start is None else os.fspath(start)
+        return start
     pixels = read_picture(start, "start").cpu()
     return to_pil(pixels[0]) if isinstance(start, Image.Image) else pixels
 

@@ -1,7 +1,4 @@
-"""As many views at once as fit into memory: all are tried, half of them when it runs out, …
-
-What cannot fit in any way is refused before it is begun.
-"""
+"""As many views at once as fit into memory; what cannot fit in any way is refused before."""
 
 import importlib
 import math
@@ -61,14 +58,9 @@ def out_of_memory(error: BaseException) -> bool:
 def require_memory(
     images: int, canvas: tuple[int, int], views: int, side: int, device: torch.device
 ) -> None:
-    """Refuse a step that holds more numbers at once than the device has memory for.
-
-    Of each image there are eight of its size: the pixels and Adam's two means before and after the
-    step, the gradient and the direction; of each view, with `side` px, itself and its gradient.
-
-    Raises:
-        ValueError: they do not fit, however they are encoded.
-    """
+    """Raise a ValueError for a step that holds more numbers than the device has memory for."""
+    # Of an image: pixels and Adam's means before and after, gradient, direction. Of a view, of
+    # `side` px: itself and its gradient.
     needed = 4 * 3 * images * (8 * math.prod(canvas) + 2 * views * side**2)
     if needed > (there := total_memory(device)):
         raise ValueError(

@@ -103,6 +103,9 @@ def test_start_slide_pause_step_stop_restart(open_notebook):
     before = lab.places()
     lab.press("Start")
     lab.until_state("running")
+    # A sign of life each second, however slow a step is.
+    pulse = "getComputedStyle(p.querySelector('.dl-running b'), '::before').animation"
+    lab.until(f"{pulse}Name == 'dl-pulse' && {pulse}Duration == '1s'")
     lab.until_steps(60)
     assert lab.places() == before, "nothing jumps"
 
