@@ -273,16 +273,8 @@ def test_a_loss_without_a_gradient_is_told_why(name, spoilt, words):
     assert not verdict and words in verdict.sentence, verdict
 
 
-class Object:
-    def __init__(self, answer):
-        self.__call__ = self.answer = answer
+WRAPS = [functools.partial, torch.enable_grad(), lambda f: lambda *values, unused=0: f(*values)]
 
-    def __call__(self, *values):
-        return self.answer(*values)
-
-
-WRAPS = [Object, functools.partial, lambda f: Object(f).__call__, torch.enable_grad()]
-WRAPS += [lambda f: lambda *values, unused=0, **more: f(*values)]
 CARRIERS = {
     "float64": lambda result: torch.as_tensor(result).double(),
     "numpy": lambda result: np.asarray(result),

@@ -15,7 +15,6 @@ from dreamlab.figures import plots, static
 from dreamlab.figures.saving import replay, save_png
 from dreamlab.judge import measure, spectrum_slope
 from dreamlab.losses import clip_loss, masked_total_variation
-from dreamlab.prompts import Rows
 from dreamlab.resample import blur, resize
 from dreamlab.views import add_noise, draw_windows, look
 
@@ -46,13 +45,6 @@ def test_arguments_that_are_refused(tiny_clip, arguments, error, words):
     with pytest.raises(error) as caught:
         Dream(**{"clip": tiny_clip, "prompt": "a heart", "recipe": RECIPE} | arguments)
     assert words in str(caught.value)
-
-
-def test_only_the_proportions_of_weights_count(tiny_clip):
-    plain = Rows(tiny_clip, [{"a heart": 1, "a boat": 0.25}]).at(0)
-    for scale in (1e300, 1e-300):
-        scaled = Dream(tiny_clip, {"a heart": scale, "a boat": scale / 4})
-        assert torch.allclose(scaled._first_rows, plain, atol=1e-6)
 
 
 @contextlib.contextmanager

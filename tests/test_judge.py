@@ -66,13 +66,6 @@ def judge() -> Judge:
     return Judge(load_clip("picturebook-judge", device="cpu"))
 
 
-def test_a_list_may_hold_several_sizes_and_kinds(photo):
-    batch = noise(2, 40, 64)
-    tensors = as_tensors([photo, batch, DreamOf("x", batch)])
-    assert [tuple(x.shape) for x in tensors] == [(1, 3, 600, 512), *[(2, 3, 40, 64)] * 2]
-    assert spectrum_slope([photo, batch]).shape == (3,)
-
-
 def of_spectrum(slope: float) -> torch.Tensor:
     n = 128
     radius = np.hypot(np.fft.fftfreq(n)[:, None], np.fft.fftfreq(n))

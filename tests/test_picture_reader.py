@@ -297,7 +297,3 @@ def test_a_large_photo_is_reduced_first_and_looks_the_same(tmp_path, form):
         for given in (picture, tensor)
     )
     assert (start - whole).abs().max() < (4 if form == "jpg" else 2) / 255
-
-
-def test_a_long_side_is_no_reason_to_lose_the_short_one():
-    assert read_picture(Image.new("L", (64, 4000)), cover=(32, 32)).shape[-2:] == (4000, 64)

@@ -28,24 +28,6 @@ def test_a_plot_is_shown_as_png_with_its_alternative_text(kind):
         PLOTS[kind](" ")
 
 
-def test_curves_names_everything():
-    plot = plots.curves(
-        {"a": [3, 2, 1], "b": ([0, 2], [1, 1])},
-        levels={"goal": 0.5},
-        picture=RED,
-        title="the title",
-        xlabel="step",
-        ylabel="loss",
-        alt="x",
-    )
-    axes = plot.axes[1]
-    assert (axes.get_title(), axes.get_xlabel(), axes.get_ylabel()) == ("the title", "step", "loss")
-    assert [text.get_text() for text in plot.legends[0].get_texts()] == ["a", "b"]
-    assert axes.texts[0].get_text() == "goal"
-    a, b, _goal = axes.lines
-    assert a.get_linestyle() != b.get_linestyle(), "told apart in grey as well"
-
-
 @pytest.mark.parametrize(
     ("plot", "says"),
     [

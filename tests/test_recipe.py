@@ -15,12 +15,10 @@ from dreamlab.recipe import ORDINARY, Recipe
     ("knob", "value", "allowed"),
     [
         ("size", 8, "from 16 to 8192 (pixels), or a pair of them"),
-        ("steps", 0, "a whole number from 1 to 1000000"),
         ("steps", True, "a whole number"),
         ("octaves", (1.0, 0.5), "none smaller than the one before"),
         ("octaves", (0.5, 0.9), "the last one 1"),
         ("learning_rate", float("nan"), "a number from 0 to 1"),
-        ("views", 0, "a whole number from 1 to 4096"),
         ("view_mix", (0, 0, 0), "not all 0"),
         ("final_view_mix", "all", "or None"),
         ("tv_kind", "l2", "one of 'masked', 'squared', 'isotropic', 'l1'"),
@@ -31,11 +29,9 @@ def test_a_bad_value_is_named_with_its_range(knob, value, allowed):
     recipe = Recipe()
     before = asdict(recipe)
     for attempt in (lambda: Recipe(**{knob: value}), lambda: setattr(recipe, knob, value)):
-        with pytest.raises(ValueError) as error:
+        with pytest.raises(ValueError, match=f"^{knob} must be ") as error:
             attempt()
-        message = str(error.value)
-        assert message.startswith(f"{knob} must be ")
-        assert allowed in message and message.endswith(f"got {value!r}")
+        assert allowed in str(error.value) and str(error.value).endswith(f"got {value!r}")
     assert asdict(recipe) == before
 
 
