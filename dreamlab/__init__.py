@@ -1,14 +1,12 @@
-"""See a sentence turn into a picture.
+"""See a sentence turn into a picture: an image, found by gradient descent on its pixels with CLIP.
 
-A dream is an image found by gradient descent on its pixels, with a frozen CLIP as the critic that
-says how well image and sentence agree. The method: each module here is one idea, and a chapter of
-the course derives it. What surrounds it stands in folders. Who may import whom::
+The method: each module here is one idea, and a chapter of the course derives it. What surrounds it
+stands in folders. Who may import whom::
 
     support ← method ← picturebook ← figures, judge ← measure, lab, course
 
 What stands further right may import what stands further left, never the other way round; two that
-share a place do not import each other. The method imports neither ipywidgets nor matplotlib. The
-public names are imported on first use, so ``import dreamlab`` needs no PyTorch.
+share a place do not import each other. The method imports neither ipywidgets nor matplotlib.
 """
 
 from __future__ import annotations  # `dreamlab.course.machine` speaks to older Pythons, too
@@ -19,23 +17,11 @@ from typing import Any
 from .support.version import __version__ as __version__
 
 _HOME = {
-    "Clip": "clip",
-    "Dream": "dream",
-    "Judge": "judge",
-    "Panel": "lab.panel",
-    "Recipe": "recipe",
-    "Step": "state",
-    "clip_loss": "losses",
-    "compare": "lab.panel",
-    "detail_mask": "mask",
-    "load_clip": "clip",
-    "load_dream": "figures.saving",
-    "masked_total_variation": "losses",
-    "save_png": "figures.saving",
-    "sweep": "measure.sweep",
-    "total_variation": "losses",
-}
-
+    "Clip": "clip", "Dream": "dream", "Judge": "judge", "Panel": "lab.panel", "Recipe": "recipe",
+    "Step": "state", "clip_loss": "losses", "compare": "lab.panel", "detail_mask": "mask",
+    "load_clip": "clip", "load_dream": "figures.saving", "masked_total_variation": "losses",
+    "save_png": "figures.saving", "sweep": "measure.sweep", "total_variation": "losses",
+}  # fmt: skip
 __all__ = sorted(_HOME)
 
 

@@ -13,10 +13,7 @@ EPSILON = 1e-8
 
 @dataclass(frozen=True)
 class Adam:
-    """The memory of Adam for one tensor: running means of the gradient and of its square.
-
-    A value: an update returns a new one, so a step that is interrupted has changed nothing.
-    """
+    """The memory of Adam for one tensor, as a value: means of the gradient and of its square."""
 
     mean: Tensor
     square: Tensor
@@ -28,17 +25,11 @@ class Adam:
 
     def update(self, gradient: Tensor) -> "Adam":
         """Remember one more gradient."""
-        return Adam(
-            self.mean.lerp(gradient, 1 - BETAS[0]),
-            self.square.lerp(gradient.square(), 1 - BETAS[1]),
-            self.steps + 1,
-        )
+        mean = self.mean.lerp(gradient, 1 - BETAS[0])
+        return Adam(mean, self.square.lerp(gradient.square(), 1 - BETAS[1]), self.steps + 1)
 
     def direction(self) -> Tensor:
-        """Where to go downhill *from*: subtract learning_rate × this, about ±1 in every pixel.
-
-        Both means start at 0, which the division by 1 − βᵗ makes up for.
-        """
+        """Where to go downhill *from*, about ±1 in every pixel: subtract learning_rate × this."""
         mean = self.mean / (1 - BETAS[0] ** self.steps)
         square = self.square / (1 - BETAS[1] ** self.steps)
         return mean.div_(square.sqrt_().add_(EPSILON))  # in place: both are large and nobody else's

@@ -1,8 +1,4 @@
-"""One frozen CLIP: a sentence and an image each become a vector, and the two can be compared.
-
-The models are open_clip's; here are gradients down to the pixels of images of any size, and
-warnings where a model will not read the prompt as it was written.
-"""
+"""One frozen CLIP: a sentence and an image each become a vector, and the two can be compared."""
 
 import math
 import re
@@ -30,10 +26,8 @@ class Clip:
 
     Attributes:
         name: the name it was loaded by, with its tag if it has one ("ViT-B-32:laion2b_s34b_b79k").
-        device: the `torch.device` of its weights; images and prompts may come from any other.
-        image_size: side in pixels of the square image that the model looks at.
-        embed_dim: d, the length of the vectors.
-        model, tokenizer: the open_clip objects.
+        device, model, tokenizer: of its weights; the open_clip objects.
+        image_size, embed_dim: side in pixels of what it looks at; d, the length of the vectors.
     """
 
     def __init__(
@@ -50,15 +44,16 @@ class Clip:
         self.tokenizer = tokenizer
         height, self.image_size = open_clip.utils.to_2tuple(preprocess["size"])
         if height != self.image_size:
-            raise ValueError(
-                f"{name} looks at pictures of {height} × {self.image_size} px (height × width), "
-                "and a dream looks through square windows: load a CLIP with a square image_size"
-            )
+            words = f"{name} looks at pictures of {height} × {self.image_size} px (height × width)"
+            raise ValueError(f"{words}: load a CLIP with a square image_size")
         self._mean = self._channels("mean", preprocess["mean"], -math.inf)
         self._std = self._channels("standard deviation", preprocess["std"], 0)
         embedding = getattr(getattr(model, "text", model), "token_embedding", None)
-        self._untrained = _all_zero_rows(embedding)
         self._words = None if embedding is None else len(embedding.weight)
+        self._untrained: set[int] = set()  # tokens whose embedding is zero: of no training caption
+        if embedding is not None:  # else it is a text tower from the transformers package
+            zero = (embedding.weight == 0).all(dim=1).nonzero()
+            self._untrained = set(zero.flatten().tolist())
         try:
             self._filled_places("a", tokenizer.context_length)  # takes a length, gives rows
             with torch.no_grad():
@@ -66,11 +61,9 @@ class Clip:
         except Exception as error:
             if out_of_memory(error):
                 raise
-            raise TypeError(
-                "tokenizer must turn texts into rows of whole numbers (n, context_length) that "
-                "belong to this model, as open_clip.get_tokenizer(name) does, got a "
-                f"{type(tokenizer).__name__} ({type(error).__name__}: {error})"
-            ) from error
+            got = f"got a {type(tokenizer).__name__} ({type(error).__name__}: {error})"
+            words = "tokenizer must turn texts into rows of this model's tokens (n, context_length)"
+            raise TypeError(f"{words}, as open_clip.get_tokenizer(name) does, {got}") from error
 
     def _channels(self, what: str, values: Any, above: float) -> torch.Tensor:
         try:
@@ -78,40 +71,28 @@ class Clip:
             if not ((tensor > above) & tensor.isfinite()).all():
                 raise ValueError
         except (TypeError, ValueError, RuntimeError, OverflowError):
-            raise ValueError(
-                f"the {what} of {self.name} must be 3 numbers, for red, green and blue"
-                f"{', above 0' * (above == 0)}, got {values!r}: "
-                "load_clip(…, mean=…, std=…) puts others in their place"
-            ) from None
+            numbers = f"3 numbers, for red, green and blue{', above 0' * (above == 0)}"
+            words = f"the {what} of {self.name} must be {numbers}, got {values!r}"
+            raise ValueError(f"{words}: load_clip(…, mean=…, std=…) puts others there") from None
         return tensor
 
     def __repr__(self) -> str:
-        return (
-            f"Clip({self.name!r}: {self.image_size} px, {self.embed_dim} dimensions, {self.device})"
-        )
+        size = f"{self.image_size} px, {self.embed_dim} dimensions"
+        return f"Clip({self.name!r}: {size}, {self.device})"
 
     @undisturbed(gradients=None)
     def encode_image(self, images: torch.Tensor) -> torch.Tensor:
         """Turn images (n, 3, h, w), floats in [0, 1], into unit vectors (n, d), with a gradient.
 
-        An image of another size is resized as a whole to the square that the model looks at. The
-        range is not checked: a GPU would have to wait.
-
-        Raises:
-            TypeError: not a tensor of floats.
-            ValueError: another shape.
+        Another size is resized as a whole. Raises TypeError, ValueError for anything else.
         """
         if not isinstance(images, torch.Tensor) or not images.is_floating_point():
             kind = images.dtype if isinstance(images, torch.Tensor) else type(images).__name__
-            raise TypeError(
-                f"images must be a tensor of floats in [0, 1], got {kind}; "
-                "bytes become floats by image.float() / 255"
-            )
+            words = f"images must be a tensor of floats in [0, 1], got {kind}"
+            raise TypeError(f"{words}; bytes become floats by image.float() / 255")
         if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape:
-            raise ValueError(
-                f"images must have the shape (n, 3, height, width), got {tuple(images.shape)}; "
-                "image[None] makes a batch of one"
-            )
+            words = f"images must have the shape (n, 3, height, width), got {tuple(images.shape)}"
+            raise ValueError(f"{words}; image[None] makes a batch of one")
         self._require_float32(islice(self.model.parameters(), 1))
         images = resize(images.to(self.device, torch.float32), (self.image_size,) * 2)
         return self.model.encode_image((images - self._mean) / self._std, normalize=True)
@@ -120,11 +101,8 @@ class Clip:
     def encode_text(self, prompts: str | Sequence[str]) -> torch.Tensor:
         """Turn one prompt or n prompts into unit vectors (n, d), without gradient.
 
-        Warns of the end of a prompt that is too long, and of words that the model never saw.
-
-        Raises:
-            TypeError: something that is not text.
-            ValueError: no prompt, or a prompt without a word.
+        Warns of the end of a prompt that is too long, and of words that the model never saw. Raises
+        TypeError, ValueError: something that is not text; no prompt, or one without a word.
         """
         prompts = [prompts] if isinstance(prompts, str) else list(prompts)
         if not prompts:
@@ -138,20 +116,15 @@ class Clip:
                 warnings.warn(self._say_cut(prompt), stacklevel=3)
             if unknown := self.unknown_words(prompt):
                 more = f" and {len(unknown) - 20} more" * (len(unknown) > 20)
-                warnings.warn(
-                    f"{self.name} does not know {quoted(unknown[:20])}{more}: no caption of its "
-                    "training had that in it, so it cannot guide the picture",
-                    stacklevel=3,
-                )
+                words = f"{self.name} does not know {quoted(unknown[:20])}{more}: no caption of its"
+                words += " training had that, so it cannot guide the picture"
+                warnings.warn(words, stacklevel=3)
         self._require_float32(islice(self.model.parameters(), 1))
         return self.model.encode_text(self._tokens(prompts), normalize=True)
 
     @undisturbed(gradients=False)
     def unknown_words(self, prompt: str) -> list[str]:
-        """Return the words of a prompt that the model never saw, in order and each once.
-
-        Training an embedded model leaves the embeddings of tokens that it never needed at zero.
-        """
+        """Return the words of a prompt that the model never saw, in order and each once."""
         if not self._untrained:
             return []
         # Punctuation separates words and is not missed; an apostrophe belongs to its word.
@@ -163,10 +136,7 @@ class Clip:
         return [word for word, row in pairs if self._untrained & (set(row) - set(empty))]
 
     def _filled_places(self, prompt: str, length: int) -> int:
-        """How many places of its row of `length` tokens a prompt fills.
-
-        The last place that differs from the empty prompt's row, whatever the tokenizer.
-        """
+        """How many places of its row of `length` tokens a prompt fills, whatever the tokenizer."""
         row, empty = self.tokenizer([_beginning(prompt, length), ""], context_length=length)
         return max((row != empty).nonzero().flatten().tolist(), default=-1) + 1
 
@@ -185,28 +155,22 @@ class Clip:
             place += bisect(letters, False, key=lambda end: not self._fits(prompt[:end]))
         lost = prompt[place:].strip()
         lost = lost if len(lost) <= 200 else f"{lost[:200]}…"
-        return (
-            f"the prompt is too long: {self.name} reads {self.tokenizer.context_length} tokens, "
-            f"and this was cut off: {lost!r}"
-        )
+        read = f"{self.name} reads {self.tokenizer.context_length} tokens"
+        return f"the prompt is too long: {read}, and this was cut off: {lost!r}"
 
     def _tokens(self, prompts: Sequence[str]) -> torch.Tensor:
         """Rows of tokens (n, context length) on the device of the model."""
         length = self.tokenizer.context_length
         rows = self.tokenizer([_beginning(prompt, length) for prompt in prompts])
         if self._words is not None and rows.max() >= self._words:
-            raise ValueError(
-                f"the tokenizer of {self.name} gives the token {rows.max()}, and the model has "
-                f"{self._words}: it belongs to another model"
-            )
+            words = f"the tokenizer of {self.name} gives the token {rows.max()}, and the model has"
+            raise ValueError(f"{words} {self._words}: it belongs to another model")
         return rows.to(self.device)
 
     def _require_float32(self, parameters: Iterable[torch.Tensor]) -> None:
         for dtype in {parameter.dtype for parameter in parameters} - {torch.float32}:
-            raise TypeError(
-                f"weights of {self.name} are {dtype}, and pixels are found in float32: "
-                "model.float() converts them"
-            )
+            words = f"weights of {self.name} are {dtype}, and pixels are found in float32"
+            raise TypeError(f"{words}: model.float() converts them")
 
 
 def _beginning(prompt: str, tokens: int) -> str:
@@ -216,12 +180,7 @@ def _beginning(prompt: str, tokens: int) -> str:
 
 
 def tokens_first(model: torch.nn.Module, first: bool = True) -> None:
-    """Let a vision transformer lay its numbers out by token, then by image, which is faster.
-
-    In open_clip's layout, with frozen weights, PyTorch's attention is many small products instead
-    of one large one: on a CPU, near half of a large transformer's time. Equal up to rounding; with
-    `first=False`, open_clip's own way. Other models stay as they are.
-    """
+    """Let a vision transformer lay its numbers out by token, then by image: quicker on a CPU."""
     transformer = getattr(model.visual, "transformer", None)
     if isinstance(transformer, open_clip.transformer.Transformer):
         attentions = [getattr(block, "attn", None) for block in transformer.resblocks]
@@ -239,40 +198,25 @@ def load_clip(
     std: Sequence[float] | None = None,
     device: str | torch.device | None = None,
 ) -> Clip:
-    """Load a CLIP, frozen and ready to be dreamed with.
+    """Load a CLIP (Radford et al. 2021), frozen and ready to be dreamed with.
 
     Args:
         name: "picturebook", "picturebook-plain" or "picturebook-judge" (in this package, no
             download); any name in `open_clip.list_models()`; "hf-hub:organisation/repository"; or
             "local-dir:folder", a folder with an open_clip_config.json and its weights.
         pretrained: with an open_clip name, a tag of it or a file of weights; else None.
-        mean, std: red's, green's and blue's mean and standard deviation in training, in [0, 1].
-            Needed for weights of which nothing says it: no open_clip_config.json beside them, no
-            tags of the model, or several that differ.
+        mean, std: of red, green and blue in training, in [0, 1]; needed where nothing else says it.
         device: "cpu", "cuda", "mps" and so on; None takes the GPU if there is one.
 
     Raises:
-        ValueError: an unknown name, tag or device; weights that are corrupt or of another model,
-            or without a mean and a deviation; a CLIP whose pictures are not square.
-        FileNotFoundError: a folder, a file or a repository that is not there.
-        ConnectionError: no network, and the weights are not in the cache.
-        ImportError: the model needs a package that is not installed.
-
-    Source: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language
-    Supervision".
+        ValueError, FileNotFoundError: an unknown name, tag, device, folder or repository; weights
+            that are corrupt or of another model; a CLIP whose pictures are not square.
+        ConnectionError, ImportError: no network, and no weights in the cache; a missing package.
     """
     device = pick_device(device)
     source, pretrained = find_model(name, pretrained)
-    given = {"mean": mean, "std": std}
-    given = {name: values for name, values in given.items() if values is not None}
+    given = {key: values for key, values in (("mean", mean), ("std", std)) if values is not None}
     source, model, tokenizer = load_model(source, pretrained, given)
     if not source.startswith(("hf-hub:", "local-dir:")):
         name = f"{source}:{pretrained}"
     return Clip(name, model.to(device), tokenizer, device)
-
-
-def _all_zero_rows(embedding: torch.nn.Embedding | None) -> set[int]:
-    """The tokens whose embedding is all zero: those that an embedded model was never trained on."""
-    if embedding is None:  # a text tower from the transformers package
-        return set()
-    return set((embedding.weight == 0).all(dim=1).nonzero().flatten().tolist())

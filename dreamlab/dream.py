@@ -4,8 +4,7 @@ One step, `Dream.__next__`, is the whole method:
 
     views → CLIP → gradient → brought to unit size → + total variation → Adam → clamp
 
-Everything that a step changes is one value, a `State`, which is replaced in a single assignment
-when the step is complete: an interrupt loses at most the step in progress.
+All that a step changes is one `State`, replaced in a single assignment when the step is complete.
 """
 
 import math
@@ -34,16 +33,14 @@ from dreamlab.prompts import (
     encoder_name,
     is_encoder,
     is_list,
-    picture_count,
     plain,
 )
 from dreamlab.recipe import Recipe
 from dreamlab.start import Start, starting_picture
 from dreamlab.state import State, Step
-from dreamlab.support.device import wait
 from dreamlab.support.entries import entry, require, tensor_entry
 from dreamlab.support.files import user_path, write_atomically
-from dreamlab.support.memory import Groups, require_memory
+from dreamlab.support.memory import Groups, require_memory, wait
 from dreamlab.support.progress import with_bar
 from dreamlab.support.surroundings import undisturbed
 from dreamlab.support.weights import read_numbers
@@ -78,15 +75,13 @@ class Dream:
 
     Args:
         clip: the critic, as `load_clip` returns it, or any `dreamlab.prompts.Encoder`. Several in a
-            list, or with weights in a mapping, each see the views at their own size; the gradient
-            of each is brought to unit size before these are added.
+            list, or with weights in a mapping, each see the views at their own size.
         prompt: a sentence; a picture (a `Path`, a PIL image, an array or a tensor as for `start`);
             a row that `clip.encode_text` or `encode_image` gave; or several with weights,
             {"a castle": 1, "the night": 0.5}, where a PIL image or an array as a key needs
             `dreamlab.prompts.ImagePrompt(image)`. A list of these makes one picture of each. A
             list of pairs, [(0, "a castle"), (60, "a boat")], is one prompt that changes: from
-            step 0 to step 60 one is blended into the other. `dream.prompts = …` between two steps
-            takes effect in the next.
+            step 0 to step 60 one is blended into the other.
         negative_prompt: the same of what to keep away from; "" is nothing.
         start: None or "grey", "noise", or a photo: a path, a PIL image, an array (h, w, 3) or a
             tensor (3, h, w) or (b, 3, h, w) of bytes or of floats in [0, 1]. It is scaled to cover
@@ -100,10 +95,7 @@ class Dream:
     Raises:
         ValueError, TypeError, FileNotFoundError: on construction, if an argument is unusable.
         FloatingPointError: from a step, if the picture is no longer finite. The last good picture
-            is kept, and the dream can go on from it with other knobs.
-
-    An interrupt (KeyboardInterrupt, CancelledError) is raised, and leaves the dream as it was after
-    the last complete step: look at `image`, or go on with `run()`.
+            is kept, and the dream can go on from it, as it can after an interrupt.
     """
 
     @undisturbed()
@@ -121,27 +113,21 @@ class Dream:
         self.clip = next(iter(self.clips))
         self.recipe = Recipe.suited_to(self.clip) if recipe is None else recipe
         self.batched = is_list(prompt) or is_list(seed)
-        count = picture_count(prompt, seed)
+        count = max(len(value) if is_list(value) else 1 for value in (prompt, seed))
         self.seeds = checked_seeds(seed, count)
-        self._prompts = {
-            "prompts": checked_prompts("prompt", prompt, count),
-            "negative_prompts": checked_prompts(
-                "negative_prompt", negative_prompt, count, may_be_empty=True
-            ),
-        }
+        wanted = checked_prompts("prompt", prompt, count)
+        unwanted = checked_prompts("negative_prompt", negative_prompt, count, may_be_empty=True)
+        self._prompts = {"prompts": wanted, "negative_prompts": unwanted}
         self.first_prompts = dict(self._prompts)  # before any change on the way
         self._changes: list[tuple[int, str, list[Prompt]]] = []
         self._critics = self._read(self._prompts)
         self._first_rows = self._critics[0].attractors.at(0)
         self._require_memory(self.recipe)
 
-        canvas = self.recipe.canvas
-        first = self.recipe.octave_canvas(0)
+        canvas, first = self.recipe.canvas, self.recipe.octave_canvas(0)
         base = starting_picture(start, canvas, first, self._generators(0)).to(self._device)
         self._state = State.first(base, compose(base, (), first))
         self._history: list[Step] = []
-
-    # One step -------------------------------------------------------------------------------------
 
     def __iter__(self) -> Iterator[Step]:
         return self
@@ -241,16 +227,11 @@ class Dream:
     def _encode(
         self, critic: Critic, views: Tensor, step: int, negative_weight: float
     ) -> tuple[Tensor, Tensor]:
-        """CLIP's loss for each image, (b,), and its gradient with respect to the views.
-
-        The loss is a mean over views, so groups of them can be encoded where memory is short.
-        """
+        """CLIP's loss for each image, (b,), and its gradient with respect to the views."""
         images, count = views.shape[:2]
         flat = views.flatten(0, 1)
-        attractors, repellors = (
-            rows.at(step).repeat_interleave(count, dim=0)[:, None]
-            for rows in (critic.attractors, critic.repellors)
-        )
+        both = critic.attractors.at(step), critic.repellors.at(step)
+        attractors, repellors = (rows.repeat_interleave(count, dim=0)[:, None] for rows in both)
 
         def encode(part: slice) -> tuple[Tensor, Tensor]:
             seen = flat[part].requires_grad_()
@@ -277,18 +258,12 @@ class Dream:
         require_memory(len(self.seeds), recipe.canvas, recipe.views, side, self._device)
 
     def _generators(self, number: int, device: torch.device | str = "cpu") -> list[torch.Generator]:
-        """One generator per image, made from its seed and a number: 0 for the start, ±t for step t.
-
-        So there is no generator state to save. (Knuth's constant keeps the steps of neighbouring
-        seeds apart; a CPU's generator looks at 32 bits only.)
-        """
-        return [
-            torch.Generator(device).manual_seed((seed * 2654435761 + number) % 2**32)
-            for seed in self.seeds
-        ]
+        """One generator per image, of its seed and a number: 0 for the start, ±t for step t."""
+        numbers = [(seed * 2654435761 + number) % 2**32 for seed in self.seeds]  # Knuth's constant
+        return [torch.Generator(device).manual_seed(number) for number in numbers]
 
     def _noted(self, recipe: Recipe) -> Recipe:
-        """The recipe as it is now, for the record: a copy, or the last step's if it is the same."""
+        """A copy of the recipe for the record, or the last step's if it is the same."""
         last = self._history[self._state.step - 1].recipe if self._state.step else None
         return last if last == recipe else replace(recipe)
 
@@ -298,23 +273,19 @@ class Dream:
         if state is self._state:
             return
         self._state, recipe = state, self.recipe
+        names = ("learning_rate", "tv_weight", "negative_weight", "keep_start")
+        knobs = ", ".join(f"{name}={getattr(recipe, name):g}" for name in names)
         raise FloatingPointError(
             f"step {state.step + 1} of {recipe.steps} gave NaN or infinity; the picture after step "
-            f"{state.step} is kept. The usual causes are pixels that run away "
-            f"(clamp={recipe.clamp}, learning_rate={recipe.learning_rate:g}, "
-            f"tv_weight={recipe.tv_weight:g}, negative_weight={recipe.negative_weight:g}, "
-            f"keep_start={recipe.keep_start:g}: lower one of them or switch clamp on) and a "
-            "model in half precision."
+            f"{state.step} is kept. The usual causes are pixels that run away ({knobs}: lower one "
+            f"of them; clamp={recipe.clamp}: switch it on) and a model in half precision."
         )
-
-    # From outside ---------------------------------------------------------------------------------
 
     def run(self, *, progress: bool = False) -> Image.Image | list[Image.Image]:
         """All remaining steps. Returns the picture, or the list of pictures of a batched run.
 
-        Args:
-            progress: show a bar with the time left on standard error. One step on the canvas of
-                each octave is rehearsed before, so one that does not fit into memory fails at once.
+        `progress` shows a bar with the time left on standard error, after a step on the canvas of
+        each octave was rehearsed, so that one that does not fit into memory fails at once.
         """
         for _ in with_bar(self, self._rehearse()) if progress else self:
             pass
@@ -340,12 +311,12 @@ class Dream:
 
     @property
     def prompts(self) -> list[Prompt]:
-        """One for each picture. Set it between two steps, and the next one follows the new ones."""
+        """One for each picture, to be set between two steps."""
         return self._prompts["prompts"]
 
     @prompts.setter
     def prompts(self, prompt: Any) -> None:
-        self._change("prompts", checked_prompts("prompt", prompt, len(self.seeds)))
+        self._change("prompt", prompt)
 
     @property
     def negative_prompts(self) -> list[Prompt]:
@@ -354,11 +325,12 @@ class Dream:
 
     @negative_prompts.setter
     def negative_prompts(self, prompt: Any) -> None:
-        prompts = checked_prompts("negative_prompt", prompt, len(self.seeds), may_be_empty=True)
-        self._change("negative_prompts", prompts)
+        self._change("negative_prompt", prompt)
 
     @undisturbed()
-    def _change(self, name: str, prompts: list[Prompt]) -> None:
+    def _change(self, argument: str, prompt: Any) -> None:
+        name, empty = f"{argument}s", argument != "prompt"
+        prompts = checked_prompts(argument, prompt, len(self.seeds), may_be_empty=empty)
         changed = self._prompts | {name: prompts}
         self._critics, self._prompts = self._read(changed), changed
         if self._state.step == 0:
@@ -446,11 +418,7 @@ class Dream:
         return f"<Dream of {what}: step {self._state.step} of {self.recipe.steps}>"
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything needed to go on later, as tensors and plain values.
-
-        `load_state_dict` of a dream made with the same clip, prompts and seeds goes on from it with
-        the same bits. `save_state` and `load_state` do both with a file.
-        """
+        """All that `load_state_dict` needs to go on with the same bits, as plain values."""
         state = self._state.last_finite()
         return {
             **{name: list(map(plain, prompts)) for name, prompts in self.first_prompts.items()},
@@ -468,12 +436,7 @@ class Dream:
         return write_atomically(path, lambda file: torch.save(self.state_dict(), file))
 
     def load_state(self, path: str | PathLike) -> None:
-        """Go on from a file of `save_state`; nothing in it is run.
-
-        Raises:
-            FileNotFoundError: there is no file, or what is there is no ordinary one.
-            ValueError: it holds no state of this dream, see `load_state_dict`.
-        """
+        """Go on from a file of `save_state`, of which nothing is run; OSError or ValueError."""
         file = user_path(path)
         if not file.is_file():
             raise FileNotFoundError(f"{path}: there is no such file, or it is no ordinary one")
@@ -484,25 +447,20 @@ class Dream:
         """Take over a state, recipe included, from `state_dict` of a dream of the same prompts.
 
         Raises:
-            ValueError: prompts, seeds or the model differ, or an entry is missing or damaged.
-                Nothing is changed then.
+            ValueError: prompts, seeds or the model differ, or an entry is damaged.
         """
         mine = {name: list(map(plain, prompts)) for name, prompts in self.first_prompts.items()}
         for name, ours in (mine | {"seeds": self.seeds}).items():
             theirs = repr(entry(saved, name, list))  # in a file, anything may stand there
             if theirs != repr(ours):
-                raise ValueError(
-                    f"this state belongs to a dream with {name} {theirs[:300]}, "
-                    f"this dream has {repr(ours)[:300]}: make it with the same"
-                )
+                words = f"this state belongs to a dream with {name} {theirs[:300]}, this dream has"
+                raise ValueError(f"{words} {repr(ours)[:300]}: make it with the same")
         # Two models read one sentence differently; one model in two folders is the same.
         attractors = tensor_entry(saved, "attractors", (None, None)).to(self._first_rows)
         same = attractors.shape == self._first_rows.shape
         if not same or not torch.allclose(attractors, self._first_rows, atol=0.01):
-            raise ValueError(
-                f"this state belongs to a dream with the CLIP {entry(saved, 'clip', str)!r}, "
-                f"this dream has {self.clip_name!r}: make it with the same"
-            )
+            words = f"this state belongs to a dream with the CLIP {entry(saved, 'clip', str)!r}"
+            raise ValueError(f"{words}, this dream has {self.clip_name!r}: make it with the same")
         device, count = self._device, len(self.seeds)
         recipe = Recipe.from_dict(entry(saved, "recipe", dict))
         state = State.from_dict(saved, device, images=count)
@@ -524,27 +482,19 @@ def _checked_clips(clip: Any) -> dict[Encoder, float]:
     weighted = list(clip.items()) if isinstance(clip, Mapping) else [(c, 1.0) for c in several]
     for each, _ in weighted:
         if each.__hash__ is None or not is_encoder(each):
-            raise TypeError(
-                f"clip must be a Clip, as load_clip() returns it, got {each!r:.300}; a model of "
-                "open_clip becomes one by Clip(name, model, tokenizer, device)"
-            )
+            words = f"clip must be a Clip, as load_clip() returns it, got {each!r:.300}; a model"
+            raise TypeError(f"{words} becomes one by Clip(name, model, tokenizer, device)")
     weights = [weight for _, weight in weighted]
     if not weights or not all(isinstance(w, Real) and 0 < w < math.inf for w in weights):
         raise ValueError(f"clip: several CLIPs have weights above 0, got {weights}")
     if len(weighted) > 1 and any(encoder_name(each) == JUDGE for each, _ in weighted):
-        raise ValueError(
-            f"{JUDGE!r} is the judge: a dream that follows its gradient, too, has nobody left to "
-            "judge it independently. Take another CLIP beside the first"
-        )
+        words = f"{JUDGE!r} is the judge, and judges no dream that follows its gradient"
+        raise ValueError(f"{words}: take another CLIP beside the first")
     return {each: float(weight) for each, weight in weighted}
 
 
 def unit_rms(gradient: Tensor) -> Tensor:
-    """Scale (b, 3, h, w) so that the root mean square of every image is 1; zeros stay zeros.
-
-    With the optimizer "gradient" this is the step itself. With Adam, which divides by the size of
-    its gradients anyway, it sets the balance with what is added afterwards.
-    """
+    """Scale (b, 3, h, w) so that the root mean square of every image is 1; zeros stay zeros."""
     length = torch.linalg.vector_norm(gradient, dim=(1, 2, 3), keepdim=True)
     rms = length / math.sqrt(gradient[0].numel())
     return gradient / rms.clamp(min=torch.finfo(gradient.dtype).tiny)

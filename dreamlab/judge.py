@@ -1,15 +1,11 @@
-"""Measures of a picture: a second CLIP's opinion, and numbers that need no CLIP. No gradients.
-
-A CLIP that took no part in a dream is asked whether it finds the right caption among many wrong
-ones (R-precision). Of the pixels: the slope of the spectrum, and whether a screen can show them.
-"""
+"""Measures of a picture: a second CLIP's opinion, and numbers that need no CLIP."""
 
 import math
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,35 +14,22 @@ from dreamlab.clip import Clip, load_clip
 from dreamlab.picturebook.probe import drawn, in_pieces, probe_scenes
 from dreamlab.picturebook.world import OBJECTS, caption, thing_in, variants
 from dreamlab.prompts import Prompt, Rows, checked_prompts, is_encoder, is_list
-from dreamlab.support.picture import Picture, read_picture
+from dreamlab.support.picture import read_picture
 from dreamlab.support.surroundings import undisturbed
 
-
-class Dreamed(Protocol):
-    """What is read of a `Dream`."""
-
-    prompts: list[Any]
-    pixels: torch.Tensor  # (b, 3, h, w)
-
-
-Images = Picture | Dreamed | Sequence["Images"]
+Images = Any
 """A tensor (n, 3, h, w) or (3, h, w), a PIL image, an array, a path, a `Dream`, or a list."""
-
 BATCH = 64  # images that a CLIP encodes at a time, for the sake of memory
 LUMINANCE = (0.2126, 0.7152, 0.0722)  # of red, green and blue (Rec. 709)
-
+# Where `spectrum_slope` fits: from 4 cycles per short side, below which the window leaks, to 0.4
+# cycles per pixel, above which cameras and resizing have cut off.
 BAND = (4.0, 0.4)
-"""Where `spectrum_slope` fits: from 4 cycles per short side, below which the window leaks, to 0.4
-cycles per pixel, above which cameras and resizing have cut off."""
 RINGS_PER_OCTAVE = 3
 SMALLEST = 32  # px; less leaves too few rings
 
 
 def as_tensors(images: Images) -> list[torch.Tensor]:
-    """Any pictures as float tensors (k, 3, h, w), one for each picture or batch that was given.
-
-    A `Dream` gives its raw pixels, in any range. Errors as by `read_picture`.
-    """
+    """Pictures as tensors (k, 3, h, w), one for each picture or batch; a `Dream`'s are raw."""
     if isinstance(images, (list, tuple)):
         tensors = [tensor for image in images for tensor in as_tensors(image)]
         if not tensors:
@@ -75,37 +58,26 @@ def _each_once(prompts: Sequence[Prompt]) -> list[Prompt]:
     return once
 
 
-# --- pixels ---------------------------------------------------------------------------------------
-
-
 @undisturbed(gradients=False)
 def spectrum_slope(images: Images, finest: float | None = None) -> torch.Tensor:
-    """The slope of each picture's power spectrum: how fast fine detail fades.
+    """The slope of each picture's power spectrum, (n,): how fast fine detail fades.
 
     Power falls with the frequency f like f^slope. White noise has 0, photographs −1.6 to −3.0
     (Field 1987; Torralba and Oliva 2003); steeper means blurred. Of the luminance, less its mean,
     under a Hann window: mean power in rings of equal ratio, a straight line through its logarithm
-    over `BAND`. One number for each picture, NaN for one of a single flat colour.
-
-    Args:
-        images: pictures with a short side of at least 32 px.
-        finest: cycles per short side at which the fit ends; None fits all of `BAND`. For a dream,
-            0.4 · `clip.image_size` is the same band in CLIP's own pixels; beyond, the steep fall is
-            the bicubic filter's work.
+    over `BAND`, or up to `finest` cycles per short side. NaN for a single flat colour.
 
     Raises:
-        ValueError: `finest` below 8, or a smaller picture.
+        ValueError: `finest` below 8, or a short side below 32 px.
     """
-    if finest is not None and not finest >= 2 * BAND[0]:
-        raise ValueError(
-            f"finest is in cycles per short side, at least {2 * BAND[0]:g}, got {finest}"
-        )
+    least = 2 * BAND[0]
+    if finest is not None and not finest >= least:
+        raise ValueError(f"finest is in cycles per short side, at least {least:g}, got {finest}")
     tensors = as_tensors(images)
     for height, width in (tensor.shape[-2:] for tensor in tensors):
         if min(height, width) < SMALLEST:
-            raise ValueError(
-                f"a spectrum needs a short side of at least {SMALLEST} px, got {height} × {width}"
-            )
+            needed = f"a spectrum needs a short side of at least {SMALLEST} px"
+            raise ValueError(f"{needed}, got {height} × {width}")
     return torch.cat([_slope(tensor, finest) for tensor in tensors])
 
 
@@ -114,7 +86,6 @@ def _slope(images: torch.Tensor, finest: float | None) -> torch.Tensor:
     height, width = images.shape[-2:]
     if min(height, width) < SMALLEST:
         return torch.full((len(images),), math.nan)
-    # Double precision: the power spans many orders of magnitude.
     images = images.clamp(0, 1).cpu().double()
     luminance = torch.einsum("c,nchw->nhw", torch.tensor(LUMINANCE).double(), images)
     down, across = (torch.hann_window(n, False, dtype=torch.float64) for n in (height, width))
@@ -134,9 +105,8 @@ def _rings(height: int, width: int, finest: float | None) -> tuple[torch.Tensor,
     """Each ring's middle frequency (r,), and the weights (r, h·w) that average power over it."""
     side = min(height, width)
     low, high = BAND[0] / side, min(BAND[1], (finest or side) / side)
-    radius = torch.hypot(
-        torch.fft.fftfreq(height).double()[:, None], torch.fft.fftfreq(width).double()
-    ).flatten()
+    down, across = (torch.fft.fftfreq(n).double() for n in (height, width))
+    radius = torch.hypot(down[:, None], across).flatten()
     count = max(2, round(RINGS_PER_OCTAVE * math.log2(high / low)))
     edges = low * (high / low) ** (torch.arange(count + 1).double() / count)
     inside = (radius >= edges[:-1, None]) & (radius < edges[1:, None])
@@ -150,15 +120,11 @@ def out_of_range_share(images: Images) -> torch.Tensor:
     return torch.cat([((x < 0) | (x > 1)).any(1).float().mean((1, 2)) for x in as_tensors(images)])
 
 
-# --- a CLIP's opinion -----------------------------------------------------------------------------
-
-
 @undisturbed(gradients=False)
 def image_features(clip: Clip, images: Images) -> torch.Tensor:
     """Unit rows (n, d) of the pictures as they are, in range or not."""
-    return torch.cat(
-        [clip.encode_image(x) for tensor in as_tensors(images) for x in tensor.split(BATCH)]
-    )
+    parts = [part for tensor in as_tensors(images) for part in tensor.split(BATCH)]
+    return torch.cat(list(map(clip.encode_image, parts)))
 
 
 @dataclass(frozen=True)
@@ -191,10 +157,8 @@ class Judge:
 
     Pictures are tensors (n, 3, h, w), PIL images, paths, a `Dream`, or a list of such, seen cut off
     at 0 and 1. `prompts` is one for all pictures or one for each, whatever a `Dream` takes (of a
-    prompt that changes, the last); None takes those of the dreams.
-
-    How far to trust it: `baselines` has its scores of drawings, whole and cut into tiles, which
-    have colours and textures and no shape. `things` asks for the thing alone.
+    prompt that changes, the last); None takes those of the dreams. `baselines` says how far to
+    trust it; `things` asks for the thing alone.
     """
 
     def __init__(self, clip: Clip | None = None) -> None:
@@ -222,21 +186,17 @@ class Judge:
 
     @undisturbed(gradients=False)
     def rank(
-        self,
-        images: Images,
-        prompts: str | Sequence[str] | None = None,
-        distractors: Sequence[str] = (),
+        self, images: Images, prompts: Any = None, distractors: Sequence[Any] = ()
     ) -> torch.Tensor:
         """Count the captions that the judge prefers to the right one, for each of n pictures.
 
-        Wrong captions are `distractors` and the other pictures' prompts. Of c captions, 0 is right
-        and c − 1 is last; an equal cosine counts as preferred. R-precision with R = 1 (Xu et al.
-        2018, "AttnGAN"; with CLIP: Park et al. 2021) is the share of rank 0; chance is 1 / c.
+        Wrong captions are `distractors` and the other pictures' prompts; an equal cosine counts as
+        preferred. R-precision with R = 1 (Xu et al. 2018, "AttnGAN"; with CLIP: Park et al. 2021)
+        is the share of rank 0; chance is 1 / captions.
         """
         tensors, prompts = _with_prompts(images, prompts)
-        distractors = (
-            checked_prompts("distractors", distractors, len(distractors)) if distractors else []
-        )
+        if distractors:
+            distractors = checked_prompts("distractors", distractors, len(distractors))
         captions = _each_once([*prompts, *distractors])
         if len(captions) < 2:
             raise ValueError("a rank needs wrong captions to compare with: give distractors=[…]")
@@ -245,29 +205,23 @@ class Judge:
         return (cosines >= cosines.gather(1, own)).sum(1) - 1
 
     @undisturbed(gradients=False)
-    def things(
-        self, images: Images, prompts: str | Sequence[str] | None = None
-    ) -> list[Answer | None]:
+    def things(self, images: Images, prompts: Any = None) -> list[Answer | None]:
         """Ask "which thing is it?" of each of n pictures: 25 things, and all else as in its prompt.
 
-        For "a red heart in the sky" the captions are "a red apple in the sky", "a red ball in the
-        sky", …; of several things the first is asked for. None where the prompt names no thing of
-        the picture-book world, and for all if the judge does not know that (`knows_things`).
+        None where the prompt names no thing of the picture-book world (of several, the first is
+        asked) or the judge does not know that (`knows_things`).
         """
         tensors, prompts = _with_prompts(images, prompts)
-        asked = [
-            variants(prompt) if self.knows_things and isinstance(prompt, str) else {}
-            for prompt in prompts
-        ]
         answers: list[Answer | None] = [None] * len(prompts)
-        if any(asked):
+        texts = {i: p for i, p in enumerate(prompts) if self.knows_things and isinstance(p, str)}
+        asked = {i: choices for i, text in texts.items() if (choices := variants(text))}
+        if asked:
             features = image_features(self.clip, [tensor.clamp(0, 1) for tensor in tensors])
-        for i, choices in enumerate(asked):
-            if choices:
-                names = list(choices)
-                cosines = self._encode_together(tuple(choices.values())) @ features[i]
-                right = cosines[names.index(thing_in(prompts[i]))]
-                answers[i] = Answer(int((cosines >= right).sum()) - 1, names[int(cosines.argmax())])
+        for i, choices in asked.items():
+            names = list(choices)
+            cosines = self._encode_together(tuple(choices.values())) @ features[i]
+            right = cosines[names.index(thing_in(prompts[i]))]
+            answers[i] = Answer(int((cosines >= right).sum()) - 1, names[int(cosines.argmax())])
         return answers
 
     @cached_property
@@ -279,36 +233,31 @@ class Judge:
     @cached_property
     @undisturbed(gradients=False)
     def baselines(self) -> tuple[Baseline, ...]:
-        """Its scores of 50 drawings that no training saw, each thing twice, at 64 px.
-
-        Whole, and cut into tiles of 16, 8 and 4 px; () for a judge of another world.
-        """
+        """Its scores of 50 drawings at 64 px, whole and in tiles; () if of another world."""
         if not self.knows_things:
             return ()
         scenes = probe_scenes(frames=5, things=10)
         captions = [caption(scene) for scene in scenes]
-        return tuple(
-            Baseline(
-                what,
-                mean(self.score(pictures, captions)),
-                share(answer.rank == 0 for answer in self.things(pictures, captions)),
-            )
-            for what, pictures in in_pieces(drawn(scenes)).items()
-        )
+        baselines = []
+        for what, pictures in in_pieces(drawn(scenes)).items():
+            found = share(answer.rank == 0 for answer in self.things(pictures, captions))
+            baselines.append(Baseline(what, mean(self.score(pictures, captions)), found))
+        return tuple(baselines)
 
     def _encode(self, prompts: Sequence[Prompt]) -> torch.Tensor:
         """Rows (m, d), each prompt encoded alone: in a batch its last bit may differ."""
-        return torch.cat([self._encode_one(prompt) for prompt in prompts])
 
-    def _encode_one(self, prompt: Prompt) -> torch.Tensor:
-        if isinstance(prompt, str):
-            return self._encode_together((prompt,))
-        last = prompt[-1][1] if isinstance(prompt, list) else prompt
-        key = tuple(last.items()) if isinstance(last, dict) else (last,)
-        if key not in self._rows:
-            with undisturbed():
-                self._rows[key] = Rows(self.clip, [last]).at(0)
-        return self._rows[key]
+        def row(prompt: Prompt) -> torch.Tensor:
+            if isinstance(prompt, str):
+                return self._encode_together((prompt,))
+            last = prompt[-1][1] if isinstance(prompt, list) else prompt
+            key = tuple(last.items()) if isinstance(last, dict) else (last,)
+            if key not in self._rows:
+                with undisturbed():
+                    self._rows[key] = Rows(self.clip, [last]).at(0)
+            return self._rows[key]
+
+        return torch.cat(list(map(row, prompts)))
 
     def _encode_together(self, prompts: tuple[str, ...]) -> torch.Tensor:
         """Unit rows (m, d), encoded once, since a live judge is asked again and again."""
@@ -320,11 +269,11 @@ class Judge:
 @undisturbed(gradients=False)
 def measure(
     images: Images,
-    prompts: str | Sequence[str] | None = None,
+    prompts: Any = None,
     *,
     clip: Clip,
     judge: Judge | None = None,
-    distractors: Sequence[str] = (),
+    distractors: Sequence[Any] = (),
 ) -> list[dict[str, float | str]]:
     """All that this module measures of n pictures, a dictionary of numbers for each.
 
@@ -345,22 +294,17 @@ def measure(
     columns["slope"] = torch.cat([_slope(x, finest) for x in tensors])
     columns["out_of_range"] = out_of_range_share(tensors)
     answers = [None] * len(prompts) if judge is None else judge.things(tensors, prompts)
-    return [
-        {name: column[i].item() for name, column in columns.items()}
-        | ({"object_rank": answer.rank, "said": answer.said} if answer else {})
-        for i, answer in enumerate(answers)
+    rows = [
+        {name: column[i].item() for name, column in columns.items()} for i in range(len(answers))
     ]
-
-
-# --- numbers with their uncertainty ---------------------------------------------------------------
+    for row, answer in zip(rows, answers, strict=True):
+        row |= {"object_rank": answer.rank, "said": answer.said} if answer else {}
+    return rows
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value measured on `count` pictures, and the interval that holds the true one at 95 %.
-
-    `format(estimate, ".2f")` writes "0.47 [0.42, 0.52]", and ".0%" writes "47 % [42, 52]".
-    """
+    """A value of `count` pictures with its 95 % interval; ".2f" writes "0.47 [0.42, 0.52]"."""
 
     value: float
     low: float
@@ -393,10 +337,7 @@ def share(hits: Iterable[bool]) -> Estimate:
 
 
 def mean(values: Iterable[float], *, resamples: int = 4000) -> Estimate:
-    """The mean with a bootstrap interval (Efron 1979): the middle 95 % of resampled means.
-
-    Seeded, so the same values give the same interval. Of a single value it is NaN.
-    """
+    """The mean with a seeded bootstrap interval (Efron 1979) of 95 %; NaN for a single value."""
     values = np.array([float(value) for value in values])
     if not len(values):
         raise ValueError("a mean needs at least one value")

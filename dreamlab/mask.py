@@ -1,8 +1,4 @@
-"""The detail mask: where a picture has structure, and where smoothing may act.
-
-`detail` is the trust that a region holds real structure. M = 1 − detail, the *smoothing weight*
-that multiplies total variation, is low there.
-"""
+"""The detail mask M, the *smoothing weight*: low where a picture has structure (`detail`)."""
 
 import math
 
@@ -31,28 +27,23 @@ def detail_mask(
         M = 1 / (1 + ((μ₁ − μ₂) + α·μ₂) / κ²)
 
     μ₁ ≥ μ₂ are the eigenvalues of the structure tensor: how fast the image changes along the
-    steepest direction and across it (squared rises, mean over a neighbourhood). An edge has one
-    direction, so μ₁ − μ₂ is large; noise has none. (Structure tensor of a colour image: Di Zenzo
-    1986. M as a function of steepness: Perona and Malik 1990; of a smoothed image's: Catté et al.
-    1992; coherence μ₁ − μ₂: Weickert 1998.)
+    steepest direction and across it. (Structure tensor of a colour image: Di Zenzo 1986. M as a
+    function of steepness: Perona and Malik 1990; of a smoothed image's: Catté et al. 1992;
+    coherence μ₁ − μ₂: Weickert 1998.)
 
     Args:
         images: (c, h, w) or (b, c, h, w), made for the range [0, 1]. h, w ≥ 2.
-        alpha: how much structure without a direction (a corner, a fine texture) counts.
-        kappa: the steepness, in brightness per pixel, at which an edge halves M; absolute.
-        sigma: blur before rises are taken, in pixels: the size of noise that is forgotten.
-        rho: the radius over which directions are compared, in pixels; about 2·sigma.
+        alpha, kappa: the weight of what has no direction; the steepness at which an edge halves M.
+        sigma, rho: pixels: blur before rises are taken, and where directions are compared.
 
     Returns:
-        (1, h, w) or (b, 1, h, w) in (0, 1], without a gradient: if M had one, the optimiser would
-        lower the variation by inventing edges.
+        (1, h, w) or (b, 1, h, w) in (0, 1], without a gradient.
     """
     smooth = blur(images.to(torch.promote_types(images.dtype, torch.float32)), sigma)
     down, right = torch.gradient(smooth, dim=(-2, -1))
     # The mean over colours, not the sum: a grey image and its RGB copy get the same mask.
-    products = [
-        (a * b).mean(-3, keepdim=True) for a, b in ((right, right), (down, down), (right, down))
-    ]
+    pairs = (right, right), (down, down), (right, down)
+    products = [(a * b).mean(-3, keepdim=True) for a, b in pairs]
     xx, yy, xy = blur(torch.stack(products), rho)
     difference = ((xx - yy).square() + 4 * xy.square()).sqrt()  # μ₁ − μ₂
     smaller = (xx + yy - difference) / 2  # μ₂

@@ -1,8 +1,4 @@
-"""Octaves: first the structure on a small canvas, then the detail on a larger one.
-
-The picture after octave k is never a resized picture but a sum, Î = I₀ + Σ_k Δ_k, where I₀ is the
-start and Δ_k is what octave k added, kept at the size at which it was made.
-"""
+"""Octaves: structure on a small canvas, then detail on a larger one: Î = I₀ + Σ_k Δ_k."""
 
 from collections.abc import Sequence
 
@@ -12,10 +8,7 @@ from dreamlab.resample import resize
 
 
 def octave_at(step: int, steps: int, octaves: int) -> int:
-    """Which octave (from 0) a step (from 0) belongs to: each gets the same share of the steps.
-
-    Where there are fewer steps than octaves, the first ones get none.
-    """
+    """The octave (from 0) of a step (from 0): equal shares, late ones first if steps lack."""
     left = steps - step
     return min(max(step * octaves // steps, octaves - left), octaves - 1)
 

@@ -1,11 +1,9 @@
-"""What a dream is to become like: sentences, pictures, rows of a CLIP, and weighted mixtures.
-
-A schedule, [(0, "a castle"), (60, "a boat")], blends from one prompt to the next.
-"""
+"""What a dream is to become like: sentences, pictures, rows of a CLIP, mixtures, schedules."""
 
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from numbers import Real
 from operator import index
@@ -30,11 +28,9 @@ class Encoder(Protocol):
 
     def encode_image(self, images: Tensor) -> Tensor:
         """Unit rows (b, d) of images (b, 3, h, w), made for the range [0, 1], with a gradient."""
-        ...
 
     def encode_text(self, prompts: str | Sequence[str]) -> Tensor:
         """Unit rows (p, d) of the sentences, on the device of the image rows."""
-        ...
 
 
 def is_encoder(clip: Any) -> bool:
@@ -48,10 +44,7 @@ def encoder_name(clip: Encoder) -> str:
 
 
 class ImagePrompt:
-    """A picture as a prompt: its middle square, with 8 bits a channel and 512 px at most.
-
-    Args:
-        picture: one picture, as `dreamlab.support.picture.read_picture` takes it.
+    """A picture, as `read_picture` takes it, as a prompt: its middle square, 512 px at most.
 
     Raises:
         FileNotFoundError, TypeError, ValueError: it is no readable picture, or several.
@@ -81,23 +74,16 @@ class ImagePrompt:
 
 
 class EmbeddingPrompt:
-    """A row (d,) or (1, d) that the dream's own CLIP gave, or a mix of such, brought to length 1.
-
-    Raises:
-        ValueError: another shape, or a row that has no direction.
-    """
+    """A row (d,) or (1, d) that the dream's own CLIP gave, brought to length 1; else ValueError."""
 
     def __init__(self, row: Tensor) -> None:
         row = torch.as_tensor(row).detach().cpu().float()
         row = row[0] if row.ndim == 2 and len(row) == 1 else row
         if row.ndim != 1 or not row.isfinite().all() or not row.norm() > 0:
-            raise ValueError(
-                "an embedding as a prompt is one row (d,) of finite numbers, not all 0, got the "
-                f"shape {tuple(row.shape)}"
-            )
-        # What is of unit length already stays as it is, bit for bit.
+            words = "an embedding as a prompt is one row (d,) of finite numbers, not all 0"
+            raise ValueError(f"{words}, got the shape {tuple(row.shape)}")
         length = row.norm()
-        self.row = row if abs(length - 1) < 1e-5 else row / length
+        self.row = row if abs(length - 1) < 1e-5 else row / length  # of unit length: the same bits
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, EmbeddingPrompt) and torch.equal(self.row, other.row)
@@ -106,8 +92,7 @@ class EmbeddingPrompt:
         return hash(self.row.numpy().tobytes())
 
     def __repr__(self) -> str:
-        digest = hashlib.sha256(self.row.numpy().tobytes()).hexdigest()[:12]
-        return f"embedding {digest}"
+        return f"embedding {hashlib.sha256(self.row.numpy().tobytes()).hexdigest()[:12]}"
 
 
 Target = Union[str, ImagePrompt, EmbeddingPrompt]  # noqa: UP007 (needed at run time)
@@ -124,22 +109,12 @@ def is_list(value: Any) -> bool:
 
 def is_schedule(value: Any) -> bool:
     """Whether this is a list of (step, prompt), and not a list of prompts."""
-    return (
-        isinstance(value, list | tuple)
-        and len(value) > 0
-        and all(
-            isinstance(pair, list | tuple)
-            and len(pair) == 2
-            and isinstance(pair[0], Real)
-            and not isinstance(pair[0], bool)
-            for pair in value
-        )
-    )
 
+    def is_pair(pair: Any) -> bool:
+        is_two = isinstance(pair, list | tuple) and len(pair) == 2
+        return is_two and isinstance(pair[0], Real) and not isinstance(pair[0], bool)
 
-def picture_count(prompt: Any, seed: Any) -> int:
-    """How many pictures these ask for: as many as the longer list has."""
-    return max(len(value) if is_list(value) else 1 for value in (prompt, seed))
+    return isinstance(value, list | tuple) and len(value) > 0 and all(map(is_pair, value))
 
 
 def checked_prompts(
@@ -148,29 +123,25 @@ def checked_prompts(
     """A prompt for each of `count` pictures; what has weights is copied, these as floats.
 
     Raises:
-        ValueError, TypeError, FileNotFoundError: one is no sentence, no picture and no row, its
-            weights or steps are unusable, or there are neither 1 nor `count` of them.
+        ValueError, TypeError, FileNotFoundError: one is unusable, or there are not 1 or `count`.
     """
     return [_checked_prompt(name, p, may_be_empty) for p in _one_for_each(name, prompt, count)]
 
 
 def checked_seeds(seed: Any, count: int) -> list[int]:
-    """A seed for each of `count` pictures.
-
-    Raises:
-        TypeError, ValueError: no whole number of 32 bits, or there are neither 1 nor `count`.
-    """
-    return [_checked_seed(s) for s in _one_for_each("seed", seed, count)]
+    """A seed of 32 bits for each of `count` pictures; else TypeError or ValueError."""
+    try:
+        seeds = list(map(index, _one_for_each("seed", seed, count)))
+    except TypeError:
+        raise TypeError(f"seed must be a whole number or a list of them, got {seed!r}") from None
+    for number in seeds:
+        if not 0 <= number < 2**32:
+            raise ValueError(f"seed must be a whole number from 0 to 2**32 − 1, got {number}")
+    return seeds
 
 
 class Rows:
-    """The prompts of a dream as one CLIP reads them.
-
-    Args:
-        clip: reads sentences and pictures.
-        prompts: one for each of b pictures, as `checked_prompts` returns them; "" is a row of 0.
-        like: a row (d,) of this CLIP, where all prompts may be "".
-    """
+    """The prompts of a dream as one CLIP reads them; "" is a row of 0, `like` a row (d,) of it."""
 
     def __init__(
         self, clip: Encoder, prompts: Sequence[Prompt], like: Tensor | None = None
@@ -180,54 +151,37 @@ class Rows:
         targets = dict.fromkeys(t for schedule in mixtures for m in schedule for t in m if t != "")
         # One by one: in a batch, a sentence's row may differ in the last bit from its row alone.
         rows = {target: _row(clip, target) for target in targets}
-        if like is None:
-            own = (row for target, row in rows.items() if not isinstance(target, EmbeddingPrompt))
-            like = next(own, None)
-        if like is None:
-            like = _pictures_row(clip, torch.full((1, 3, clip.image_size, clip.image_size), 0.5))
+        own = (row for target, row in rows.items() if not isinstance(target, EmbeddingPrompt))
+        if like is None and (like := next(own, None)) is None:
+            like = _row(clip, torch.full((1, 3, clip.image_size, clip.image_size), 0.5))
         nothing = torch.zeros_like(like)
         for target, row in rows.items():
             if row.shape != like.shape:
-                raise ValueError(
-                    f"{target!r} has {len(row)} numbers, and the rows of this CLIP {len(like)}: it "
-                    "is of another CLIP"
-                )
+                words = f"{target!r} has {len(row)} numbers, and the rows of this CLIP {len(like)}"
+                raise ValueError(f"{words}: it is of another CLIP")
             rows[target] = row.to(like)
+
+        def mixed(shares: dict[Target, float]) -> Tensor:
+            total = sum((w * rows.get(t, nothing) for t, w in shares.items()), nothing)
+            return total / sum(shares.values())
+
         self._steps = [[step for step, _ in schedule] for schedule in schedules]
-        self._rows = [
-            torch.stack(
-                [
-                    sum((w * rows.get(t, nothing) for t, w in m.items()), nothing) / sum(m.values())
-                    for m in schedule
-                ]
-            )
-            for schedule in mixtures
-        ]  # for each picture (k, d), a row for each entry of its schedule
-        self._constant = None
-        if all(len(steps) == 1 for steps in self._steps):
-            self._constant = torch.stack([rows[0] for rows in self._rows])
+        # For each picture (k, d), a row for each entry of its schedule.
+        self._rows = [torch.stack(list(map(mixed, schedule))) for schedule in mixtures]
 
     def at(self, step: int) -> Tensor:
-        """One row for each picture, (b, d), as it is in this step (from 0).
-
-        The mean of the cosines with several targets is the product with the mean of their rows.
-        """
-        if self._constant is not None:
-            return self._constant
+        """One row for each picture, (b, d), as it is in this step (from 0)."""
         return torch.stack(list(map(_blended, self._steps, self._rows, [step] * len(self._rows))))
 
 
-def _row(clip: Encoder, target: Target) -> Tensor:
+@torch.no_grad()
+def _row(clip: Encoder, target: Target | Tensor) -> Tensor:
     if isinstance(target, EmbeddingPrompt):
         return target.row
     if isinstance(target, str):
         return clip.encode_text(target)[0]
-    return _pictures_row(clip, target.pixels[None].float() / 255)
-
-
-@torch.no_grad()
-def _pictures_row(clip: Encoder, image: Tensor) -> Tensor:
-    return clip.encode_image(image)[0]
+    pixels = target.pixels[None].float() / 255 if isinstance(target, ImagePrompt) else target
+    return clip.encode_image(pixels)[0]
 
 
 def _blended(steps: Sequence[int], rows: Tensor, step: int) -> Tensor:
@@ -247,9 +201,6 @@ def _shares(mixture: Mixture) -> dict[Target, float]:
     return {target: weight / largest for target, weight in mixture.items()}
 
 
-# --- as plain values ------------------------------------------------------------------------------
-
-
 def plain(prompt: Prompt) -> Any:
     """A checked prompt as values for JSON; sentences, and those with weights, as they are."""
     if isinstance(prompt, ImagePrompt):
@@ -264,11 +215,7 @@ def plain(prompt: Prompt) -> Any:
 
 
 def from_plain(value: Any) -> Any:
-    """What `plain` gave, still to be checked by `checked_prompts`.
-
-    Raises:
-        ValueError: a picture in it cannot be read.
-    """
+    """What `plain` gave, still to be checked; ValueError if a picture in it cannot be read."""
     if not isinstance(value, dict) or len(value) != 1:
         return value
     ((kind, content),) = value.items()
@@ -297,11 +244,7 @@ def checked_plain(name: str, prompts: list, count: int) -> list[Prompt]:
 
 
 def checked_changes(changes: Any, count: int, steps: int) -> list[tuple[int, str, list[Prompt]]]:
-    """Prompts that were set on the way, [step, name, plain prompts], one for each of `count`.
-
-    Raises:
-        ValueError: they are none, or not from a step above 0 and below `steps`.
-    """
+    """Prompts set on the way, [step, name, plain prompts], of `count`; else ValueError."""
     checked = []
     for change in changes:
         usable = isinstance(change, list) and len(change) == 3 and type(change[0]) is int
@@ -314,17 +257,12 @@ def checked_changes(changes: Any, count: int, steps: int) -> list[tuple[int, str
     return checked
 
 
-# --- checks ---------------------------------------------------------------------------------------
-
-
 def _one_for_each(name: str, value: Any, count: int) -> list:
     values = list(value) if is_list(value) else [value]
     if not values:
         raise ValueError(f"{name} is an empty list: give at least one entry, or a single {name}")
     if len(values) not in (1, count):
-        raise ValueError(
-            f"{name} has {len(values)} entries for {count} pictures: give 1 or {count}"
-        )
+        raise ValueError(f"{name} has {len(values)} entries for {count} pictures: 1 or {count}")
     return values * (count // len(values))
 
 
@@ -333,9 +271,7 @@ def _checked_prompt(name: str, prompt: Any, may_be_empty: bool) -> Prompt:
         return _checked_mixture(name, prompt, may_be_empty)
     steps = [step for step, _ in prompt]
     if not all(isinstance(s, int) and s >= 0 for s in steps) or steps != sorted(set(steps)):
-        raise ValueError(
-            f"{name}: the steps of a schedule are whole numbers from 0 that rise, got {steps}"
-        )
+        raise ValueError(f"{name}: steps of a schedule are whole, from 0, and rise, got {steps}")
     return [(step, _checked_mixture(name, p, may_be_empty)) for step, p in prompt]
 
 
@@ -347,9 +283,8 @@ def _checked_mixture(name: str, prompt: Any, may_be_empty: bool) -> Mixture:
         targets = [_as_target(target) for target in targets]
     except (ValueError, TypeError, FileNotFoundError) as error:
         raise type(error)(f"{name}: {error}") from None
-    if not targets or not all(
-        isinstance(t, Target) and (t.strip() if isinstance(t, str) else True) for t in targets
-    ):
+    says = [isinstance(t, Target) and not (isinstance(t, str) and not t.strip()) for t in targets]
+    if not targets or not all(says):
         nothing = ', "" for none' if may_be_empty else ""
         raise ValueError(
             f"{name} must be a sentence that says something{nothing}, a picture, either with "
@@ -358,17 +293,12 @@ def _checked_mixture(name: str, prompt: Any, may_be_empty: bool) -> Mixture:
         )
     if not isinstance(prompt, Mapping):
         return targets[0]
-    try:
-        if not all(isinstance(weight, Real) for weight in prompt.values()):
-            raise ValueError
-        weights = dict(zip(targets, map(float, prompt.values()), strict=True))
-        if not (min(weights.values()) >= 0 and 0 < sum(weights.values()) < math.inf):
-            raise ValueError
-    except (ValueError, OverflowError):  # a whole number may be too large for a float
-        raise ValueError(
-            f"the weights of {name} must be numbers ≥ 0, not all 0, with a finite sum, "
-            f"got {dict(prompt)}"
-        ) from None
+    usable, weights = all(isinstance(weight, Real) for weight in prompt.values()), {}
+    with suppress(ValueError, OverflowError):  # a whole number may be too large for a float
+        weights = dict(zip(targets, map(float, prompt.values()), strict=True)) if usable else {}
+    if not (weights and min(weights.values()) >= 0 and 0 < sum(weights.values()) < math.inf):
+        words = f"the weights of {name} must be numbers ≥ 0, not all 0, with a finite sum"
+        raise ValueError(f"{words}, got {dict(prompt)}")
     return weights
 
 
@@ -377,16 +307,5 @@ def _as_target(value: Any) -> Any:
     numbers = isinstance(value, Tensor | np.ndarray)
     if numbers and value.ndim < (3 if isinstance(value, Tensor) else 2):  # an array may be grey
         return EmbeddingPrompt(value)
-    return (
-        ImagePrompt(value) if isinstance(value, Picture) and not isinstance(value, str) else value
-    )
-
-
-def _checked_seed(seed: Any) -> int:
-    try:
-        number = index(seed)
-    except TypeError:
-        raise TypeError(f"seed must be a whole number or a list of them, got {seed!r}") from None
-    if not 0 <= number < 2**32:
-        raise ValueError(f"seed must be a whole number from 0 to 2**32 − 1, got {number}")
-    return number
+    is_picture = isinstance(value, Picture) and not isinstance(value, str)
+    return ImagePrompt(value) if is_picture else value

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from typing import Any
 
-# A rule checks the value of a knob and returns it in its ordinary type; it prints as its range.
-
 
 @dataclass(frozen=True)
 class Number:
@@ -19,9 +17,7 @@ class Number:
     optional: bool = False
 
     def __str__(self) -> str:
-        return f"a number from {self.low:g} to {self.high:g}" + (
-            ", or None" if self.optional else ""
-        )
+        return f"a number from {self.low:g} to {self.high:g}{', or None' * self.optional}"
 
     def __call__(self, value: Any) -> float | None:
         if self.optional and value is None:
@@ -102,7 +98,7 @@ class Shares:
 
     def __str__(self) -> str:
         numbers = f"{len(self.names)} numbers ≥ 0, not all 0: ({', '.join(self.names)})"
-        return numbers + (", or None" if self.optional else "")
+        return numbers + ", or None" * self.optional
 
     def __call__(self, value: Any) -> tuple[float, ...] | None:
         if self.optional and value is None:
@@ -124,16 +120,10 @@ def _sequence(value: Any, length: int | None = None) -> Sequence:
 
 
 ORDINARY: dict[str, Any] = {
-    "optimizer": "adam",
-    "learning_rate": 0.05,
-    "final_learning_rate": 0.3,
-    "view_mix": (0.2, 0.7, 0.1),
-    "view_noise": 0.1,
-    "tv_weight": 3.0,
-}
-"""Where the recipe of an ordinary CLIP differs from the default, which is that of "picturebook".
-Tuned with "picturebook-plain"; see `Recipe.suited_to`."""
-
+    "optimizer": "adam", "learning_rate": 0.05, "final_learning_rate": 0.3,
+    "view_mix": (0.2, 0.7, 0.1), "view_noise": 0.1, "tv_weight": 3.0,
+}  # fmt: skip
+"""Where the recipe of an ordinary CLIP differs from the default, tuned with "picturebook-plain"."""
 MIX = ("global", "middle", "local")
 FLAG = Choice((True, False))
 
@@ -146,10 +136,8 @@ def _knob(default: Any, rule: Any, help: str) -> Any:
 class Recipe:
     """Every knob of a dream; the defaults are those of the embedded dreamer, see `suited_to`.
 
-    `Recipe.knobs()` lists the ranges. `dataclasses.replace(recipe, steps=300)` makes a variant.
-
-    Raises:
-        ValueError: when it is made or an attribute is set, naming knob, range and value.
+    `Recipe.knobs()` lists the ranges. `dataclasses.replace(recipe, steps=300)` makes a variant. A
+    value out of range raises a ValueError, when it is made or an attribute is set.
     """
 
     size: int | tuple[int, int] = _knob(
@@ -157,9 +145,7 @@ class Recipe:
     )
     steps: int = _knob(60, Whole(1, 1_000_000), "optimisation steps in all")
     octaves: tuple[float, ...] = _knob(
-        (0.25, 0.5, 1.0),
-        Scales(0.1),
-        "canvas scale of each octave; all get the same share of steps",
+        (0.25, 0.5, 1.0), Scales(0.1), "canvas scale of each octave; all share the steps evenly"
     )
     optimizer: str = _knob(
         "gradient",
@@ -168,9 +154,7 @@ class Recipe:
         "the gradient, one length for the whole picture",
     )
     learning_rate: float = _knob(
-        0.03,
-        Number(0, 1),
-        "how far a pixel moves in the first step, on average; 1 is from black to white",
+        0.03, Number(0, 1), "how far a pixel moves in the first step, on average; 1: black to white"
     )
     final_learning_rate: float = _knob(
         0.6, Number(0, 1), "the last step's, as a fraction of the first; a half cosine in between"
@@ -180,15 +164,11 @@ class Recipe:
         (0.0, 1.0, 0.0), Shares(MIX), "shares of global, middle and local views"
     )
     final_view_mix: tuple[float, float, float] | None = _knob(
-        None,
-        Shares(MIX, optional=True),
-        "the last step's view_mix, blended; None keeps it constant",
+        None, Shares(MIX, True), "the last step's view_mix, blended; None keeps it constant"
     )
     view_noise: float = _knob(0.2, Number(0, 1), "largest deviation of the white noise on a view")
     final_view_noise: float | None = _knob(
-        None,
-        Number(0, 1, optional=True),
-        "the last step's view_noise, falling evenly; None keeps it constant",
+        None, Number(0, 1, True), "the last step's view_noise, falling evenly; None: constant"
     )
     tv_weight: float = _knob(0.3, Number(0, 1000), "how strongly total variation smooths")
     tv_kind: str = _knob(
@@ -204,9 +184,7 @@ class Recipe:
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in self.knobs():
             near = difflib.get_close_matches(name, self.knobs(), 1)
-            hint = (
-                f"; did you mean {near[0]!r}?" if near else f": there are {', '.join(self.knobs())}"
-            )
+            hint = f"; did you mean {near[0]!r}?" if near else f", but {', '.join(self.knobs())}"
             raise AttributeError(f"a recipe has no knob {name!r}{hint}")
         rule = self.knobs()[name]["rule"]
         try:
@@ -222,25 +200,16 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, knobs: Mapping[str, Any]) -> "Recipe":
-        """A recipe from stored knobs, lists in place of tuples or not; missing ones are default.
-
-        Raises:
-            ValueError: a knob that this version does not have, or a value that it cannot have.
-        """
+        """A recipe from stored knobs; missing ones are default, others a ValueError."""
         if unknown := sorted(map(str, set(knobs) - set(cls.knobs()))):
-            raise ValueError(
-                f"the recipe has knobs that this version of dreamlab does not: {unknown}"
-            )
+            raise ValueError(f"the recipe has knobs that this version does not: {unknown}")
         return cls(**knobs)
 
     def __str__(self) -> str:
         return f"{self.differences()}: {self!r}"
 
     def differences(self) -> str:
-        """Which recipe it is: "default", "tv_weight 0.7, clamp False", "ordinary, size 448".
-
-        The knobs that differ from the nearest of the default, `ORDINARY` and `raw`.
-        """
+        """The knobs unlike the nearest of default, "ordinary" and "raw": "raw, size 64"."""
         known = {"": Recipe(), "ordinary": Recipe(**ORDINARY), "raw": Recipe.raw()}
         named = [
             [name] * bool(name)
@@ -253,11 +222,8 @@ class Recipe:
     def suited_to(cls, clip: Any, **changes: Any) -> "Recipe":
         """What a dream of this CLIP starts from if no recipe is given; `changes` set knobs on top.
 
-        "picturebook" has the default recipe, all others `ORDINARY`, on a canvas of twice the side
-        that the model looks at: a pixel of the whole picture as CLIP sees it is two on the canvas.
-
-        Args:
-            clip: a `Clip`, or whatever has its `image_size`.
+        "picturebook" has the default recipe, all others (whatever has an `image_size`) `ORDINARY`,
+        on a canvas of twice the side that the model looks at.
         """
         if getattr(clip, "name", None) == "picturebook":
             return cls(**changes)
@@ -265,23 +231,13 @@ class Recipe:
 
     @classmethod
     def raw(cls, **changes: Any) -> "Recipe":
-        """The bare CLIP loss of chapter 1: Adam at a constant rate on the whole image, no more.
-
-        `changes` sets any knob on top.
-        """
+        """The bare CLIP loss of chapter 1: Adam on the whole image; `changes` sets knobs on top."""
         bare: dict[str, Any] = {
-            "octaves": (1.0,),
-            "optimizer": "adam",
-            "learning_rate": 0.05,
-            "final_learning_rate": 1.0,
-            "views": 1,
-            "view_mix": (1.0, 0.0, 0.0),
-            "view_noise": 0.0,
-            "tv_weight": 0.0,
-            "tv_kind": "l1",  # still measured, to watch the noise grow
-            "clamp": False,
-            "normalize_gradient": False,
-        }
+            "octaves": (1.0,), "optimizer": "adam", "learning_rate": 0.05,
+            "final_learning_rate": 1.0, "views": 1, "view_mix": (1.0, 0.0, 0.0), "view_noise": 0.0,
+            "tv_weight": 0.0, "tv_kind": "l1",  # still measured, to watch the noise grow
+            "clamp": False, "normalize_gradient": False,
+        }  # fmt: skip
         return cls(**bare | changes)
 
     def octave_canvas(self, octave: int) -> tuple[int, int]:
@@ -296,10 +252,8 @@ class Recipe:
 
     def learning_rate_at(self, progress: float) -> float:
         """The learning rate after `progress` (0 to 1) of the run: half a cosine, first to last."""
-        fall = (1 + math.cos(math.pi * progress)) / 2
-        return self.learning_rate * (
-            self.final_learning_rate + (1 - self.final_learning_rate) * fall
-        )
+        last, fall = self.final_learning_rate, (1 + math.cos(math.pi * progress)) / 2
+        return self.learning_rate * (last + (1 - last) * fall)
 
     def view_noise_at(self, progress: float) -> float:
         """The largest deviation of noise on a view after `progress` of the run, 0 to 1."""

@@ -1,8 +1,7 @@
 """Moving pixels with two small matrices: resizing, cropping and blurring as A · I · Bᵀ.
 
-Each row of A says how one row of the new image is mixed from the rows of the old one, and each row
-of B the same for columns: exact, differentiable, and the same bits each time (a `grid_sample` is
-not: its gradient on a GPU adds up in random order). `bands` leaves out the zeros of a large matrix.
+Exact, differentiable, and the same bits each time (a `grid_sample` is not: its gradient on a GPU
+adds up in random order). `bands` leaves out the zeros of a large matrix.
 """
 
 import math
@@ -52,10 +51,8 @@ def resample_matrix(
     """The matrix that maps `source` pixels to `target` pixels spread over a window of them.
 
     Args:
-        start, length: where the window begins and how long it is, in source pixels and of any
-            shape (...): one matrix for each entry. Fractions are fine; [0, source] is everything.
-        kernel: `cubic`, `linear` or another. It is widened where the window shrinks, so that no
-            pixel is skipped (antialiasing), and renormalised at the border.
+        start, length: of the window, in source pixels and fractions, (...); [0, source] is all.
+        kernel: widened where the window shrinks (antialiasing), and renormalised at the border.
 
     Returns:
         (..., target, source), rows that sum to 1.
@@ -85,12 +82,9 @@ def bands(
     *,
     like: Tensor,
 ) -> tuple[Band, ...]:
-    """One `resample_matrix`, in bands; a single one where the matrix is small.
+    """One `resample_matrix` of plain numbers, in bands; a single one where the matrix is small.
 
-    Args:
-        start, length, source, target, kernel: as there, but of one window and as plain numbers.
-        reach: how far from 0 the kernel is not 0, or so small that nobody sees it.
-        like: a tensor with the dtype and the device of the images to come.
+    `reach`: how far from 0 the kernel is not 0; `like`: a tensor of the dtype and device of images.
     """
     scale = length / target
     reach *= max(1, scale)
@@ -103,9 +97,8 @@ def bands(
         last = min(first + rows, target)
         begin, end = start + scale * first, start + scale * last
         low, high = max(0, math.floor(begin - reach)), min(source, math.ceil(end + reach))
-        matrix = resample_matrix(
-            exact + (begin - low), exact + (end - begin), high - low, last - first, kernel
-        )
+        where = exact + (begin - low), exact + (end - begin)
+        matrix = resample_matrix(*where, high - low, last - first, kernel)
         result.append(Band(slice(first, last), slice(low, high), matrix.to(like.dtype)))
     return tuple(result)
 
@@ -138,27 +131,15 @@ def unmix(gradient: Tensor, rows: Sequence[Band], columns: Sequence[Band], into:
 
 @undisturbed(gradients=None)
 def resize(images: Tensor, size: tuple[int, int], kernel: Kernel = cubic) -> Tensor:
-    """Resize (b, c, h, w) to `size` (height, width), antialiased.
-
-    Equal to `F.interpolate(images, size, mode="bicubic", antialias=True)`, overshoot included.
-    """
+    """Resize (b, c, h, w) to `size` (h, w), as `F.interpolate(mode="bicubic", antialias=True)`."""
     if images.shape[-2:] == tuple(size):
         return images
-    old = images.shape[-2:]
-    return mix(
-        images,
-        *(
-            _same_bands(*s, kernel, 2, images.dtype, images.device)
-            for s in zip(old, size, strict=True)
-        ),
-    )
+    pairs = zip(images.shape[-2:], size, strict=True)
+    return mix(images, *(_same_bands(*s, kernel, 2, images.dtype, images.device) for s in pairs))
 
 
 @undisturbed(gradients=None)
 def blur(images: Tensor, sigma: float) -> Tensor:
     """Gaussian blur of (..., h, w), `sigma` in pixels; weights are renormalised at the border."""
-    kernel, reach = gaussian(sigma), BELL * sigma
-    return mix(
-        images,
-        *(_same_bands(s, s, kernel, reach, images.dtype, images.device) for s in images.shape[-2:]),
-    )
+    how = gaussian(sigma), BELL * sigma, images.dtype, images.device
+    return mix(images, *(_same_bands(side, side, *how) for side in images.shape[-2:]))

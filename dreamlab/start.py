@@ -10,7 +10,6 @@ from dreamlab.support.picture import Picture, read_picture
 from dreamlab.support.surroundings import undisturbed
 
 Start = Picture | None
-
 NOISE = 0.1  # standard deviation around grey
 
 
@@ -23,11 +22,8 @@ def starting_picture(
 ) -> Tensor:
     """The start I₀ of as many images as there are (CPU) generators, (b, 3, h, w) in [0, 1].
 
-    - None or "grey": .5 everywhere.
-    - "noise": white noise of standard deviation .1 around grey, on the canvas `first` of the first
-      octave: on the full one, its finest grain would come back in every octave.
-    - A path, a PIL image, an array or a tensor: a photo, scaled to cover the `canvas`, cut to its
-      shape in the middle, and rounded to the 256 levels that a file has.
+    None or "grey" is .5 everywhere; "noise" of deviation .1 around it, on the canvas `first` of the
+    first octave; a picture is scaled to cover the `canvas`, cut, and rounded to 256 levels.
 
     Raises:
         FileNotFoundError, ValueError, TypeError: if it is no usable picture, saying why.
@@ -41,20 +37,18 @@ def starting_picture(
     try:
         photo = read_picture(start, "start", cover=canvas).cpu()
     except FileNotFoundError:
-        raise FileNotFoundError(
-            f'start={str(start)!r} is neither "grey" nor "noise" nor the path of a file'
-        ) from None
+        words = f'start={str(start)!r} is neither "grey" nor "noise" nor the path of a file'
+        raise FileNotFoundError(words) from None
     if not ((photo >= 0) & (photo <= 1)).all():
-        raise ValueError(
-            "start must hold floats from 0 to 1 (divide by 255, or give bytes), got values from "
-            f"{photo.min():.3g} to {photo.max():.3g}"
-        )
-    photo = _eight_bits(cover(photo, canvas))
+        words = "start must hold floats from 0 to 1 (divide by 255, or give bytes), got values from"
+        raise ValueError(f"{words} {photo.min():.3g} to {photo.max():.3g}")
+    photo = cover(photo, canvas)
+    # To k / 255, but for the grey of "grey", which lies between two of these.
+    is_grey = (photo == 0.5).all(dim=(1, 2, 3), keepdim=True)
+    photo = torch.where(is_grey, photo, (photo * 255).round() / 255)
     if len(photo) not in (1, len(generators)):
-        raise ValueError(
-            f"start holds {len(photo)} images, but this dream makes {len(generators)}: "
-            "give one image for all, or one for each"
-        )
+        words = f"start holds {len(photo)} images, but this dream makes {len(generators)}"
+        raise ValueError(f"{words}: give one image for all, or one for each")
     return photo.repeat(len(generators) // len(photo), 1, 1, 1)
 
 
@@ -65,10 +59,3 @@ def cover(images: Tensor, canvas: tuple[int, int]) -> Tensor:
     top, left = (images.shape[-2] - height) // 2, (images.shape[-1] - width) // 2
     cut = images[..., top : top + height, left : left + width]
     return resize(cut, canvas).clamp(0, 1)
-
-
-def _eight_bits(images: Tensor) -> Tensor:
-    """Rounded to k / 255. The grey of "grey", which lies between two of these, stays as it is."""
-    rounded = (images * 255).round() / 255
-    is_grey = (images == 0.5).all(dim=(1, 2, 3), keepdim=True)
-    return torch.where(is_grey, images, rounded)

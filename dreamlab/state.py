@@ -1,8 +1,4 @@
-"""What a step leaves: its record, and the state from which the next one goes on.
-
-Both are values: a step makes new ones. What comes back from a file is checked as a whole, and
-refused with the entry that is wrong.
-"""
+"""What a step leaves, as values: its record, and the state from which the next one goes on."""
 
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
@@ -20,9 +16,8 @@ from dreamlab.support.entries import entry, require, tensor_entry, whole_entry
 class Step:
     """What one step did. The losses wait on the device until they are asked for.
 
-    `clip_loss`, `tv_loss` and `loss` are means over the images of the dream, `clip_losses`,
-    `tv_losses` and `losses` have one number for each, of the picture *before* the step's update.
-    `loss` is the weighted sum that the recipe minimises.
+    `clip_loss`, `tv_loss` and `loss` (the weighted sum) are means over the images of the dream,
+    `clip_losses`, `tv_losses` and `losses` lists, of the picture *before* the step's update.
     """
 
     step: int  # steps done, this one included: 1 … steps
@@ -73,15 +68,10 @@ class Step:
         require(len(size) == 2 and all(type(side) is int and side > 0 for side in size), "size")
         rate = entry(saved, "learning_rate", float)
         require(rate >= 0, "learning_rate")
-        return cls(
-            step=whole_entry(saved, "step"),
-            steps=whole_entry(saved, "steps"),
-            octave=whole_entry(saved, "octave"),
-            size=size,
-            learning_rate=rate,
-            measured=tensor_entry(saved, "measured", (3, images)).to(device, copy=True),
-            recipe=Recipe.from_dict(entry(saved, "recipe", dict)),
-        )
+        step, steps, octave = (whole_entry(saved, name) for name in ("step", "steps", "octave"))
+        measured = tensor_entry(saved, "measured", (3, images)).to(device, copy=True)
+        recipe = Recipe.from_dict(entry(saved, "recipe", dict))
+        return cls(step, steps, octave, size, rate, measured, recipe)
 
 
 @dataclass(frozen=True)
@@ -99,14 +89,11 @@ class State:
     @classmethod
     def first(cls, base: Tensor, pixels: Tensor) -> "State":
         """Before the first step: the start, and the same at the size of the first canvas."""
-        finite_steps = torch.zeros((), dtype=torch.int64, device=pixels.device)
-        return cls(0, 0, base, (), pixels, Adam.zeros_like(pixels), finite_steps)
+        none = torch.zeros((), dtype=torch.int64, device=pixels.device)
+        return cls(0, 0, base, (), pixels, Adam.zeros_like(pixels), none)
 
     def after(self, pixels: Tensor, adam: Adam, measured: Tensor) -> "State":
-        """One step further, or where we were if a number is not finite: decided on the device.
-
-        After a step that was not finite none counts, until the host has noticed (`last_finite`).
-        """
+        """One step further, or where we were if a number is not finite: decided on the device."""
         total = pixels.sum() + adam.square.sum() + measured.sum()
         good = torch.isfinite(total) & (self.finite_steps == self.step)
 
@@ -131,14 +118,10 @@ class State:
 
     def to_dict(self) -> dict[str, Any]:
         """The state as plain values and tensors of its own."""
-        return {
-            "step": self.step,
-            "octave": self.octave,
-            "base": self.base.clone(),
-            "deltas": [delta.clone() for delta in self.deltas],
-            "pixels": self.pixels.clone(),
-            "adam": {"mean": self.adam.mean.clone(), "square": self.adam.square.clone()},
-        }
+        adam = {"mean": self.adam.mean.clone(), "square": self.adam.square.clone()}
+        plain = {"step": self.step, "octave": self.octave, "adam": adam}
+        deltas = [delta.clone() for delta in self.deltas]
+        return {**plain, "base": self.base.clone(), "deltas": deltas, "pixels": self.pixels.clone()}
 
     @classmethod
     def from_dict(cls, saved: Any, device: torch.device, *, images: int) -> "State":
@@ -153,23 +136,14 @@ class State:
         require(len(apart) == len(deltas), "deltas", "is one tensor many times")
         pixels = tensor_entry(saved, "pixels", (images, 3, None, None))
         adam = entry(saved, "adam", dict)
-        mean, square = (
-            tensor_entry(adam, name, tuple(pixels.shape)) for name in ("mean", "square")
-        )
+        mean, square = (tensor_entry(adam, n, tuple(pixels.shape)) for n in ("mean", "square"))
         require(bool((square >= 0).all()), "square")
 
-        def here(tensor: Tensor) -> Tensor:
-            return tensor.to(device, copy=True)
-
-        return cls(
-            step=step,
-            octave=octave,
-            base=here(base),
-            deltas=tuple(map(here, deltas)),
-            pixels=here(pixels),
-            adam=Adam(here(mean), here(square), step),
-            finite_steps=torch.tensor(step, device=device),
+        base, pixels, mean, square, *deltas = (
+            tensor.to(device, copy=True) for tensor in (base, pixels, mean, square, *deltas)
         )
+        adam, finite = Adam(mean, square, step), torch.tensor(step, device=device)
+        return cls(step, octave, base, tuple(deltas), pixels, adam, finite)
 
 
 def _mean(numbers: list[float]) -> float:

@@ -1,8 +1,4 @@
-"""Views: the many crops through which CLIP looks at a picture at once.
-
-Where to look is random (`draw_windows`, `draw_deviations`), drawn on the CPU so that every device
-sees the same. What is seen there is not (`look`), and all of it is one batch.
-"""
+"""Views: the many crops, chosen at random on the CPU, through which CLIP looks at a picture."""
 
 from collections.abc import Iterator, Sequence
 from math import ceil, floor
@@ -15,13 +11,10 @@ from torch import Tensor
 from dreamlab.resample import Band, bands, mix, resample_matrix, unmix
 from dreamlab.support.surroundings import undisturbed
 
-# The side of a window as a share of the canvas' short side, for each class of `view_mix`.
-# Global views see everything. Middle ones reach up to that: a crop that misses the border shows
-# the scene too, each time shifted against the patches into which a vision transformer cuts it.
+# The side of a window as a share of the canvas' short side, for each class of `view_mix`. Middle
+# ones reach up to 1: shifted against the patches into which a vision transformer cuts a picture.
 SCALES = {"global": (1.0, 1.0), "middle": (0.75, 1.0), "local": (0.25, 0.5)}
-
-# On a canvas with a longer side, each window is looked through on its own. A GPU would rather
-# multiply by many zeros than be asked many times.
+# On a canvas with a longer side, each window is looked through on its own.
 LARGE = {"cpu": 512}
 LARGE_ELSEWHERE = 2048
 
@@ -35,9 +28,7 @@ def draw_windows(
     """Draw square windows on a canvas of (h, w) pixels, for one image per (CPU) generator.
 
     Sides, rows and columns are stratified: of v views, each has its own v-th of the range. The
-    *centre* falls anywhere on the canvas and the window is then pushed inside; by its corner it
-    would hardly ever look at the border. A global window has the canvas' full short side, and
-    slides along the long one.
+    *centre* falls anywhere on the canvas and the window is then pushed inside.
 
     Returns:
         (b, v, 3): top, left and side in canvas pixels (fractions), all inside the canvas.
@@ -52,14 +43,9 @@ def draw_windows(
 
 
 def window_sides(numbers: np.ndarray, mix: Sequence[float]) -> np.ndarray:
-    """Map numbers in [0, 1) to window sides, so that `mix` says how many fall in each class.
-
-    The inverse distribution function of the sides: the first `mix[0]` of the unit interval goes to
-    global windows, the next to middle, the rest to local ones, uniform over the range in `SCALES`.
-    """
+    """Map numbers in [0, 1) to window sides: the inverse distribution function for a `view_mix`."""
     ends = np.cumsum(mix) / sum(mix)
     begins = [0, *ends[:-1]]
-    # A piecewise linear function that jumps where one class ends and the next begins.
     places = np.stack([begins, ends], axis=1).ravel()
     return np.interp(numbers, places, np.ravel(list(SCALES.values())))
 
@@ -80,8 +66,7 @@ def _uniform(rows: int, columns: int, generator: torch.Generator) -> np.ndarray:
 def look(images: Tensor, windows: Tensor, size: int) -> Tensor:
     """What is seen through each window: a crop, resized to `size` × `size`, antialiased.
 
-    All views of all images in two matrix products (see `dreamlab.resample`). On a large canvas each
-    window is cut out first, which is the same up to rounding.
+    All views of all images in two matrix products; on a large canvas, each window on its own.
 
     Args:
         images: (b, c, h, w).
@@ -103,9 +88,7 @@ def look(images: Tensor, windows: Tensor, size: int) -> Tensor:
 
 
 class _LookOneByOne(torch.autograd.Function):
-    """The same, with no more of the canvas in a product than a window needs: A · I · Bᵀ, and back
-    Aᵀ · G · B.
-    """
+    """The same, with no more of the canvas in a product than a window needs."""
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, windows: Tensor, size: int) -> Tensor:
@@ -151,10 +134,7 @@ def _cut_out(
 
 @undisturbed(gradients=None)
 def add_noise(views: Tensor, deviations: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
-    """Add white noise to (b, v, c, n, n), with a standard deviation for each view, (b, v).
-
-    There is one generator per image, on the device of the views.
-    """
+    """Add white noise to (b, v, c, n, n), of deviations (b, v), by one generator per image."""
     noise = torch.empty_like(views, memory_format=torch.contiguous_format)
     for image_noise, generator in zip(noise, generators, strict=True):
         image_noise.normal_(generator=generator)

@@ -3,8 +3,7 @@
 import argparse
 
 import pytest
-
-from dreamlab.support.console import exit_on_user_error, whole
+from course_files import exit_on_user_error, whole
 
 
 @pytest.fixture

@@ -204,7 +204,7 @@ def test_curve_memory_is_bounded_and_its_shape_kept():
 
 def test_curve_draws_every_kind_of_mark():
     line = LossCurve(100)
-    line.mark_octave(0, "64 px")
+    line.octaves.append((0, "64 px"))
     for step in range(1, 40):
         line.add(step, total=1 / step, clip=0.9 / step, tv=0.1 / step)
         line.mark_change(step, "tv_weight", f"λ <{step}>")  # a drag of a slider: one mark

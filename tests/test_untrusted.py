@@ -239,7 +239,9 @@ def test_a_text_that_is_no_settings_is_refused(dreamt, text):
     ["local-dir:.", "hf-hub:anyone/model", "ViT-B-32:openai", "x" * 10_000, "picturebook:x"],
 )
 def test_a_file_cannot_ask_for_a_model(dreamt, clip, monkeypatch):
-    monkeypatch.setattr("dreamlab.clip.load_clip", lambda *_: pytest.fail("asked to load it"))
+    monkeypatch.setattr(
+        "dreamlab.figures.saving.load_clip", lambda *_: pytest.fail("asked to load it")
+    )
     path = forge(dreamt, dreamt.made | {"clip": clip})
     for read in (load_dream, replay):
         with pytest.raises(ValueError, match=r"load that model yourself.*clip=load_clip"):

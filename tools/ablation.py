@@ -30,7 +30,14 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from course_files import README, check_block, put_block, write_atomically
+from course_files import (
+    README,
+    check_block,
+    exit_on_user_error,
+    put_block,
+    whole,
+    write_atomically,
+)
 from PIL import Image, ImageFilter
 
 from dreamlab.clip import Clip
@@ -43,7 +50,7 @@ from dreamlab.measure.sweep import cached_clip, cached_judge
 from dreamlab.picturebook.probe import drawn
 from dreamlab.picturebook.world import BACKGROUNDS, COLOURS, OBJECTS, caption, compose
 from dreamlab.recipe import Recipe
-from dreamlab.support.console import exit_on_user_error, print_plainly, whole
+from dreamlab.support.console import print_plainly
 from dreamlab.support.loading import EMBEDDED
 from dreamlab.views import add_noise, draw_deviations, draw_windows, look
 

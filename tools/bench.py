@@ -31,7 +31,14 @@ from typing import Any
 import numpy as np
 import open_clip
 import torch
-from course_files import README, check_block, put_block, write_atomically
+from course_files import (
+    README,
+    check_block,
+    exit_on_user_error,
+    put_block,
+    whole,
+    write_atomically,
+)
 from open_clip.transformer import PatchDropout
 from peers import PEERS
 from precision import WORTH, choose_precision
@@ -46,9 +53,9 @@ from dreamlab.measure.ablation import DISTRACTORS, scenes
 from dreamlab.octaves import octave_at
 from dreamlab.picturebook.world import caption
 from dreamlab.recipe import Recipe
-from dreamlab.support.console import exit_on_user_error, print_plainly, whole
+from dreamlab.support.console import print_plainly
 from dreamlab.support.cores import usable_cores
-from dreamlab.support.device import wait
+from dreamlab.support.memory import wait
 from dreamlab.views import draw_windows, look
 
 Row = dict[str, Any]

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from course_files import write_atomically
+from course_files import exit_on_user_error, write_atomically
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -32,7 +32,7 @@ from dreamlab.measure.blind import choose, dream_all
 from dreamlab.picturebook.draw import draw
 from dreamlab.picturebook.world import OBJECTS, caption, thing_in
 from dreamlab.recipe import Recipe
-from dreamlab.support.console import exit_on_user_error, print_plainly
+from dreamlab.support.console import print_plainly
 
 A4 = (8.27, 11.69)  # inches
 GOAL = 0.6  # the share that viewers should name

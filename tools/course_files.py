@@ -1,17 +1,18 @@
-"""What the tools beside this one share: where the notebooks are, and files that follow from others.
+"""What the tools share: where the notebooks are, files that follow from others, options and errors.
 
 Copies and pages are made in environments that have neither dreamlab nor what it needs.
 """
 
+import argparse
+import contextlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))
 # These need nothing but Python.
-from dreamlab.support.console import exit_on_user_error  # noqa: E402, F401 - for all tools
 from dreamlab.support.files import write_atomically  # noqa: E402
 
 README = ROOT / "README.md"
@@ -80,3 +81,27 @@ def check_block(path: Path, name: str) -> None:
         with_block(path.read_text("utf-8"), name, "")
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def whole(low: int, high: float = float("inf")) -> Callable[[str], int]:
+    """The type of an option that is a whole number from `low` to `high`."""
+    allowed = f"of at least {low}" if high == float("inf") else f"from {low} to {high}"
+
+    def read(text: str) -> int:
+        with contextlib.suppress(ValueError):
+            if low <= (number := int(text)) <= high:
+                return number
+        raise argparse.ArgumentTypeError(f"a whole number {allowed} is wanted, got {text!r}")
+
+    return read
+
+
+@contextlib.contextmanager
+def exit_on_user_error(parser: argparse.ArgumentParser) -> Iterator[None]:
+    """End the program with the sentence of an error that the library raises for people."""
+    try:
+        yield
+    except (ValueError, OSError, ImportError, FloatingPointError) as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
+    except KeyboardInterrupt as stop:
+        parser.exit(130, f"{parser.prog}: stopped{f' ({stop})' if str(stop) else ''}\n")

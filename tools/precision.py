@@ -15,7 +15,7 @@ from math import inf
 
 import torch
 
-from dreamlab.support.device import wait
+from dreamlab.support.memory import wait
 
 WORTH = 1.1  # what is no more than this many times as fast is not worth another last bit
 

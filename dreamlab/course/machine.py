@@ -1,18 +1,9 @@
-"""Is this computer ready for the course? One line for each thing that could be in the way.
+"""Is this computer ready for the course? `[OK]` or `[what to do]` for what could be in the way.
 
-    python -m dreamlab.course.machine
-
-prints `[OK]` or `[what to do]` for each, and ends with 1 if there is anything to do. In a notebook:
-
-    from dreamlab.course.machine import check_machine
-
-    check_machine()
-
-It is meant for the computer on which nothing works. So it never raises, and needs nothing but
-Python until it looks at the package in question.
+`python -m dreamlab.course.machine` ends with 1 if there is anything to do. Meant for the computer
+on which nothing works, it never raises, and needs nothing but Python (old ones are told so).
 """
 
-# Read by older Pythons too, which are told to give way to a newer one.
 from __future__ import annotations
 
 import contextlib
@@ -82,15 +73,7 @@ class Report:
 
 
 def check_machine(folder: str | Path = ".") -> Report:
-    """Look at everything that the course needs, in a few seconds.
-
-    Args:
-        folder: where pictures will be saved; it is left as it was.
-
-    Returns:
-        A `Report` of nine items, whatever is broken: an item that cannot be looked at is one with
-        something to do.
-    """
+    """Look at everything that the course needs; `folder`, where pictures will be saved, is left."""
     looks: dict[str, Callable[[], str]] = {
         "Python": check_python,
         "PyTorch": check_pytorch,
@@ -106,7 +89,7 @@ def check_machine(folder: str | Path = ".") -> Report:
 
 
 def look_at(name: str, look: Callable[[], str]) -> Item:
-    """Make an item of what `look` returns or, if that is an error, of what to do about it."""
+    """An item of what `look` returns or, if that is an error, of what to do about it."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -145,11 +128,7 @@ def check_python(version: Sequence[int] = sys.version_info) -> str:
 
 
 def check_pytorch() -> str:
-    """PyTorch is here, torchvision fits it, and a tensor can be worked with on its device.
-
-    The two are compiled against each other: a torchvision from another index (pip's, CUDA's, the
-    CPU's, conda's) installs without complaint, and fails when it is imported.
-    """
+    """PyTorch is here, works on its device, and torchvision was compiled for it."""
     versions = f"torch {_version('torch')} and torchvision {_version('torchvision')}"
     torch = _import("torch", BOTH)
     try:
@@ -165,11 +144,10 @@ def check_pytorch() -> str:
 
 def _device(torch: ModuleType) -> str:
     """The device that `load_clip` takes, tried with one multiplication."""
+    kind, words = "mps", "the GPU of this Mac (mps)"
     if torch.cuda.is_available():
         kind, words = "cuda", f"the GPU ({torch.cuda.get_device_name()})"
-    elif torch.backends.mps.is_available():
-        kind, words = "mps", "the GPU of this Mac (mps)"
-    else:
+    elif not torch.backends.mps.is_available():
         return "the CPU, and the course needs no more"
     try:
         float((torch.ones(8, 8, device=kind) @ torch.ones(8, 8, device=kind)).sum())
@@ -200,8 +178,8 @@ def check_live_panel() -> str:
     have = f"ipykernel {kernel}, ipywidgets {widgets}: controls act at once"
     if _numbers(kernel) >= LIVE:
         return f"{have}, with Start and with `await panel.run()`"
-    colab = "google.colab" in sys.modules
-    wish = "" if colab else ' (pip install -U "ipykernel>=7.4" would change that)'
+    wish = ' (pip install -U "ipykernel>=7.4" would change that)'
+    wish *= "google.colab" not in sys.modules
     alone = "while `await panel.run()` runs, only the kernel's stop button is heard"
     return f"{have} with the Start button; {alone}{wish}"
 
@@ -222,10 +200,8 @@ def free_memory(cgroup: Path = Path("/sys/fs/cgroup")) -> float | None:
     found = []
     with contextlib.suppress(Exception):  # psutil is missing, or does not know this system
         found.append(importlib.import_module("psutil").virtual_memory().available)
-    for limit, usage in (  # of a container (Binder, Docker), in two versions
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-    ):
+    old = "memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"
+    for limit, usage in (("memory.max", "memory.current"), old):  # of a container
         # There may be no such file, or it says "max"; the older one says a very large number.
         with contextlib.suppress(OSError, ValueError):
             found.append(int((cgroup / limit).read_text()) - int((cgroup / usage).read_text()))
@@ -250,15 +226,9 @@ def check_models() -> str:
     from dreamlab.picturebook.world import caption, compose
     from dreamlab.support.loading import EMBEDDED
 
-    pages = {
-        "night": "star yellow",
-        "meadow": "tree green",
-        "sea": "boat white",
-        "sky": "heart red",
-    }
-    scenes = [
-        compose(place, [(*thing.split(), "plain", 1)], seed=5) for place, thing in pages.items()
-    ]
+    pages = "night star yellow", "meadow tree green", "sea boat white", "sky heart red"
+    words = [page.split() for page in pages]
+    scenes = [compose(where, [(*what, "plain", 1)], seed=5) for where, *what in words]
     drawings, captions = [draw(scene, size=64) for scene in scenes], list(map(caption, scenes))
     for name in EMBEDDED:
         found = Judge(load_clip(name, device="cpu")).similarity(drawings, captions).argmax(1)
@@ -282,10 +252,7 @@ def check_saving(folder: str | Path = ".") -> str:
     except (OSError, ValueError) as error:  # such as a name that is too long
         raise Trouble(f"{_brief(error)}: give another folder") from error
     if here is None:
-        away = "a drive that was taken out, a network that is away"
-        raise Trouble(
-            f"there is no {wanted.anchor} on this computer ({away}): give a folder that is"
-        )
+        raise Trouble(f"there is no {wanted.anchor} on this computer: give another folder")
     try:
         with tempfile.TemporaryDirectory(prefix=".dreamlab-", dir=here) as inside:
             path, words = Path(inside) / "test.png", PngInfo()
@@ -327,10 +294,10 @@ def check_speed() -> str:
 
 
 def seconds(duration: float) -> str:
-    """A time in words, to one or two figures: a computer never takes the same time twice."""
-    if duration < 1:
-        return f"{max(duration, 0.01):.1g} s"
-    return f"{duration:.0f} s" if duration < 100 else f"{duration / 60:.0f} min"
+    """A time in words, to one or two figures."""
+    if duration >= 100:
+        return f"{duration / 60:.0f} min"
+    return f"{duration:.0f} s" if duration >= 1 else f"{max(duration, 0.01):.1g} s"
 
 
 def _import(package: str, cure: str) -> ModuleType:

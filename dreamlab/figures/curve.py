@@ -1,6 +1,4 @@
-"""The loss curve while it is being made, as SVG in the colours of the page: a fraction of a
-millisecond, where a matplotlib figure costs 20. `static` draws the figure that stays.
-"""
+"""The loss curve while it is being made, as SVG in the page's colours: a hundredth of a figure."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -12,27 +10,6 @@ from matplotlib.ticker import MaxNLocator
 WIDTH, HEIGHT = 560, 300  # of the drawing's own coordinates; the page scales it
 LEFT, RIGHT, TOP, BOTTOM = 38, 14, 42, 34  # margins
 POINTS = 400  # a trace never holds more than twice as many
-
-# Okabe and Ito's colours, told apart with any colour vision, for a light and for a dark page.
-STYLE = """
-.dreamlab {--dl-clip:#0072B2; --dl-tv:#D55E00; --dl-judge:#009E73; --dl-ink:#333; --dl-faint:#999;
-  --dl-rule:rgba(128,128,128,.28); --dl-warn:#B34700}
-body[data-jp-theme-light="false"] .dreamlab, html[theme="dark"] .dreamlab, .vscode-dark .dreamlab
-  {--dl-clip:#56B4E9; --dl-tv:#E69F00; --dl-judge:#2BC79A; --dl-ink:#ddd; --dl-faint:#888;
-  --dl-warn:#FFB066}
-.dreamlab svg text {font:11px system-ui,sans-serif; fill:var(--dl-ink)}
-.dreamlab svg .turned {paint-order:stroke; stroke:var(--jp-layout-color0,#8880); stroke-width:3px}
-.dreamlab svg .faint {fill:var(--dl-faint)}
-.dreamlab svg path {fill:none; stroke-linejoin:round}
-.dreamlab svg .clip {stroke:var(--dl-clip); stroke-width:2.2}
-.dreamlab svg .total {stroke:var(--dl-ink); stroke-width:4.5; opacity:.3}
-.dreamlab svg .tv {stroke:var(--dl-tv); stroke-width:1.8; stroke-dasharray:5 3}
-.dreamlab svg .judge {stroke:var(--dl-judge); stroke-width:1.4}
-.dreamlab svg circle.judge {fill:var(--dl-judge); stroke:none}
-.dreamlab svg .rule {stroke:var(--dl-rule)}
-.dreamlab svg .octave {stroke:var(--dl-faint); stroke-dasharray:2 3}
-.dreamlab svg polygon {fill:var(--dl-ink)}
-"""
 NAMES = {"total": "total", "clip": "CLIP", "tv": "λ·TV", "judge": "judge"}
 
 
@@ -62,12 +39,7 @@ class Trace:
 
 
 class LossCurve:
-    """The terms of the loss against the step, drawn by `svg`.
-
-    Args:
-        steps: how many steps the run will have (the length of the horizontal axis).
-        height: of the drawing, in its own coordinates.
-    """
+    """The terms of the loss against the step (0 … steps), drawn by `svg`."""
 
     def __init__(self, steps: int, height: int = HEIGHT) -> None:
         self.steps, self.height = steps, height
@@ -81,10 +53,6 @@ class LossCurve:
         for name, value in values.items():
             self.traces[name].add(step, value)
 
-    def mark_octave(self, step: int, label: str) -> None:
-        """A dotted line where a new octave begins."""
-        self.octaves.append((step, label))
-
     def mark_change(self, step: int, knob: str, text: str) -> None:
         """A small triangle where a knob was turned; a drag of a slider leaves one, not fifty."""
         if self.changes:
@@ -95,7 +63,6 @@ class LossCurve:
         del self.changes[:-40]
 
     def limits(self) -> tuple[float, float]:
-        """The ends of the vertical axis, see `limits`."""
         return limits((trace.steps, trace.values) for trace in self.traces.values())
 
     def svg(self, ends: tuple[float, float] | None = None) -> str:
@@ -127,8 +94,7 @@ class LossCurve:
         for step, label in self.octaves:
             parts.append(f'<path class="octave" d="M{x(step):.1f},{TOP}V{base}"/>')
             parts.append(text(x(step), TOP - 5, label, "faint"))  # above all curves
-        # An inner <svg> cuts off what leaves the axes, and needs no id, which two panels on one
-        # page would share. It leaves room for half a dot.
+        # An inner <svg> cuts off what leaves the axes, but for half a dot; it needs no id.
         left, top, width, height = LEFT - 3, TOP - 3, right - LEFT + 6, base - TOP + 6
         parts.append(f'<svg x="{left}" y="{top}" width="{width}" height="{height}" ')
         parts.append(f'viewBox="{left} {top} {width} {height}">')
@@ -165,9 +131,8 @@ class LossCurve:
 
     def describe(self) -> str:
         """The last value of each line, in words."""
-        values = [
-            f"{NAMES[n]} {short(t.last)}" for n, t in self.traces.items() if math.isfinite(t.last)
-        ]
+        known = {n: short(t.last) for n, t in self.traces.items() if math.isfinite(t.last)}
+        values = [f"{NAMES[name]} {value}" for name, value in known.items()]
         return "Loss curve: " + (", ".join(values) or "no steps yet")
 
 
@@ -176,9 +141,7 @@ def _dot(point: tuple[float, float]) -> str:
 
 
 def limits(lines: Iterable[tuple[Sequence[float], Sequence[float]]]) -> tuple[float, float]:
-    """The ends of an axis for lines of (steps, values): 0 and all values, rounded outwards; without
-    the first five steps, where these are far above the rest.
-    """
+    """The ends of an axis for (steps, values), without the first 5 where these are far above."""
     early, late = [0.0], [0.0]
     for steps, values in lines:
         for step, value in zip(steps, values, strict=True):

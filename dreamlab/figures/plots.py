@@ -1,7 +1,4 @@
-"""The plots of the chapters: rows of pictures, matrices of agreements, curves, histograms.
-
-Each asks for an `alt`, the sentence that a reader hears. Pictures are shown pixel by pixel.
-"""
+"""The plots of the chapters; each asks for an `alt`, the sentence that a reader hears."""
 
 import io
 import textwrap
@@ -49,26 +46,18 @@ class Plot(StaticFigure):
 def pictures(
     images: Sequence[Any], titles: Sequence[str], *, alt: str, columns: int = 6, size: float = 1.5
 ) -> Plot:
-    """Pictures in rows, in reading order, a title above each.
+    """Pictures of any kind, cut off at 0 and 1, in rows of `columns`, a title above each.
 
-    Args:
-        images: PIL images, paths, tensors (3, h, w) or arrays (h, w, 3); values outside [0, 1] are
-            shown as the nearest value inside, as a screen does.
-        titles: one for each, broken into lines where it is long.
-        columns: pictures in a row.
-        size: side of a picture in inches, about, at 100 dots per inch.
+    `size` is the side of a picture in inches, about, at 100 dots per inch.
 
     Raises:
         ValueError: no picture, or not one title for each.
     """
     arrays = [to_array(image) for image in images]
     if not arrays or len(titles) != len(arrays):
-        raise ValueError(
-            f"{len(arrays)} pictures and {len(titles)} titles: give one title for each"
-        )
+        raise ValueError(f"{len(arrays)} pictures and {len(titles)} titles: give one for each")
     columns = min(columns, len(arrays))
     rows = -(-len(arrays) // columns)
-    # Inches, but a whole number of screen pixels for each pixel of the first picture.
     pixels = len(arrays[0])
     side = max(1, round(100 * size / pixels)) * pixels / 100 if pixels < 100 * size else size
     titles = ["\n".join(textwrap.wrap(title, int(14 * side))) for title in titles]
@@ -95,12 +84,8 @@ def matrix(
 ) -> Plot:
     """How well every picture (rows) agrees with every sentence (columns), as shades and numbers.
 
-    The greatest number of a row has a frame.
-
-    Args:
-        values: (pictures, sentences), cosines.
-        images: a thumbnail for each row, of any kind that `pictures` takes.
-        captions: the sentence of each column.
+    The greatest number of a row has a frame. `values` are cosines (pictures, sentences); `images` a
+    thumbnail for each row.
     """
     return matrices({title: (values, images)}, captions, alt=alt)
 
@@ -108,9 +93,8 @@ def matrix(
 def matrices(
     panels: Mapping[str, tuple[Any, Sequence[Any]]], captions: Sequence[str], *, alt: str
 ) -> Plot:
-    """Several matrices side by side: for each title its values and its thumbnails."""
+    """Several matrices side by side: for each title its values and thumbnails, see `matrix`."""
     rows, columns = max(len(images) for _, images in panels.values()), len(captions)
-    # Inches: a cell, the thumbnails with the ends of the slanted captions, and what is below.
     cell, left, below = 0.55, 1.3, 1.35
     width, height = len(panels) * (cell * columns + left) + 0.2, cell * rows + below + 0.3
     plot = Plot(width, height, alt, layout=None)
@@ -158,13 +142,7 @@ def curves(
     levels: Mapping[str, float] | None = None,
     picture: Any = None,
 ) -> Plot:
-    """Curves by name, and a picture to their left if one is given.
-
-    Args:
-        lines: the values at steps 0, 1, 2, …, or a pair (x, y), by name.
-        levels: horizontal lines for comparison, by name.
-        picture: what the curves belong to, of any kind that `pictures` takes.
-    """
+    """Curves by name, of values or (x, y), with horizontal `levels`, and a picture to the left."""
     plot = Plot(6.4 if picture is None else 8.6, 2.9, alt)
     if picture is None:
         axes = plot.subplots()
@@ -189,19 +167,14 @@ def curves(
 
 BINS = 60  # between the smallest and the greatest value of all pictures
 CHANNELS = {"red": "#D55E00", "green": "#009E73", "blue": "#0072B2"}
+LINE_STYLES = {"red": "-", "green": "--", "blue": "-."}
 
 
 def histograms(images: Mapping[str, Any], *, alt: str) -> Plot:
-    """How the values of a picture's three channels are spread, a panel for each picture.
+    """How the values of a picture's three channels are spread, on a logarithmic scale.
 
-    The height of a bin is its share of the channel's values, on a logarithmic scale. What is below
-    0 and above 1 is shaded.
-
-    Args:
-        images: raw pixels by title, tensors (3, h, w) or (n, 3, h, w) in any range.
-
-    Raises:
-        ValueError: no picture, or one without three channels.
+    `images` are raw pixels by title, (3, h, w) or (n, 3, h, w) in any range, else ValueError; what
+    is outside [0, 1] is shaded.
     """
     tensors = {title: torch.as_tensor(image).detach().float() for title, image in images.items()}
     if not tensors or any(x.ndim not in (3, 4) or x.shape[-3] != 3 for x in tensors.values()):
@@ -214,10 +187,8 @@ def histograms(images: Mapping[str, Any], *, alt: str) -> Plot:
     row = plot.subplots(1, len(tensors), sharex=True, sharey=True, squeeze=False)[0]
     for axes, (title, values) in zip(row, tensors.items(), strict=True):
         channels = values.cpu().movedim(-3, 0).flatten(1)
-        for (name, colour), (_, style), channel in zip(
-            CHANNELS.items(), STYLES, channels, strict=False
-        ):
-            shares = np.histogram(channel, edges)[0] / len(channel)
+        for (name, colour), channel in zip(CHANNELS.items(), channels, strict=True):
+            shares, style = np.histogram(channel, edges)[0] / len(channel), LINE_STYLES[name]
             axes.stairs(shares, edges, color=colour, ls=style, lw=1.3, label=name)
         margin = 0.03 * (high - low)
         for side in ((low - margin, 0), (1, high + margin)):

@@ -6,13 +6,14 @@ import math
 import operator
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from dreamlab.dream import to_pil
+from dreamlab.clip import Clip, load_clip
+from dreamlab.dream import Dream, to_pil
 from dreamlab.figures.settings import TOO_LARGE, Settings, parsed, settings
 from dreamlab.figures.static import joined, to_array
 from dreamlab.prompts import CHANGEABLE
@@ -21,24 +22,16 @@ from dreamlab.support.loading import EMBEDDED
 from dreamlab.support.picture import Picture, opened
 from dreamlab.support.version import __version__
 
-if TYPE_CHECKING:
-    from dreamlab.clip import Clip
-    from dreamlab.dream import Dream
-
 KEY = "dreamlab"  # the name of our text in the file
 LONGEST_SIDE = 16_383  # pixels, WebP's own limit
 MOST_PIXELS = 2**29  # of all frames of a film together, 1.6 GB: 120 of 2048 × 2048
 MOST_FRAMES, LONGEST = 120, 600  # seconds
 
 
-def save_png(dream: "Dream", path: str | Path, index: int | None = None) -> Path:
+def save_png(dream: Dream, path: str | Path, index: int | None = None) -> Path:
     """Write the present picture with its settings as PNG (`write_atomically`); returns the path.
 
-    Args:
-        dream: finished or not.
-        path: the file to write; its folder is made where it is missing.
-        index: which picture of a batch. Default: all of them, the later ones beside the first as
-            ``path-2.png``, ``path-3.png``, …
+    `index` is which picture of a batch; by default all, the later ones as ``path-2.png``, …
 
     Raises:
         ValueError: the name does not end in ``.png``.
@@ -53,7 +46,7 @@ def save_png(dream: "Dream", path: str | Path, index: int | None = None) -> Path
     return write_atomically(path, encode_png(dream, index))
 
 
-def encode_png(dream: "Dream", index: int, notes: Mapping[str, str] | None = None) -> bytes:
+def encode_png(dream: Dream, index: int, notes: Mapping[str, str] | None = None) -> bytes:
     """What `save_png` writes into the file of this picture, and further `notes` by name."""
     text = PngInfo()
     # No text in a file may hold control characters and halves of a character.
@@ -72,8 +65,7 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     """The settings in a file that `save_png` wrote, as they stand there, once they are checked.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is no picture, carries no settings, of another format, or damaged ones.
+        FileNotFoundError, ValueError: there is no such file; it carries none that can be used.
     """
     return _read(path)[0]
 
@@ -92,32 +84,28 @@ def _read(file: str | Path | io.BytesIO) -> tuple[dict[str, Any], Settings]:
             image.load()
             text = image.text.get(KEY)
     if not isinstance(text, str):
-        raise ValueError(
-            f"{name} carries no dreamlab settings: was it saved by something else, or "
-            "sent through a service that strips them?"
-        )
+        words = "was it saved by something else, or sent through a service that strips them?"
+        raise ValueError(f"{name} carries no dreamlab settings: {words}")
     try:
         return parsed(text)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
 
 
-def load_dream(path: str | Path, clip: "Clip | None" = None) -> "Dream":
+def load_dream(path: str | Path, clip: Clip | None = None) -> Dream:
     """The dream that made this picture, before its first step.
 
     Args:
         path: a file that `save_png` wrote.
-        clip: the model to use. Default: the embedded one that the file names; a file may not ask
-            for any other.
+        clip: the model to use. Default: the embedded one that the file names, and no other.
 
     Raises:
-        ValueError: as `read_settings`; or the file was made with another than an embedded model,
-            or from a start picture that was too large to travel in it.
+        ValueError: as `read_settings`; another than an embedded model; a start that was too large.
     """
     return _made(checked_settings(path), path, clip)
 
 
-def replay(path: str | Path, clip: "Clip | None" = None) -> "Dream":
+def replay(path: str | Path, clip: Clip | None = None) -> Dream:
     """Dream it again, as many steps as the file's picture had, with every knob turned as then.
 
     On the same machine, versions and model this is the same picture, pixel for pixel.
@@ -134,29 +122,22 @@ def replay(path: str | Path, clip: "Clip | None" = None) -> "Dream":
     return dream
 
 
-def _made(made: Settings, path: str | Path, clip: "Clip | None") -> "Dream":
-    from dreamlab.clip import load_clip
-    from dreamlab.dream import Dream
-
+def _made(made: Settings, path: str | Path, clip: Clip | None) -> Dream:
     name = user_path(path).name
     if isinstance(made.start, str) and made.start == TOO_LARGE:
-        raise ValueError(
-            f"the start picture of {name!r} was too large to be saved with it: make the dream "
-            "from read_settings(path) and that picture"
-        )
+        words = f"the start picture of {name!r} was too large to be saved with it"
+        raise ValueError(f"{words}: make the dream from read_settings(path) and that picture")
     if clip is None:
-        for model in made.clips:
-            if model not in EMBEDDED:
-                raise ValueError(
-                    f"{name!r} was made with the model {model[:200]!r}. A file may not decide what "
-                    "is loaded: load that model yourself, and give it as clip=load_clip(…)"
-                )
+        if foreign := [model for model in made.clips if model not in EMBEDDED]:
+            raise ValueError(
+                f"{name!r} was made with the model {foreign[0][:200]!r}. A file may not decide "
+                "what is loaded: load that model yourself, and give it as clip=load_clip(…)"
+            )
         clip = {load_clip(model): weight for model, weight in made.clips.items()}
     lists = made.prompts, made.negative_prompts, made.seeds
     prompt, negative, seed = lists if made.batched else [first for first, *_ in lists]
-    dream = Dream(
-        clip, prompt, negative_prompt=negative, start=made.start, recipe=made.recipe, seed=seed
-    )
+    options = {"negative_prompt": negative, "start": made.start, "recipe": made.recipe}
+    dream = Dream(clip, prompt, seed=seed, **options)
     for step, knob, value in made.changes:
         if step == 0:
             setattr(dream.recipe, knob, value)
@@ -164,10 +145,7 @@ def _made(made: Settings, path: str | Path, clip: "Clip | None") -> "Dream":
 
 
 class Film:
-    """Frames of a run, for an animation: `add` one after each step, then `save`.
-
-    Those of steps that `every` divides are kept; it is doubled when the film is full.
-    """
+    """Frames of every `every`-th step, for an animation: `add` after each step, then `save`."""
 
     def __init__(self, every: int = 1) -> None:
         self.every = max(1, operator.index(every))
@@ -178,11 +156,7 @@ class Film:
         return step % self.every == 0
 
     def add(self, step: int, image: Picture) -> None:
-        """Keep this picture if the film wants it; a second one of the same step replaces it.
-
-        Raises:
-            TypeError, ValueError: the step is no whole number, or this is no picture.
-        """
+        """Keep this picture if the film wants it; TypeError, ValueError if it is none."""
         frame = as_image(image)
         if not self.wants(operator.index(step)):
             return
@@ -204,19 +178,18 @@ class Film:
         Args:
             path: ends in ``.gif`` or ``.webp``.
             seconds: how long one round takes, not counting the last frame, which is held.
-            side: longer side in pixels; default: that of the largest frame, or less where all
-                frames together would have more than `MOST_PIXELS`.
-            last: a picture to end with, such as one of a step that the film did not want.
+            side: longer side in pixels; default: the largest frame's, within `MOST_PIXELS` in all.
+            last: a picture to end with.
 
         Raises:
-            ValueError: no frames yet, another kind of file, or more pixels or seconds than it can
-                have.
+            ValueError: no frames yet, another kind of file, too many pixels or seconds.
         """
         path = user_path(path)
         if path.suffix.lower() not in {".gif", ".webp"}:
             raise ValueError(f"an animation is a .gif or a .webp file, not {path.name!r}")
         frames = [self.frames[step] for step in sorted(self.frames)]
-        frames += [] if last is None else [as_image(last)]
+        if last is not None:
+            frames.append(as_image(last))
         if not frames:
             raise ValueError("the film is empty: run the dream first")
         if not 0 < seconds <= LONGEST:
@@ -226,9 +199,8 @@ class Film:
         most = int(min(LONGEST_SIDE, max(largest) * math.sqrt(MOST_PIXELS / pixels)))
         side = min(max(largest), most) if side is None else side
         if not 1 <= side <= most:
-            raise ValueError(
-                f"side must be 1 to {most:,} pixels for {len(frames)} frames, got {side!r}"
-            )
+            allowed = f"1 to {most:,} pixels for {len(frames)} frames"
+            raise ValueError(f"side must be {allowed}, got {side!r}")
         size = tuple(max(1, round(length * side / max(largest))) for length in largest)
         first, *rest = (frame.resize(size, Image.Resampling.BICUBIC) for frame in frames)
         each = max(20, round(1000 * seconds / len(frames)))  # ms; browsers slow down below 20

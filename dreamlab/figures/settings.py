@@ -12,14 +12,14 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import open_clip
 import torch
 from torch import Tensor
 
-from dreamlab.dream import to_pil
+from dreamlab.dream import Dream, to_pil
 from dreamlab.figures.static import shorten
 from dreamlab.prompts import (
     CHANGEABLE,
@@ -36,9 +36,6 @@ from dreamlab.support.entries import entry, require, whole_entry
 from dreamlab.support.picture import from_png_text, to_png_text
 from dreamlab.support.version import __version__
 
-if TYPE_CHECKING:
-    from dreamlab.dream import Dream
-
 FORMAT = 1
 LARGEST = 8192**2  # pixels of all starts together: what the largest canvas has
 LONGEST = 60 * 2**20  # letters: Pillow reads no more than 64 MB of text from a file
@@ -46,15 +43,8 @@ MOST = 1_000_000  # entries; a knob that was turned has four
 TOO_LARGE = "too large"  # in place of a start that would not fit
 
 
-# --- writing --------------------------------------------------------------------------------------
-
-
-def settings(dream: "Dream", index: int = 0) -> dict[str, Any]:
-    """Everything that made one picture of a dream, as plain values for JSON.
-
-    Where pictures of a batch have starts of their own, one comes back alone. If the canvas was
-    turned before the first step, the file has the start's, and the turn as a change after step 0.
-    """
+def settings(dream: Dream, index: int = 0) -> dict[str, Any]:
+    """What made one picture of a dream, as plain values for JSON; of own starts, only its own."""
     starts = [_start_of_one(dream, i) for i in range(len(dream.seeds))]
     shared = all(_alike(start, starts[0]) for start in starts)
     part = slice(None) if shared else slice(index, index + 1)
@@ -62,6 +52,9 @@ def settings(dream: "Dream", index: int = 0) -> dict[str, Any]:
     recipe = asdict(history[0].recipe if history else dream.recipe)
     made = recipe | _canvas_of_start(dream, Recipe(**recipe), starts[index])
     early = [(0, knob, recipe[knob]) for knob in recipe if made[knob] != recipe[knob]]
+    models = [[encoder_name(clip), weight] for clip, weight in dream.clips.items()]
+    versions = {"dreamlab": __version__, "torch": str(torch.__version__)}
+    versions |= {"open_clip_torch": open_clip.__version__, "python": platform.python_version()}
     return {
         "format": FORMAT,
         **{name: list(map(plain, p[part])) for name, p in dream.first_prompts.items()},
@@ -73,32 +66,19 @@ def settings(dream: "Dream", index: int = 0) -> dict[str, Any]:
         "changes": [list(change) for change in early + _turned_knobs(dream)]
         + [[s, name, list(map(plain, p[part]))] for s, name, p in dream.prompt_changes],
         "steps_done": len(history),
-        "clip": _models(dream),
-        "versions": {
-            "dreamlab": __version__,
-            "torch": str(torch.__version__),
-            "open_clip_torch": open_clip.__version__,
-            "python": platform.python_version(),
-        },
+        "clip": models if len(models) > 1 else models[0][0],
+        "versions": versions,
     }
 
 
-def _models(dream: "Dream") -> str | list[list]:
-    """The name of its CLIP, or of several with their weights."""
-    names = [[encoder_name(clip), weight] for clip, weight in dream.clips.items()]
-    return names if len(names) > 1 else names[0][0]
-
-
-def start_of(dream: "Dream") -> str | Tensor:
+def start_of(dream: Dream) -> str | Tensor:
     """What a dream started from: "grey", "noise" or its pictures, (b, 3, h, w) in [0, 1]."""
-    starts = {
-        start if isinstance(start, str) else "picture"
-        for start in (_start_of_one(dream, i) for i in range(len(dream.seeds)))
-    }
-    return dream.start if "picture" in starts or len(starts) > 1 else starts.pop()
+    first, *others = (_start_of_one(dream, i) for i in range(len(dream.seeds)))
+    one = isinstance(first, str) and all(_alike(first, other) for other in others)
+    return first if one else dream.start
 
 
-def _turned_knobs(dream: "Dream") -> list[tuple[int, str, Any]]:
+def _turned_knobs(dream: Dream) -> list[tuple[int, str, Any]]:
     """(step, knob, value) of every knob that was turned between two steps, after which step."""
     return [
         (before.step, name, value)
@@ -109,7 +89,7 @@ def _turned_knobs(dream: "Dream") -> list[tuple[int, str, Any]]:
     ]
 
 
-def _canvas_of_start(dream: "Dream", recipe: Recipe, start: str | Tensor) -> dict[str, Any]:
+def _canvas_of_start(dream: Dream, recipe: Recipe, start: str | Tensor) -> dict[str, Any]:
     """The knobs with which this start is made again; {} if those of the recipe do."""
     size = tuple(dream.start.shape[-2:])
     if isinstance(start, str) and start == "noise":  # drawn on the canvas of the first octave
@@ -121,21 +101,19 @@ def _canvas_of_start(dream: "Dream", recipe: Recipe, start: str | Tensor) -> dic
     return {} if size == recipe.canvas else {"size": size}
 
 
-def _start_of_one(dream: "Dream", index: int) -> str | Tensor:
-    """The same of one of its pictures, (3, h, w)."""
+def _start_of_one(dream: Dream, index: int) -> str | Tensor:
+    """The same of one of its pictures, (3, h, w); noise is told by making it again."""
     base = dream.start[index]
     if bool((base == 0.5).all()):
         return "grey"
-    # Noise is told by making it again: the seed determines it.
     size = tuple(base.shape[-2:])
     (noise,) = starting_picture("noise", size, size, dream._generators(0)[index : index + 1])
     return "noise" if torch.equal(noise, base.cpu()) else base
 
 
 def _alike(a: str | Tensor, b: str | Tensor) -> bool:
-    if isinstance(a, Tensor) and isinstance(b, Tensor):
-        return torch.equal(a, b)
-    return type(a) is type(b) and a == b
+    both = isinstance(a, Tensor) and isinstance(b, Tensor)
+    return torch.equal(a, b) if both else type(a) is type(b) and a == b
 
 
 def _encoded(start: str | Tensor) -> str | list[str]:
@@ -145,15 +123,9 @@ def _encoded(start: str | Tensor) -> str | list[str]:
     text = to_png_text(to_pil(start))
     if len(text) < LONGEST:
         return [text]
-    warnings.warn(
-        f"the start picture is too large to be saved with the dream ({len(text) >> 20} MB): keep "
-        "it, it will be needed to make the dream again",
-        stacklevel=5,
-    )
+    words = f"the start picture is too large to be saved with the dream ({len(text) >> 20} MB)"
+    warnings.warn(f"{words}: keep it, to make the dream again", stacklevel=5)
     return TOO_LARGE
-
-
-# --- reading --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -174,9 +146,8 @@ class Settings:
     @classmethod
     def from_dict(cls, made: Mapping[str, Any]) -> "Settings":
         """Check the entries: each is there, and is as `settings` writes it."""
-        seeds, prompts, negatives = (
-            entry(made, name, list) for name in ("seeds", "prompts", "negative_prompts")
-        )
+        names = ("seeds", "prompts", "negative_prompts")
+        seeds, prompts, negatives = (entry(made, name, list) for name in names)
         require(all(type(seed) is int for seed in seeds), "seeds")
         count, batched = len(seeds), entry(made, "batched", bool)
         require(len(prompts) == len(negatives) == count > 0, "prompts")
@@ -209,11 +180,7 @@ class Settings:
 
 
 def parsed(text: str) -> tuple[dict[str, Any], Settings]:
-    """Stored settings: their entries as they stand there, and the same checked.
-
-    Raises:
-        ValueError: no JSON, larger than settings are, of an unknown format, or an unusable entry.
-    """
+    """Stored settings: their entries as they stand there, and the same checked; else ValueError."""
     entries = sum(map(text.count, ",[{"))
     require(entries <= MOST, "settings", f"have {entries:,} entries, more than any dream has")
     try:
@@ -224,10 +191,9 @@ def parsed(text: str) -> tuple[dict[str, Any], Settings]:
     if type(made.get("format")) is not int or made["format"] != FORMAT:
         versions = made.get("versions")
         by = versions.get("dreamlab") if isinstance(versions, dict) else None
-        raise ValueError(
-            f"its settings are of another format than {FORMAT}, which this version reads: they "
-            f"were written by dreamlab {shorten(by, 200) if isinstance(by, str) else '?'}"
-        )
+        by = shorten(by, 200) if isinstance(by, str) else "?"
+        words = f"its settings are of another format than {FORMAT}, which this version reads"
+        raise ValueError(f"{words}: they were written by dreamlab {by}")
     try:
         return made, Settings.from_dict(made)
     except (ValueError, RecursionError, OverflowError) as error:
@@ -252,9 +218,8 @@ def _start(made: Mapping[str, Any], count: int) -> str | Tensor:
     require("start" in made, "start", "is missing")
     start = made["start"]
     if isinstance(start, str):
-        require(
-            start in ("grey", "noise", TOO_LARGE), "start", f"cannot be {shorten(start, 200)!r}"
-        )
+        known = start in ("grey", "noise", TOO_LARGE)
+        require(known, "start", f"cannot be {shorten(start, 200)!r}")
         return start
     require(type(start) is list and len(start) in (1, count), "start")
     pictures, left = [], LARGEST

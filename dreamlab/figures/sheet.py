@@ -17,33 +17,24 @@ def contact_sheet(
     *,
     size: int = 128,
 ) -> Image.Image:
-    """Pictures in a grid with a label for each row and each column, as one RGB image.
+    """Rows of pictures with a label for each row and each column, as one RGB image.
 
-    Args:
-        images: a list of rows of pictures; None leaves an empty cell. Each is scaled to fit its
-            cell.
-        rows, columns: the labels, left and above; broken into lines where they are long.
-        size: side of a cell, pixels, at least 32.
+    Each is scaled to a cell of `size` × `size` pixels, at least 32; None leaves it empty.
 
     Raises:
         ValueError: no pictures, or not as many labels as rows and columns.
     """
     if not images or not columns:
         raise ValueError("there are no pictures to show")
-    if len(rows) != len(images) or any(len(row) != len(columns) for row in images):
-        raise ValueError(
-            f"labels for {len(rows)} rows of {len(columns)}, but pictures in rows of "
-            f"{[len(row) for row in images]}"
-        )
+    if (have := [len(row) for row in images]) != [len(columns)] * len(rows):
+        raise ValueError(f"labels for {len(rows)} rows of {len(columns)}, but pictures {have}")
     if size < 32:
         raise ValueError(f"size is the side of a picture in pixels, at least 32, got {size}")
     letter = max(10, size // 10)  # px, its height; on average .6 of this wide
     file = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
     style = {"font": ImageFont.truetype(str(file), letter), "spacing": 1}
-    heads, sides = (
-        [textwrap.fill(label, int(size / letter / 0.6)) for label in labels]
-        for labels in (columns, rows)
-    )
+    width = int(size / letter / 0.6)
+    heads, sides = ([textwrap.fill(text, width) for text in labels] for labels in (columns, rows))
     pen = ImageDraw.Draw(Image.new("L", (1, 1)))
     left = max(int(pen.multiline_textbbox((0, 0), text, **style)[2]) for text in sides) + 3 * GAP
     top = (letter + 4) * (max(text.count("\n") for text in heads) + 1) + 2 * GAP

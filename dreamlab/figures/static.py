@@ -1,7 +1,4 @@
-"""Figures that stay: the picture of a dream with its loss curve and its settings.
-
-They are matplotlib figures made without ``pyplot``; a cell that ends in one stores it as PNG.
-"""
+"""Figures that stay, made without ``pyplot``: a dream with its loss curve and its settings."""
 
 import io
 import math
@@ -20,14 +17,12 @@ from dreamlab.figures import curve
 from dreamlab.support.picture import Picture, read_picture
 
 FAINT = "#777777"
-# Okabe and Ito's palette: told apart with any colour vision, and by line style in grey.
 LINES = {  # of the loss: label, what a step says of it, style
     "total": (lambda step: step.loss, {"color": FAINT, "lw": 4, "alpha": 0.35}),
     "CLIP": (lambda step: step.clip_loss, {"color": "#0072B2", "lw": 1.6}),
     "λ·TV": (lambda step: tv_term(step), {"color": "#D55E00", "lw": 1.4, "ls": "--"}),
 }
 JUDGE = {"color": "#009E73", "marker": "o", "ms": 2.5, "lw": 1, "label": "judge"}
-
 IN_WORDS = "A figure. In words:"
 
 
@@ -48,16 +43,12 @@ class StaticFigure(Figure):
 
     def to_png(self) -> bytes:
         """The figure as the bytes of a PNG file."""
-        buffer = io.BytesIO()
-        words = whole_letters(self.description)
+        buffer, words = io.BytesIO(), whole_letters(self.description)
         self.savefig(buffer, format="png", metadata={"Description": words})
         return buffer.getvalue()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What a notebook stores: the picture, its words, and these as metadata of the picture.
-
-        A folded output shows its first line of text, which must not be the answer to a question.
-        """
+        """Picture and words; the first line of a folded output must not be an answer."""
         words = whole_letters(self.description)
         text = f"{IN_WORDS}\n{words}" if words else repr(self)
         data = {"image/png": self.to_png(), "text/plain": text}
@@ -76,11 +67,7 @@ def _texts(artist: Artist) -> Iterator[Text]:
 
 
 def to_array(image: Picture) -> np.ndarray:
-    """Any kind of picture as (h, w, 3) numbers in [0, 1]; values outside are cut off.
-
-    Raises:
-        FileNotFoundError, TypeError, ValueError: no picture, or several; see `read_picture`.
-    """
+    """One picture as (h, w, 3) in [0, 1], values outside cut off; errors as by `read_picture`."""
     images = read_picture(image)
     if len(images) > 1:
         raise ValueError(f"one picture has the shape (3, h, w), this batch {tuple(images.shape)}")
@@ -90,14 +77,8 @@ def to_array(image: Picture) -> np.ndarray:
 def dream_figures(plates: Sequence[dict[str, Any]]) -> StaticFigure:
     """A row for each dream: its picture, its loss curve (all on one scale) and its settings.
 
-    Args:
-        plates: a dict for each row, with these entries:
-
-            - dream: a `Dream`, finished or not.
-            - title: above the picture; default: the prompt.
-            - judged: (step, loss) pairs, the judge's ``1 - similarity`` at some of the steps.
-            - changes: (step, knob, value) triples of knobs that were turned during the run.
-            - seen: which thing the judge sees in the picture, in a few words.
+    A plate has `dream`, and may have a `title`; `judged`, (step, 1 − similarity) pairs; `changes`,
+    (step, knob, value) triples; and `seen`, what the judge sees.
     """
     descriptions = []
     figure = StaticFigure(figsize=(10, 3.3 * len(plates)), dpi=100, layout="constrained")
@@ -114,9 +95,9 @@ def dream_figures(plates: Sequence[dict[str, Any]]) -> StaticFigure:
         text = settings_text(dream, judged, changes, plate.get("seen", ""))
         right.text(0, 1, text, va="top", fontsize=8, linespacing=1.45)
         descriptions.append(f"{prompt}, " + text.replace("\n", ", "))
-    limits = [middle.get_ylim() for _, middle, _ in rows]
+    lows, highs = zip(*(middle.get_ylim() for _, middle, _ in rows), strict=True)
     for _, middle, _ in rows:
-        middle.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
+        middle.set_ylim(min(lows), max(highs))
     figure.description = "; ".join(descriptions)
     return figure
 
@@ -124,14 +105,14 @@ def dream_figures(plates: Sequence[dict[str, Any]]) -> StaticFigure:
 def draw_losses(
     axes: Axes,
     history: Sequence[Any],
-    judged: Iterable[tuple[int, float]] = (),
-    changes: Iterable[tuple[int, str, Any]] = (),
+    judged: Sequence[tuple[int, float]],
+    changes: Iterable[tuple[int, str, Any]],
 ) -> None:
     """Draw the terms of the loss, the octave boundaries and the judge's opinion into ``axes``."""
     steps = [step.step for step in history]
     for label, (value, style) in LINES.items():
         axes.plot(steps, [value(step) for step in history], label=label, **style)
-    if judged := list(judged):
+    if judged:
         axes.plot(*zip(*judged, strict=True), **JUDGE)
     axes.set_ylim(*curve.limits((line.get_xdata(), line.get_ydata()) for line in axes.lines))
     ground = axes.get_xaxis_transform()
@@ -177,10 +158,7 @@ def tv_term(step: Any) -> float:
 
 
 def settings_text(
-    dream: Any,
-    judged: Sequence[tuple[int, float]] = (),
-    changes: Sequence[Any] = (),
-    seen: str = "",
+    dream: Any, judged: Sequence[tuple[int, float]], changes: Sequence[Any], seen: str
 ) -> str:
     """The settings of a dream and where it got to, one fact a line."""
     recipe, history = dream.recipe, dream.history
@@ -210,19 +188,18 @@ def settings_text(
 
 def size_text(size: tuple[int, int]) -> str:
     """A canvas of (height, width) in words."""
-    height, width = size
-    return f"{width} px" if width == height else f"{width} × {height} px"
+    return f"{size[1]} px" if size[0] == size[1] else f"{size[1]} × {size[0]} px"
 
 
 def joined(prompts: Any) -> str:
     """One prompt, weighted prompts or a list of them, as text."""
-    return prompts if isinstance(prompts, str) else ", ".join(map(_words, prompts))
 
+    def words(prompt: Any) -> str:
+        if isinstance(prompt, list):
+            return " → ".join(words(each) for _, each in prompt)
+        return " + ".join(map(str, prompt)) if isinstance(prompt, dict) else str(prompt)
 
-def _words(prompt: Any) -> str:
-    if isinstance(prompt, list):
-        return " → ".join(_words(each) for _, each in prompt)
-    return " + ".join(map(str, prompt)) if isinstance(prompt, dict) else str(prompt)
+    return prompts if isinstance(prompts, str) else ", ".join(map(words, prompts))
 
 
 def shorten(text: str, letters: int) -> str:

@@ -18,23 +18,17 @@ LARGEST = 8192  # pixels of a side
 def save_video(
     frames: Iterable[Picture], path: str | Path, *, fps: float = 30.0, side: int | None = None
 ) -> Path:
-    """Write frames as they come into an H.264 film; returns the path.
+    """Write frames (pictures of any kind) as they come into an H.264 film; returns the path.
 
         save_video((dream.image for step in dream), "dream.mp4", fps=24)
 
     An interrupt or an error while the frames are made ends the film: it is kept so far, and raised.
-
-    Args:
-        frames: pictures of any kind, one after the other. The first decides the size.
-        path: ends in ``.mp4``.
-        fps: frames a second, from .01.
-        side: longer side in pixels, at most 8192; default: that of the first frame if it has no
-            more. Sides are rounded down to even numbers, which H.264 asks for.
+    `fps` is at least .01; `side` is the longer side in pixels, at most 8192, made even; default:
+    the first frame's, if it has no more.
 
     Raises:
         ImportError: PyAV is not installed.
-        TypeError, ValueError: no frame, one that is no picture, another kind of file, or an
-            unusable number.
+        TypeError, ValueError: no frame, one that is no picture, or an unusable path or number.
     """
     path = user_path(path)
     if path.suffix.lower() != ".mp4":

@@ -10,6 +10,7 @@ import ipywidgets as widgets
 from dreamlab.figures.settings import start_of
 from dreamlab.figures.static import shorten, whole_letters
 from dreamlab.lab.kernel import close_widget, set_tooltip, uploaded
+from dreamlab.picturebook import world
 from dreamlab.support.loading import EMBEDDED
 from dreamlab.support.picture import open_picture, read_picture
 
@@ -35,6 +36,8 @@ UPLOAD_LIMIT = (
     "A file of more than 10 MB (1 MB on Colab) is lost on its way without a word: make it smaller, "
     "or put it beside the notebook and write Dream(…, start='its name')."
 )
+MENUS = {"count": "how many", "colour": "colour", "texture": "texture", "name": "thing"}
+MENUS["background"] = "where"
 LIKES = {"no picture": "none", "my own picture": "upload"}
 STARTS = {"grey": "grey", "noise": "noise", "a photo": "photo", "my own picture": "upload"}
 ARGUMENTS = ("prompt", "negative_prompt", "start", "seed")
@@ -71,52 +74,50 @@ CONTROLS = {
 
 
 class Controls:
-    """The widgets for one dream, and what they say.
-
-    Args:
-        dream: gives the first values.
-        shown: names of controls; those that do not fit this dream are left out.
-        fixed: settings that a comparison holds fixed, which have no control.
+    """The widgets for one dream, and what they say; `fixed` settings have no control.
 
     Attributes:
-        inputs: the widget of each control, by its name.
-        live, later: the names of those that act at once, and from the next Start.
+        inputs, live, later: widgets by name; names of those that act at once, and from Start.
         menus: words to build a prompt from, of an embedded model.
     """
 
     def __init__(self, dream: Any, shown: Sequence[str], fixed: Collection[str]) -> None:
         self._dream, self._shown = dream, shown
-        # What "spare the edges" switches to when it is off.
         self._plain_kind = "squared" if dream.recipe.tv_kind == "masked" else dream.recipe.tv_kind
-        self.inputs = {
-            name: self._make(name)
-            for name in shown
-            if name != "judge" and CONTROLS[name].setting not in fixed and self._fits(name)
-        }
+        fitting = [n for n in shown if CONTROLS[n].setting not in ("", *fixed) and self._fits(n)]
+        self.inputs = {name: self._make(name) for name in fitting}
         self.live = [name for name in self.inputs if CONTROLS[name].live]
         self.later = [name for name in self.inputs if not CONTROLS[name].live]
         self._first = {name: widget.value for name, widget in self.inputs.items()}
         self.menus = self._make_menus()
         hidden = {"display": "none", "margin": "0 0 0 110px"}
-        self.upload_boxes = {
-            name: widgets.Box(layout=hidden) for name in ("like", "start") if name in self.inputs
-        }
+        uploads = [name for name in ("like", "start") if name in self.inputs]
+        self.upload_boxes = {name: widgets.Box(layout=hidden) for name in uploads}
         self._own: dict[str, Any] = {}  # the pictures that were uploaded
         for name in self.upload_boxes:
             self._offer_upload(name)
 
     def value(self, name: str) -> Any:
-        """What a control says, as the recipe or `Dream` wants it.
-
-        Raises:
-            ValueError: the prompt is empty; or a picture is to be uploaded, and none has come.
-        """
+        """What a control says; ValueError for an empty prompt, or a picture that has not come."""
         if name in ("prompt", "like"):
             return self._prompt()
         value = self.inputs[name].value
         if name == "masked":
             return "masked" if value else self._plain_kind
-        return self._start_picture(value) if name == "start" else value
+        if name != "start":
+            return value
+        if value == "given":
+            return self._dream.start
+        if value == "own":
+            return self._own["start"]
+        if value == "photo":
+            from matplotlib.cbook import get_sample_data
+
+            # Rear Admiral Grace Hopper, official portrait, public domain; comes with matplotlib.
+            return get_sample_data("grace_hopper.jpg", asfileobj=False)
+        if value == "upload":
+            raise ValueError(f"no picture has come yet: choose one, press Start. {UPLOAD_LIMIT}")
+        return value
 
     def set_value(self, name: str, value: Any) -> None:
         """Make a control say this, after code has turned the knob."""
@@ -155,26 +156,16 @@ class Controls:
             raise ValueError("the prompt is empty: write what you want to see")
         return targets[0] if len(targets) == 1 else dict.fromkeys(targets, 1.0)
 
-    def _start_picture(self, choice: str) -> Any:
-        if choice == "given":
-            return self._dream.start
-        if choice == "own":
-            return self._own["start"]
-        if choice == "photo":
-            from matplotlib.cbook import get_sample_data
-
-            # Rear Admiral Grace Hopper, official portrait, public domain; comes with matplotlib.
-            return get_sample_data("grace_hopper.jpg", asfileobj=False)
-        if choice == "upload":
-            raise ValueError(
-                f"no picture has come yet: choose one, then press Start. {UPLOAD_LIMIT}"
-            )
-        return choice
-
     def react(self, name: str) -> dict[str, str]:
         """Messages (HTML; "" takes one away) by subject, after a change of a control."""
         if name == "menu":
-            self._build_prompt()
+            words = {key: menu.value for key, menu in self.menus.items()}
+            where, what = world.BACKGROUNDS.get(words.pop("background"), ""), ""
+            if any(words.values()):
+                thing, count = words.pop("name") or "thing", words.pop("count") or "one"
+                what = world.describe(thing, count=count, **words)
+            if what or where:
+                self.inputs["prompt"].value = f"{what} {where}".strip()
         if name.endswith(" upload"):
             return self._take_upload(name.removesuffix(" upload"))
         if name in self.upload_boxes:
@@ -192,18 +183,6 @@ class Controls:
         unknown = [word for text in texts if text.strip() for word in clip.unknown_words(text)]
         words = ", ".join(f"“{escape(word)}”" for word in dict.fromkeys(unknown))
         return f"<b>{escape(self._dream.clip_name)} does not know {words}.</b>" if unknown else ""
-
-    def _build_prompt(self) -> None:
-        """Write what the menus say into the prompt."""
-        from dreamlab.picturebook.world import BACKGROUNDS, describe
-
-        words = {key: menu.value for key, menu in self.menus.items()}
-        where, what = BACKGROUNDS.get(words.pop("background"), ""), ""
-        if any(words.values()):
-            name, count = words.pop("name") or "thing", words.pop("count") or "one"
-            what = describe(name, count=count, **words)
-        if what or where:
-            self.inputs["prompt"].value = f"{what} {where}".strip()
 
     def _offer_upload(self, name: str) -> None:
         """A new button: one that has sent a picture cannot tell whether the next one came."""
@@ -272,7 +251,6 @@ class Controls:
             texts = dream.prompts if name == "prompt" else dream.negative_prompts
             hint = "what you want to see" if name == "prompt" else "what you do not want to see"
             text = whole_letters(texts[0])
-            # With each letter, a run would follow half a sentence.
             widget = widgets.Text(text, placeholder=hint, continuous_update=False)
         elif name in ("masked", "clamp"):
             ticked = recipe.clamp if name == "clamp" else recipe.tv_kind == "masked"
@@ -280,7 +258,7 @@ class Controls:
         elif name == "octaves":
             options, present = list(OCTAVES.items()), recipe.octaves
             if present not in OCTAVES.values():
-                options.append((f"{len(present)}: {', '.join(f'{x:g}' for x in present)}", present))
+                options.append((f"{len(present)}: {', '.join(map(said, present))}", present))
             widget = widgets.Dropdown(options=options, value=present)
         elif name == "like":
             widget = widgets.Dropdown(options=list(LIKES.items()), value="none")
@@ -289,9 +267,8 @@ class Controls:
         elif name == "start":
             began = start_of(dream)
             given = {} if isinstance(began, str) else {"the given picture": "given"}
-            self._starts = STARTS | given
-            options, value = list(self._starts.items()), "given" if given else began
-            widget = widgets.Dropdown(options=options, value=value)
+            self._starts, value = STARTS | given, "given" if given else began
+            widget = widgets.Dropdown(options=list(self._starts.items()), value=value)
         else:
             present = getattr(recipe, control.setting)
             options = _options(NUMBERS[name], present)
@@ -306,16 +283,9 @@ class Controls:
         """Menus of the words that an embedded model knows, from which a prompt can be built."""
         if "prompt" not in self.inputs or self._dream.clip_name not in EMBEDDED:
             return {}
-        from dreamlab.picturebook import world
-
         menus = {}
-        for key, label, words in (
-            ("count", "how many", world.COUNTS),
-            ("colour", "colour", world.COLOURS),
-            ("texture", "texture", world.TEXTURES),
-            ("name", "thing", world.OBJECTS),
-            ("background", "where", world.BACKGROUNDS),
-        ):
+        lists = world.COUNTS, world.COLOURS, world.TEXTURES, world.OBJECTS, world.BACKGROUNDS
+        for (key, label), words in zip(MENUS.items(), lists, strict=True):
             options = [(f"{label} …", ""), *((word, word) for word in words)]
             menus[key] = widgets.Dropdown(options=options, layout={"width": "128px"})
             set_tooltip(menus[key], f"Build the prompt from words that the model knows: {label}.")

@@ -1,6 +1,4 @@
-"""What a panel has to know of the kernel under it, of ipywidgets and of the front end. Outside a
-notebook there is no kernel, and every question has an answer all the same.
-"""
+"""What a panel has to know of the kernel under it, if any, of ipywidgets and of the front end."""
 
 import asyncio
 import math
@@ -13,8 +11,6 @@ from typing import Any
 
 import ipywidgets as widgets
 
-# By cell id, "" where the front end names no cells: an execution of it, and the panels that it made
-# or put on the page. A panel that was only made is held weakly.
 _made: dict[str, tuple[str | None, list[weakref.ref]]] = {}
 _shown: dict[str, tuple[str | None, list[Any]]] = {}
 
@@ -89,10 +85,7 @@ def hears_while_awaiting() -> bool:
 
 
 class MainLoop:
-    """The event loop in which cells run, to which callbacks from elsewhere are handed.
-
-    ipykernel 7.0 to 7.3 runs the callbacks of widgets in another thread, with a loop of its own.
-    """
+    """The event loop of the cells; ipykernel 7.0 to 7.3 calls back from another thread."""
 
     def __init__(self) -> None:
         self._loop = _running_loop()
@@ -102,18 +95,12 @@ class MainLoop:
         self._loop = _running_loop() or self._loop
 
     def post(self, call: Callable[..., None], *arguments: Any) -> None:
-        """Have the main loop make this call soon.
-
-        Raises:
-            RuntimeError: there is no loop.
-        """
+        """Have the main loop make this call soon; RuntimeError if there is no loop."""
         if self._loop is None or self._loop.is_closed():
             self.notice()
         if self._loop is None or self._loop.is_closed():
-            raise RuntimeError(
-                "no event loop is running here: the buttons need a notebook; elsewhere, "
-                "await panel.run() in a coroutine of yours"
-            )
+            words = "no event loop is running here: the buttons need a notebook; elsewhere"
+            raise RuntimeError(f"{words}, await panel.run() in a coroutine of yours")
         self._loop.call_soon_threadsafe(call, *arguments)
 
 
@@ -141,25 +128,17 @@ def set_tooltip(widget: widgets.Widget, text: str) -> None:
 
 def uploaded(upload: widgets.FileUpload) -> tuple[str, bytes] | None:
     """Name and content of the file in a FileUpload: a dict in ipywidgets 7, a tuple in 8."""
-    if isinstance(upload.value, dict):
-        files = [(name, file["content"]) for name, file in upload.value.items()]
-    else:
-        files = [(file["name"], file["content"]) for file in upload.value]
-    return (files[-1][0], bytes(files[-1][1])) if files else None
+    values = upload.value
+    named = values.items() if isinstance(values, dict) else [(f["name"], f) for f in values]
+    files = [(name, bytes(file["content"])) for name, file in named]
+    return files[-1] if files else None
 
 
 EARLY, EARLY_SHARE = 3.0, 5  # seconds of a run in which drawing may take that many times its share
 
 
 class Throttle:
-    """Decide when drawing is due, so that it costs a small, known share of the time.
-
-    Widgets report no back-pressure: what is sent faster than the browser draws piles up.
-
-    Args:
-        share: the part of the time that may go into drawing, 0 < share < 1.
-        shortest, longest: least and most time between two frames, seconds.
-    """
+    """Decide when drawing is due: it may cost a `share` of the time, 0 to 1, and not more often."""
 
     def __init__(self, share: float, shortest: float = 0.1, longest: float = math.inf) -> None:
         self.share, self.shortest, self.longest = share, shortest, longest

@@ -1,10 +1,7 @@
-"""The live panel: controls, picture and loss curve that act while a dream goes on.
-
-The kernel handles no widget message while a cell computes. `Panel` steps in a coroutine that sleeps
-for a millisecond after each step, which is when messages are read. There is no thread.
-"""
+"""The live panel: controls that act while a coroutine steps, and breathes after each step."""
 
 import asyncio
+import math
 import time
 import traceback
 import warnings
@@ -20,27 +17,22 @@ from typing import Any, Literal
 import ipywidgets as widgets
 from PIL import Image
 
-from dreamlab.figures import curve, static
+from dreamlab.figures import static
 from dreamlab.figures.saving import save_png
 from dreamlab.figures.settings import start_of
 from dreamlab.lab import kernel
-from dreamlab.lab.controls import ARGUMENTS, CONTROLS, Controls, described
+from dreamlab.lab.controls import ARGUMENTS, CONTROLS, Controls
 from dreamlab.lab.track import Track, side_by_side
 from dreamlab.support.files import claim_name, user_path
 from dreamlab.support.loading import EMBEDDED
 
 PanelState = Literal["ready", "running", "paused", "stopped", "finished", "failed"]
-
-# sleep(0) lets one round of the event loop pass, and a message needs several to get from the
-# socket to a slider: a control then acts 3 to 5 steps late, with a millisecond 1 or 2.
+# With sleep(0) a control acts 3 to 5 steps late, with a millisecond 1 or 2. Quick steps share it.
 BREATH = 0.001  # seconds
-# A millisecond is 4 % of a step of 25 ms. So quick steps share it, two and two: a control then
-# still acts within two steps.
 OFTEN = 0.05  # seconds; steps that take longer each have a breath of their own
 SHARE = 0.03  # of the wall clock that drawing may take: six frames a second at 5 ms each
 JUDGE_SHARE = 0.001
-
-STYLE = curve.STYLE + Path(__file__).with_name("panel.css").read_text("utf-8")
+STYLE = Path(__file__).with_name("panel.css").read_text("utf-8")
 BUTTONS = {
     "start": ("Start", "play", "Dream from step 0, with the controls as they are now"),
     "pause": ("Pause", "pause", "Hold the dream, or let it go on"),
@@ -50,15 +42,9 @@ BUTTONS = {
     "save": ("Save", "save", "Save the picture as PNG, with prompt, recipe and seed inside"),
     "film": ("Film", "film", "Save the run so far as an animation"),
 }
-PROMPTS = {
-    "prompt": "prompts",
-    "like": "prompts",
-    "negative": "negative_prompts",
-}  # what the fields set of a `Dream`
-DEAF = (
-    "While a cell runs, this kernel hears only its own ■ (stop). With the Start button every "
-    "control acts at once."
-)
+# What the fields set of a `Dream`.
+PROMPTS = {"prompt": "prompts", "like": "prompts", "negative": "negative_prompts"}
+DEAF = "While a cell runs, this kernel hears only its own ■ (stop). Start makes all controls act."
 WAITS = (  # shown by the style
     '<span class="dl-waits">Waits for the cell that is running: this acts when it has ended.</span>'
 )
@@ -68,15 +54,8 @@ FAILED = {
     "film": "Not saved: ",
     "figure": "The run is well, but its figure could not be drawn: ",
 }
-# No widget sets a name on the handle of a slider or on a menu: the page does, from the label or
-# the title that it has.
-NAME_PARTS = (
-    "if (!window.dreamlabNames) document.addEventListener('focusin', event => {"
-    "const part = event.target, box = part.closest('.dreamlab .widget-inline-hbox');"
-    "if (box && part.matches('.noUi-handle, .ui-slider-handle, select')) part.setAttribute("
-    "'aria-label', box.querySelector('label')?.innerText || part.title)});"
-    "window.dreamlabNames = true"
-)
+# Names sliders and menus, which no widget does, by their label or title.
+NAME_PARTS = Path(__file__).with_name("panel.js").read_text("utf-8").replace("\n", "")
 
 
 class Panel:
@@ -89,20 +68,16 @@ class Panel:
         dream: what to run. The first Start runs this very dream, a later one a new `Dream` made
             from the controls: ``panel.dream`` is the present one.
         show: names of the controls to show, of ``CONTROLS``; default: all that fit the dream.
-        judge: a `Judge` for the judge's line. Default: the embedded one, if the dream's model is
-            embedded too; False for none.
+        judge: a `Judge`, by default the embedded one for an embedded model; False for none.
         folder: where Save and Film put their files.
 
     Attributes:
-        state: ``"ready"``, ``"running"``, ``"paused"``, ``"stopped"``, ``"finished"`` or
-            ``"failed"``.
-        active: whether the coroutine of a run is alive, stepping or paused.
+        state: of a `PanelState`; `active`, whether the coroutine of a run is alive.
         error: what ended the last run early, or spoiled its figure; `check` raises it.
-        buttons: by name, those of ``BUTTONS``; ``buttons["pause"].click()`` presses one.
+        buttons: those of ``BUTTONS``; ``buttons["pause"].click()`` presses one.
 
     Raises:
-        ValueError: a name in ``show`` that is no control.
-        TypeError: not a dream.
+        ValueError, TypeError: a name in ``show`` that is no control; not a dream.
     """
 
     def __init__(
@@ -126,19 +101,16 @@ class Panel:
         self._drawing = kernel.Throttle(SHARE, longest=1.0)
         self._judging = kernel.Throttle(JUDGE_SHARE, shortest=0.5)
         self._main_loop = kernel.MainLoop()
-
         self.state: PanelState = "ready"
         self.active, self.error = False, None
         self._task: asyncio.Task | None = None
         self._allowed = 0.0  # how many steps may still be done before the next pause
         self._ending = False  # whether the coroutine ends before its next step
         self._ends_as: PanelState = "stopped"  # what to call the end that `stop` or Reset brings
-
-        fixed = {setting for version in _versions for setting in version}
         compared = len(_versions) > 1
         about = {"compared": compared, "judged": self._judge_wanted}
         self.tracks = [Track(dream, version, **about) for version in _versions]
-        self.controls = Controls(dream, shown, fixed)
+        self.controls = Controls(dream, shown, set().union(*_versions))
         self._agreed = {name: self.controls.value(name) for name in self.controls.live}
         self._lay_out()
         # ipywidgets keeps widgets for ever; ours end with the panel, which they know only weakly.
@@ -150,8 +122,6 @@ class Panel:
         self.note("words", self.controls.unknown_words())
         self._draw()
         kernel.replace_in_cell(self)
-
-    # What a cell may ask for ----------------------------------------------------------------------
 
     @property
     def dream(self) -> Any:
@@ -171,8 +141,7 @@ class Panel:
     async def run(self) -> None:
         """Dream to the end, in this cell, from where the dream stands, or anew if it is at its end.
 
-        The kernel's interrupt button ends it with `asyncio.CancelledError` and keeps the picture;
-        errors of the dream are raised. Stop, Reset and a Start in the panel act here as well.
+        An interrupt ends it with `asyncio.CancelledError` and keeps the picture.
         """
         self._check_open()
         self._main_loop.notice()
@@ -182,7 +151,7 @@ class Panel:
             self.note("deaf", DEAF)
         if all(dream.done for dream in self.dreams):
             self._rebuild()
-        self._resume()
+        self._step(math.inf)
         try:
             await self._task
         finally:
@@ -202,11 +171,11 @@ class Panel:
             raise self.error
 
     def start(self) -> None:
-        """What the Start button does: from step 0, with the controls as they are now."""
+        """Press Start: from step 0, with the controls as they are now."""
         self._post("start")
 
     def stop(self) -> None:
-        """What Stop does: end the run, keep the picture."""
+        """Press Stop: end the run, keep the picture."""
         self._post("stop")
 
     def save(self) -> list[Path]:
@@ -233,7 +202,7 @@ class Panel:
 
     def figure(self) -> static.StaticFigure:
         """Picture, curve, settings and judge as a figure that stays."""
-        return static.dream_figures([track.plate() for track in self.tracks])
+        return static.dream_figures(list(map(vars, self.tracks)))
 
     # The loop: every method below runs in the main loop -------------------------------------------
 
@@ -256,10 +225,7 @@ class Panel:
 
     def _start(self) -> None:
         self._rebuild()
-        self._resume()
-
-    def _resume(self) -> None:
-        self._step(float("inf"))
+        self._step(math.inf)
 
     def _step(self, steps: float = 1) -> None:
         """Do so many steps, then pause; there is never more than one coroutine of a panel."""
@@ -277,7 +243,7 @@ class Panel:
         if self.state == "running":
             self._allowed = 0
         else:
-            self._resume()
+            self._step(math.inf)
 
     def _stop(self) -> None:
         self._ending = True
@@ -329,12 +295,10 @@ class Panel:
             with self._drawing:
                 self._draw()
         judged = self.tracks[0].judged
-        if self._judge_wanted and not judged:
+        if not judged:
             self._ask_judge()  # outside the throttle: the first time is slow, and says nothing
         # By the clock; and at steps 1, 2, 4, 8, …, since early on much happens at once.
-        elif self._judge_wanted and (
-            self._judging.due() or len(self.dream.history) >= 2 * judged[-1][0]
-        ):
+        elif self._judging.due() or len(self.dream.history) >= 2 * judged[-1][0]:
             with self._judging:
                 self._ask_judge()
         return True
@@ -354,10 +318,12 @@ class Panel:
                     self.controls.set_value(name, present)
                 else:
                     continue
-                track.note_change(knob, wanted, described(knob, wanted))
+                track.note_change(knob, wanted)
             self._agreed[name] = wanted
 
     def _ask_judge(self) -> None:
+        if not self._judge_wanted:
+            return
         try:
             if self._judge is None:
                 from dreamlab.judge import Judge
@@ -370,13 +336,8 @@ class Panel:
             self.note("judge", f"<b>No judge:</b> {escape(str(error))}")
 
     def _rebuild(self) -> None:
-        """Everything as before the first step, with the controls as they are now.
-
-        Raises:
-            ValueError: the controls say what no dream can have; nothing has changed then.
-        """
+        """Everything as before the first step; ValueError, and no change, if no dream can be so."""
         dreams = [
-            # The first Start runs the dream that the panel was given.
             self._given
             if track.dream is self._given and not self._given.history and self.controls.untouched()
             else self._make_dream(track)
@@ -405,12 +366,9 @@ class Panel:
         with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always")
             dream = type(given)(given.clips, recipe=recipe, **arguments)
-        # What there is to say about words is said already, by the controls.
         texts = [str(w.message) for w in heard if "does not know" not in str(w.message)]
         self.note("warning", escape(" ".join(texts)))
         return dream
-
-    # The page -------------------------------------------------------------------------------------
 
     def _lay_out(self) -> None:
         """Make the widgets and put everything in its place, once."""
@@ -420,13 +378,11 @@ class Panel:
         self._times: deque[tuple[float, int]] = deque(maxlen=30)
         self.status, self.message = widgets.HTML(), widgets.HTML()
         self.status.add_class("dl-line")
-        self.buttons = {
-            name: widgets.Button(description=label, icon=icon, tooltip=tip)
-            for name, (label, icon, tip) in BUTTONS.items()
-        }
+        self.buttons = {}
+        for name, (label, icon, tip) in BUTTONS.items():
+            self.buttons[name] = widgets.Button(description=label, icon=icon, tooltip=tip)
+            self.buttons[name].on_click(self._callback(name))
         self.buttons["start"].button_style = "primary"
-        for name, button in self.buttons.items():
-            button.on_click(self._callback(name))
         self._watch("menu", *self.controls.menus.values())
         for name, box in self.controls.upload_boxes.items():
             self._watch(f"{name} upload", *box.children)
@@ -435,17 +391,10 @@ class Panel:
         stage = widgets.HBox([track.box for track in self.tracks])
         stage.add_class("dl-stage")
         style = f'<style onload="{NAME_PARTS}">{STYLE}</style>'
-        self._widget = widgets.VBox(
-            [
-                widgets.HTML(style, layout={"display": "none"}),
-                *self.controls.rows(),
-                widgets.HBox(list(self.buttons.values())),
-                self.status,
-                self.message,
-                stage,
-                *self.controls.columns(),
-            ]
-        )
+        above = widgets.HTML(style, layout={"display": "none"}), *self.controls.rows()
+        buttons = widgets.HBox(list(self.buttons.values()))
+        below = stage, *self.controls.columns()
+        self._widget = widgets.VBox([*above, buttons, self.status, self.message, *below])
         self._widget.add_class("dreamlab")
         self._label_buttons()
 
@@ -467,23 +416,19 @@ class Panel:
             widget.observe(self._callback("react", name), "value")
 
     def _react(self, name: str) -> None:
-        """A control has changed that acts on others, or not before the next Start."""
+        """A control has changed that acts on others, or not before the next step or Start."""
         for about, text in self.controls.react(name).items():
             self.note(about, text)
         if name.endswith(" upload"):  # the button is a new one
             self._watch(name, *self.controls.upload_boxes[name.removesuffix(" upload")].children)
         if name in PROMPTS and self.active and not self.dream.done:
-            self._change_prompts(name)
+            setting, prompt = CONTROLS[name].setting, self.controls.value(name)
+            for track in self.tracks:
+                if setting not in track.fixed:
+                    setattr(track.dream, PROMPTS[name], prompt)
+                    track.note_change(setting, prompt)
         elif name in self.controls.later:
             self.note("hint", "This acts from the next Start." if self.dream.history else "")
-
-    def _change_prompts(self, name: str) -> None:
-        """Let a run follow what the field says from the next step on."""
-        setting, prompt = CONTROLS[name].setting, self.controls.value(name)
-        for track in self.tracks:
-            if setting not in track.fixed:
-                setattr(track.dream, PROMPTS[name], prompt)
-                track.note_change(setting, prompt, described(setting, prompt))
 
     def _change(self, state: PanelState) -> None:
         """Take this state, and show on the page that a run has begun, rests or has ended."""
@@ -501,7 +446,7 @@ class Panel:
             return
         if self.error:
             self._show_error("error", self.error)
-        if self._judge_wanted and state != "ready":
+        if state != "ready":
             self._ask_judge()
         try:
             self._draw()
@@ -515,10 +460,9 @@ class Panel:
         """Send picture, curve and progress to the page; the throttle says when."""
         for track in self.tracks:
             track.read_history()
-        limits = [track.curve.limits() for track in self.tracks]
+        lows, highs = zip(*(track.curve.limits() for track in self.tracks), strict=True)
         for track in self.tracks:
-            # One scale for both sides of a comparison, or a glance would mislead.
-            track.draw((min(low for low, _ in limits), max(high for _, high in limits)))
+            track.draw((min(lows), max(highs)))
         self.status.value = self._describe_progress()
 
     def _describe_progress(self) -> str:
@@ -556,45 +500,32 @@ class Panel:
 
     def _label_buttons(self) -> None:
         """What each button would do now."""
-        begun, active = bool(self.dream.history), self.active
+        begun, active, buttons = bool(self.dream.history), self.active, self.buttons
         over = all(dream.done for dream in self.dreams) and not active
-        resumes, buttons = begun and self.state != "running", self.buttons
         buttons["start"].description = "Restart" if begun or active else "Start"
-        buttons["pause"].description = "Resume" if resumes else "Pause"
-        buttons["pause"].icon = "play" if resumes else "pause"
+        pause = "Resume" if begun and self.state != "running" else "Pause"
+        buttons["pause"].description = pause
+        buttons["pause"].icon = "play" if pause == "Resume" else "pause"
         buttons["pause"].disabled = over or self.state == "ready"
         buttons["step"].disabled = over
         buttons["stop"].disabled = self.state not in ("running", "paused")
         buttons["save"].disabled = buttons["film"].disabled = not (begun or active)
 
-    # In the notebook ------------------------------------------------------------------------------
-
     def _check_open(self) -> None:
         if not self._end.alive:
-            raise RuntimeError(
-                "this panel was closed, as it is when its cell runs again: its dream is still "
-                "there, panel.dream, and Panel(panel.dream) makes a new panel for it"
-            )
+            words = "this panel was closed, as it is when its cell runs again"
+            raise RuntimeError(f"{words}: Panel(panel.dream) makes a new one for its dream")
 
     def _ipython_display_(self) -> None:
-        """Show the panel in the cell that is running, and next to it a place for the figure, which
-        the style hides beside a live panel.
-        """
+        """Show the panel in the cell that is running, and below it a place for the figure."""
         from IPython.display import display
 
         self._check_open()
         self._widget.add_class("dl-kept")
-        view = {
-            "application/vnd.jupyter.widget-view+json": {
-                "version_major": 2,
-                "version_minor": 0,
-                "model_id": self._widget.model_id,
-            },
-            "text/plain": "A live panel: run the notebook to use it.",
-        }
-        display(view, raw=True)
-        # Made now, in the cell's own output, because what a background task displays later has
-        # no cell to go to. It is empty until there is a figure.
+        view = {"version_major": 2, "version_minor": 0, "model_id": self._widget.model_id}
+        words = "A live panel: run the notebook to use it."
+        display({"application/vnd.jupyter.widget-view+json": view, "text/plain": words}, raw=True)
+        # Made now, since what a background task displays later has no cell to go to.
         self._still = display({"text/html": ""}, raw=True, display_id=True)
         self._shown_by = kernel.execution()
         kernel.keep_shown(self)
@@ -626,27 +557,17 @@ def compare(
 ) -> Panel:
     """Two runs side by side, alike in everything but one knob, step by step together.
 
-    ::
-
-        await compare(dream, tv_kind=("squared", "masked")).run()
-
-    Args:
-        dream: gives prompt, seed, model and all other knobs; it is not run itself.
-        show, judge: as for `Panel`.
-        knob: one field of `Recipe`, or ``prompt``, ``negative_prompt``, ``start`` or ``seed``, and
-            its two values, left and right.
+    ``await compare(dream, tv_kind=("squared", "masked")).run()``: ``dream`` gives all else. The
+    knob is a field of `Recipe` or an argument of `Dream`; the rest is as for `Panel`.
 
     Raises:
         ValueError: not exactly one knob, not two values for it, or a value that it cannot have.
     """
     if len(knob) != 1:
-        raise ValueError(
-            "compare changes exactly one knob, as in tv_weight=(0.0, 0.2); "
-            f"got {', '.join(knob) or 'none'}"
-        )
+        got = ", ".join(knob) or "none"
+        raise ValueError(f"compare changes one knob, as in tv_weight=(0.0, 0.2); got {got}")
     ((name, values),) = knob.items()
-    settings = {*type(dream.recipe).knobs(), *ARGUMENTS}
-    if name not in settings:
+    if name not in (settings := {*type(dream.recipe).knobs(), *ARGUMENTS}):
         raise ValueError(f"no such knob: {name!r}; there are {', '.join(sorted(settings))}")
     if not isinstance(values, (tuple, list)) or len(values) != 2:
         raise ValueError(f"{name} needs two values, left and right, got {values!r}")

@@ -7,7 +7,6 @@ from typing import Any
 
 import ipywidgets as widgets
 from PIL import Image
-from torch import Tensor
 
 from dreamlab.figures import curve, static
 from dreamlab.figures.saving import Film, as_image
@@ -18,14 +17,7 @@ PICTURE, COMPARED = 300, 180  # px, the longer side of a picture on the page, al
 
 
 class Track:
-    """A dream with its widgets and the record of its run.
-
-    Args:
-        dream: what is shown first.
-        fixed: the settings that a comparison holds here, by name.
-        compared: whether there is another track beside this one.
-        judged: whether a judge will be asked; the first picture is kept for it.
-    """
+    """A dream with its widgets and the record of its run; `fixed` are a comparison's settings."""
 
     def __init__(self, dream: Any, fixed: dict[str, Any], *, compared: bool, judged: bool) -> None:
         self.dream, self.fixed, self._keeps_first = dream, fixed, judged
@@ -62,11 +54,7 @@ class Track:
             self.film.add(0, side_by_side(dream.images))
 
     def advance(self) -> bool:
-        """One step; False if there was none left.
-
-        Raises:
-            RuntimeError: StopIteration or SystemExit came out of the dream's code.
-        """
+        """One step; False if none was left, RuntimeError for StopIteration or SystemExit in it."""
         try:
             step = next(self.dream, None)
         except SystemExit as error:  # asyncio would let it through, and the kernel would end
@@ -80,18 +68,19 @@ class Track:
             self.film.add(step.step, side_by_side(self.dream.images))
         return True
 
-    def note_change(self, knob: str, value: Any, words: str) -> None:
+    def note_change(self, knob: str, value: Any) -> None:
         """Remember that a knob was turned, if the run had begun."""
         if steps := len(self.dream.history):
             self.changes.append((steps, knob, value))
-            self.curve.mark_change(steps, knob, words)
+            self.curve.mark_change(steps, knob, described(knob, value))
 
     def ask(self, judge: Any) -> None:
         """Ask the judge what it thinks of the present picture; once, of the first one as well."""
         now = len(self.dream.history), self.dream.pixels, self.dream.prompts
         first = self._unjudged if self._unjudged and self._unjudged[0] < now[0] else None
         for steps, pixels, prompts in filter(None, (first, now)):
-            loss = judge_loss(judge, pixels, prompts)
+            # On the scale of the CLIP term, 0 for perfect agreement; the mean over a batch.
+            loss = 1 - float(judge.score(pixels, list(prompts)).mean())
             self.judged.append((steps, loss))
             self.curve.add(steps, judge=loss)
         self._unjudged = None
@@ -102,14 +91,9 @@ class Track:
         for step in self._unread:
             if step.octave != self._octave:
                 self._octave = step.octave
-                self.curve.mark_octave(step.step - 1, static.size_text(step.size))
+                self.curve.octaves.append((step.step - 1, static.size_text(step.size)))
             self.curve.add(step.step, total=step.loss, clip=step.clip_loss, tv=static.tv_term(step))
         self._unread.clear()
-
-    def plate(self) -> dict[str, Any]:
-        """What `static.dream_figures` shows of it."""
-        names = ("dream", "judged", "seen", "changes", "title")
-        return {name: getattr(self, name) for name in names}
 
     def draw(self, limits: tuple[float, float]) -> None:
         """Send picture and curve to the page, the curve on a vertical axis with these ends."""
@@ -120,30 +104,21 @@ class Track:
         self.plot.value = self.curve.svg(limits)
 
 
-def judge_loss(judge: Any, pixels: Tensor, prompts: Sequence[Any]) -> float:
-    """The judge's ``1 - similarity`` of pictures (b, 3, h, w) and prompts, its mean."""
-    return 1 - float(judge.score(pixels, list(prompts)).mean())
-
-
 def seen_by(judge: Any, dream: Any) -> str:
-    """ "sees the heart", "sees a moon (heart: place 5 of 25)", of a batch "sees 2 of 3 things"; ""
-    where the judge is not asked.
-    """
-    things = [thing_in(p) if isinstance(p, str) else None for p in dream.prompts]
-    pairs = list(zip(things, judge.things(dream.pixels, dream.prompts), strict=True))
-    pairs = [(thing, answer) for thing, answer in pairs if answer is not None]
+    """What the judge says: "sees the heart", "sees a moon (heart: place 5 of 25)" or ""."""
+    answers = judge.things(dream.pixels, dream.prompts)
+    pairs = [(p, a) for p, a in zip(dream.prompts, answers, strict=True) if a is not None]
     if not pairs:
         return ""
     if len(pairs) > 1:
         return f"sees {sum(not answer.rank for _, answer in pairs)} of {len(pairs)} things"
-    ((thing, answer),) = pairs
+    ((prompt, answer),) = pairs
     if answer.rank == 0:
-        return f"sees the {thing}"
-    return f"sees {describe(answer.said)} ({thing}: place {answer.rank + 1} of {len(OBJECTS)})"
+        return f"sees the {answer.said}"
+    place = f"{thing_in(prompt)}: place {answer.rank + 1} of {len(OBJECTS)}"
+    return f"sees {describe(answer.said)} ({place})"
 
 
 def side_by_side(images: Sequence[Image.Image]) -> Image.Image:
     """The pictures of a batch as one, as near to a square as they go."""
-    if len(images) == 1:
-        return images[0]
-    return as_image(static.tile(images))
+    return images[0] if len(images) == 1 else as_image(static.tile(images))

@@ -1,8 +1,4 @@
-"""The ablation: what each ingredient of the method adds, judged by a CLIP that took no part.
-
-A ladder of recipes, each the one before plus one idea, dreams the same captions of the picture-book
-world. Drawn scenes of the same captions, whole and in tiles, are measured beside them.
-"""
+"""The ablation: what each ingredient of the method adds, judged by a CLIP that took no part."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -33,6 +29,7 @@ from dreamlab.picturebook.world import (
     Scene,
     caption,
     compose,
+    shuffled,
 )
 from dreamlab.recipe import Recipe
 
@@ -40,35 +37,20 @@ PROMPTS = 40
 DISTRACTORS = 60  # captions that nothing is dreamt of
 DRAWN = "drawn scene"
 TILES = (16, 8)  # px, of a scene at 64 px; each is a row below the drawn scenes
-
-# --- the captions ---------------------------------------------------------------------------------
-
-WORKED: tuple[Scene, ...] = (
+WORKED = (  # the examples that the course works with
     compose("space", [("moon", "yellow", "plain", 1), ("cloud", "white", "plain", 3)]),
     compose("mountains", [("castle", "grey", "plain", 1), ("flower", "red", "plain", 3)]),
     compose("space", [("planet", "orange", "plain", 2), ("comet", "blue", "plain", 2)]),
     compose("city", [("cloud", "white", "plain", 5)]),
 )
-"""The examples that the course works with."""
-
 KINDS = ("one", "textured", "two kinds", "one", "several", "textured", "two kinds", "one")
 
 
 def scenes(seed: int = 0) -> Iterator[Scene]:
-    """Endless different scenes: the worked examples, then every sort of scene in turn.
-
-    Objects, colours, textures and backgrounds come round in shuffled order, so that a few scenes
-    already hold most of the world. No scene's caption is true of another one, so of all captions
-    one alone is right for a picture.
-    """
+    """Endless different scenes of every sort; no scene's caption is true of another one."""
     rng = np.random.default_rng([5, seed])
-
-    def shuffled(values: Sequence[str]) -> Iterator[str]:
-        while True:
-            yield from (str(value) for value in rng.permutation(values))
-
-    objects, colours = shuffled(OBJECTS), shuffled(COLOURS)
-    textures, backgrounds = shuffled(TEXTURES[1:]), shuffled(tuple(BACKGROUNDS))
+    kinds = OBJECTS, COLOURS, TEXTURES[1:], tuple(BACKGROUNDS)
+    objects, colours, textures, backgrounds = (shuffled(values, rng) for values in kinds)
     given: list[Scene] = []
 
     def candidates() -> Iterator[Scene]:
@@ -101,34 +83,18 @@ def is_true(claim: Scene, scene: Scene) -> bool:
     return claim.background == scene.background and all(map(shown, claim.items))
 
 
-# --- the run --------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Ablation:
-    """What the ladder gave.
+    """What the ladder gave."""
 
-    Attributes:
-        dreams: the sweep, a recipe for each rung.
-        drawn: rows as in a sweep, of what no recipe made: the control, blurred, and the drawn
-            scenes, whole and in tiles.
-        drawings: their pictures, in parallel.
-        captions: how many captions the judge chose from.
-        seconds: how long it all took.
-    """
-
-    dreams: Sweep
-    drawn: list[dict[str, Any]]
-    drawings: list[Image.Image]
-    captions: int
-    seconds: float
+    dreams: Sweep  # a recipe for each rung
+    drawn: list[dict[str, Any]]  # rows of what no recipe made: scenes whole and in tiles, controls
+    drawings: list[Image.Image]  # their pictures, in parallel
+    captions: int  # from which the judge chose
+    seconds: float  # that it all took
 
     def summary(self) -> list[dict[str, Any]]:
-        """A dictionary of estimates for each rung, then for the drawn scenes.
-
-        `gain` is what the judge's score rose from the rung above, prompt by prompt: two rungs may
-        differ for certain although the intervals of their own means overlap.
-        """
+        """Estimates for each rung and the drawn scenes; `gain` is the judge's on the rung above."""
         result = summarize([*self.dreams.rows, *self.drawn])
         scores = {
             (row["recipe"], row["prompt"], row["seed"]): row["judge"]
@@ -148,10 +114,8 @@ class Ablation:
 
     def table(self, columns: Sequence[str] = (), summary: list[dict] | None = None) -> str:
         """The summary in Markdown; all columns unless some are named."""
-        named = [
-            {HEADS.get(key, key): value for key, value in row.items()}
-            for row in summary or self.summary()
-        ]
+        rows = summary or self.summary()
+        named = [{HEADS.get(key, key): value for key, value in row.items()} for row in rows]
         return markdown(named, [HEADS.get(c, c) for c in columns or COLUMNS])
 
     def sheet(self, columns: int = 8, size: int = 112) -> Image.Image:
@@ -167,10 +131,8 @@ class Ablation:
         first = self.dreams.rows[0]["seed"]
         dreams = zip(self.dreams.rows, self.dreams.images, strict=True)
         drawn = zip(self.drawn, self.drawings, strict=True)
-        return {
-            (row["recipe"], row["prompt"]): image
-            for row, image in [*(pair for pair in dreams if pair[0]["seed"] == first), *drawn]
-        }
+        pairs = [*(pair for pair in dreams if pair[0]["seed"] == first), *drawn]
+        return {(row["recipe"], row["prompt"]): image for row, image in pairs}
 
 
 HEADS = {"recipe": "rung", "gain": "judge's gain on the rung above"}
@@ -194,15 +156,11 @@ def run(
     folder: str | PathLike | None = None,
     progress: bool = False,
 ) -> Ablation:
-    """Dream `prompts` captions by every rung, and measure dreams and drawn scenes.
+    """Dream `prompts` captions, 1 to 1000, by every rung, and measure dreams and drawn scenes.
 
-    Args:
-        prompts: how many captions, 1 to 1000. The judge chooses from these and 60 more.
-        ladder: recipes by name; `build_ladder()` unless given.
-        clip, judge: names for `load_clip`: who dreams and who judges.
-        seed: chooses captions, drawings and the randomness of every dream.
-        seeds: how often to dream each caption, with `seed`, `seed` + 1, …
-        device, batch, executor, folder, progress: as for `dreamlab.measure.sweep.sweep`.
+    The judge chooses from these captions and 60 more. `clip` and `judge` are names for `load_clip`;
+    `seed` chooses captions, drawings and all randomness, and each caption is dreamt with `seeds` of
+    them. The rest is as for `dreamlab.measure.sweep.sweep`.
 
     Raises:
         ValueError: prompts out of range, or what `sweep` raises.
@@ -214,16 +172,13 @@ def run(
     chosen = list(islice(scenes(seed), prompts + DISTRACTORS))
     captions = [caption(scene) for scene in chosen]
     wanted, distractors = captions[:prompts], captions[prompts:]
-
-    # The drawings first, because they are quick and say at once if a CLIP cannot be loaded.
     side = max(next(iter(ladder.values())).canvas)
     clips = {"clip": cached_clip(clip, device), "judge": cached_judge(judge, device)}
     whole = [draw(scene, side) for scene in chosen[:prompts]]
     _, *tiles = in_pieces(torch.cat(as_tensors(whole)), TILES).values()
-    shown = {DRAWN: whole} | {
-        f"… in {size}-px tiles": [to_pil(pixels) for pixels in pictures]
-        for size, pictures in zip(TILES, tiles, strict=True)
-    }
+    shown = {DRAWN: whole}
+    for size, pictures in zip(TILES, tiles, strict=True):
+        shown[f"… in {size}-px tiles"] = list(map(to_pil, pictures))
     drawn = [
         {"recipe": name, "prompt": prompt, "seed": seed, "error": ""} | row
         for name, pictures in shown.items()
@@ -231,18 +186,9 @@ def run(
             wanted, measure(pictures, wanted, distractors=distractors, **clips), strict=True
         )
     ]
-    dreams = sweep(
-        wanted,
-        ladder,
-        range(seed, seed + seeds),
-        clip=clip,
-        judge=judge,
-        distractors=distractors,
-        device=device,
-        batch=batch,
-        executor=executor,
-        folder=folder,
-        progress=progress,
-    )
+    options = {"batch": batch, "executor": executor, "folder": folder, "progress": progress}
+    models = {"clip": clip, "judge": judge, "device": device}
+    every = range(seed, seed + seeds)
+    dreams = sweep(wanted, ladder, every, distractors=distractors, **models, **options)
     drawings = [picture for pictures in shown.values() for picture in pictures]
     return Ablation(dreams, drawn, drawings, len(captions), time.monotonic() - begin)

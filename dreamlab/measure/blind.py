@@ -15,11 +15,7 @@ MOST = 50  # pictures that still fit on a page
 
 
 def choose(count: int = len(OBJECTS), seed: int = 0) -> list[Scene]:
-    """Scenes of one thing each, in random order: every thing once before any comes again.
-
-    Raises:
-        ValueError: count is not 1 to 50.
-    """
+    """Scenes of one thing each in random order, none twice before all came; `count` is 1 to 50."""
     if not 1 <= count <= MOST:
         raise ValueError(f"a sheet holds 1 to {MOST} pictures, got {count}")
     rng = np.random.default_rng([7, seed])
@@ -39,11 +35,7 @@ def dream_all(
     clip: Clip, scenes: Sequence[Scene], recipe: Recipe | None = None, *, progress: bool = False
 ) -> list[Image.Image]:
     """A dream of each scene's caption, with the scene's seed, all in one run."""
-    dream = Dream(
-        clip,
-        [caption(scene) for scene in scenes],
-        seed=[scene.seed for scene in scenes],
-        recipe=recipe,
-    )
+    seeds, captions = [scene.seed for scene in scenes], [caption(scene) for scene in scenes]
+    dream = Dream(clip, captions, seed=seeds, recipe=recipe)
     dream.run(progress=progress)
     return dream.images

@@ -32,7 +32,6 @@ RECORD, TABLE, LOCK = "sweep.json", "rows.csv", "sweep.lock"
 LARGEST_RECORD = 64 * 2**20  # bytes
 ROW = "dreamlab row"
 """Under this name a picture's row stands in its file, as JSON."""
-
 TEXTS = ("recipe", "prompt", "said", "error")  # all else in a row is a number
 COLUMNS = {"file", "seed", *TEXTS, *MEASURES}
 
@@ -56,17 +55,7 @@ class Finished(NamedTuple):
 def open_folder(
     path: str | PathLike, arguments: Mapping[str, Any], keys: Sequence[Key]
 ) -> Iterator["Folder"]:
-    """A `Folder` for this block, in which no other sweep can open it.
-
-    Args:
-        path: made where it is missing.
-        arguments: what decides how the dreams come out, as plain values.
-        keys: all dreams, in the order of their files.
-
-    Raises:
-        ValueError: another sweep has opened it, or it holds something else, which is named.
-        OSError: it cannot be written.
-    """
+    """A locked `Folder` for this block; ValueError if another sweep has it or it holds another."""
     path = user_path(path)
     path.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path / LOCK)  # the system frees it when a process ends, even by a kill
@@ -74,10 +63,8 @@ def open_folder(
         with suppress(NotImplementedError):  # a file system that knows no locks
             lock.acquire(timeout=0)
     except Timeout:
-        raise ValueError(
-            f"folder: another sweep is writing into {path}: wait until it has ended, or choose "
-            "another folder"
-        ) from None
+        words = f"folder: another sweep is writing into {path}: wait, or choose another folder"
+        raise ValueError(words) from None
     try:
         remove_left_over(path)
         yield Folder(path, arguments, keys)
@@ -99,35 +86,27 @@ class Folder:
         if self._table.is_file():
             with self._table.open(encoding="utf-8-sig", errors="replace") as file:
                 there = set(file.readline(10_000).rstrip("\n").split(","))
-            if foreign := sorted(there - COLUMNS):
+            if foreign := ", ".join(sorted(there - COLUMNS))[:100]:
                 self._table = path / f"new-{TABLE}"
-                warnings.warn(
-                    f"{TABLE} has columns that no sweep writes ({', '.join(foreign)[:100]}): it is "
-                    f"left as it is, and the rows go into {self._table.name}",
-                    stacklevel=5,
-                )
+                words = f"{TABLE} has columns that no sweep writes ({foreign}): it is left as it is"
+                warnings.warn(f"{words}, and the rows go into {self._table.name}", stacklevel=5)
 
     def _check_record(self, record: Path, here: dict[str, Any]) -> None:
         """Write the arguments, or compare them with those that are there."""
         if not record.exists():
-            if taken := [str(file) for file in self._files.values() if file.exists()]:
-                raise ValueError(
-                    f"folder: {taken[0]} is of no sweep that is recorded there: choose another"
-                )
+            if taken := [file for file in self._files.values() if file.exists()]:
+                raise ValueError(f"folder: {taken[0]} is of no sweep recorded: take another")
             write_atomically(record, json.dumps(here, indent=1, ensure_ascii=False))
             return
         there = None
         with suppress(ValueError, RecursionError):
-            # A pipe would be waited for, and a device has no end.
             if record.is_file() and record.stat().st_size < LARGEST_RECORD:
                 there = json.loads(record.read_text("utf-8"))
         if not isinstance(there, dict):
             raise ValueError(f"folder: {record} was damaged: choose another folder")
-        if differences := list(_differences(there, here)):
-            raise ValueError(
-                f"folder: {record.parent} holds a sweep with other arguments: "
-                f"{'; '.join(differences)[:300]}. Give it the same, or another folder"
-            )
+        if differences := "; ".join(_differences(there, here))[:300]:
+            words = f"folder: {record.parent} holds a sweep with other arguments: {differences}"
+            raise ValueError(f"{words}. Give it the same, or another folder")
 
     def finished(self) -> dict[Key, Finished]:
         """Every dream that is kept here; a damaged file counts as none."""
@@ -145,18 +124,12 @@ class Folder:
         write_atomically(self._files[key], png)
 
     def write_table(self, results: Mapping[Key, Finished], *, last: bool = False) -> None:
-        """Write the rows so far into `rows.csv`, each with its picture's file.
-
-        Before the last time, as often as it costs no more than a twentieth of the time.
-        """
+        """Write the rows so far into `rows.csv`, at most a twentieth of the time but at the end."""
         began = time.monotonic()
         if began < self._next_table and not last:
             return
-        rows = [
-            {"file": file.name if results[key].image else ""} | results[key].row
-            for key, file in self._files.items()
-            if key in results
-        ]
+        done = [(file, results[key]) for key, file in self._files.items() if key in results]
+        rows = [{"file": file.name if found.image else ""} | found.row for file, found in done]
         try:
             write_atomically(self._table, csv_bytes(rows))
         except OSError as error:  # a spreadsheet has it open: no reason to stop dreaming
@@ -185,10 +158,8 @@ def _checked(file: Path, key: Key, recipe: Mapping[str, Any]) -> Finished:
 
 
 def _is_cell(name: str, value: Any) -> bool:
-    if name == "said":
-        return value in OBJECTS
     if name in TEXTS:
-        return isinstance(value, str)
+        return value in OBJECTS if name == "said" else isinstance(value, str)
     # NaN is the slope of a flat picture.
     return name in COLUMNS and isinstance(value, int | float) and not abs(value) > 1e10
 

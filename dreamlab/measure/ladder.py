@@ -5,15 +5,12 @@ from typing import Any
 
 from dreamlab.recipe import Recipe
 
+# RMS of the gradient of "picturebook", by which normalisation divides; the weight of total
+# variation is multiplied by it where nothing is normalised.
 CLIP_GRADIENT = 1.2
-"""RMS of the gradient of "picturebook", by which normalisation divides. A rung that does not
-normalise needs its weight of total variation times this for the same balance."""
-MATCHED = 1 / 6
-"""Weight of the absolute total variation to that of the masked one, for about as much smoothing."""
-
+MATCHED = 1 / 6  # weight of the absolute to the masked total variation, for as much smoothing
 FULL = Recipe()
 WITHOUT_VIEWS = "full without views"
-
 ORDERS: dict[str, tuple[str, ...]] = {
     "course": ("+ gradient steps", "+ views", "+ TV", "masked TV", "+ clamp", "+ octaves"),
     "views-last": ("+ gradient steps", "+ TV", "masked TV", "+ clamp", "+ octaves", "+ views"),
@@ -21,8 +18,7 @@ ORDERS: dict[str, tuple[str, ...]] = {
 """What comes between *raw* and *full*: as the course has it, and with the strongest part last."""
 ORDERS |= {f"{order}-all": (*ideas, "+ schedule") for order, ideas in list(ORDERS.items())}
 ORDERS["course-all"] += (WITHOUT_VIEWS,)
-"""The same with all that falls towards the end of a run as a rung of its own, and the full recipe
-without its views."""
+# The same with all that falls towards the end as a rung of its own, and the full without views.
 
 
 def build_ladder(
@@ -30,16 +26,8 @@ def build_ladder(
 ) -> dict[str, Recipe]:
     """Recipes from the raw loss to the full recipe, each the one before and one idea more.
 
-    Every idea takes its values from the full recipe, and one that changes nothing has no rung. All
-    have the steps and the canvas of the full recipe.
-
-    Args:
-        order: a key of `ORDERS`.
-        gradient: RMS of the dreamer's gradient, see `CLIP_GRADIENT`.
-        full: the recipe to arrive at.
-
-    Raises:
-        ValueError: an unknown order.
+    All have the steps and the canvas of the full recipe; an idea that changes nothing has no rung.
+    `order` is a key of `ORDERS`, else ValueError; `gradient` the dreamer's, see `CLIP_GRADIENT`.
     """
     if order not in ORDERS:
         raise ValueError(f"order is one of {', '.join(ORDERS)}, got {order!r}")

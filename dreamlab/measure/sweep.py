@@ -1,9 +1,7 @@
 """Many dreams: prompts × recipes × seeds, in one process or on any pool of workers.
 
-The workers are processes of this computer (`executor=2`), or those of any
-`concurrent.futures.Executor`, such as Dask's (`client.get_executor()`). A job is a few names and
-numbers; the worker loads the CLIPs by name, once, and returns each picture as a PNG file that
-carries its settings and its numbers.
+A job is a few names and numbers; a worker loads the CLIPs by name, once, and returns each picture
+as a PNG file that carries its settings and its numbers.
 """
 
 import io
@@ -13,7 +11,7 @@ import multiprocessing
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from itertools import zip_longest
@@ -48,11 +46,8 @@ Loadable = str | tuple[str, str]
 class Sweep:
     """The result of a sweep: `rows` and `images`, in parallel, recipe by recipe, prompt by prompt.
 
-    Attributes:
-        rows: a dictionary for each dream: `recipe`, `prompt`, `seed`, the numbers of
-            `judge.measure`, and `error`: "" or what went wrong, and then no numbers.
-        images: the picture of each row, None where it failed.
-        baselines: the judge's scores of drawings, whole and in tiles, see `Judge.baselines`.
+    A row has `recipe`, `prompt`, `seed`, the numbers of `judge.measure`, and `error`: "" or what
+    went wrong, and then no numbers; its image is None then. `baselines` as in `Judge.baselines`.
     """
 
     rows: list[dict[str, Any]]
@@ -102,38 +97,30 @@ class Task:
     def __call__(
         self, job: Sequence[Key], tick: Callable[[int], Any] = lambda views: None
     ) -> list[Finished | bytes | str]:
-        """For each picture its row and image, or a PNG file with both, or the error as text; only
-        interrupts are raised. `tick` is called after each step with the number of its views.
-        """
+        """For each picture row and image, a PNG with both, or the error; `tick` counts views."""
         if self.threads is not None:
             torch.set_num_threads(self.threads)
         try:
             clip, judge = cached_clip(self.clip, self.device), cached_judge(self.judge, self.device)
         except Exception as error:
             return [_text(error)] * len(job)
+        names, asked, seeds = map(list, zip(*job, strict=True))
+        prompts, recipe = [self.prompts[name] for name in asked], self.recipes[names[0]]
         try:
-            return self._dream(job, clip, judge, tick)
+            dream = Dream(clip, prompts, seed=seeds, recipe=recipe, **self.options)
+            for _ in dream:
+                tick(recipe.views * len(job))
+            captions = list(self.prompts.values())
+            measured = measure(dream, prompts, clip=clip, judge=judge, distractors=captions)
+            rows = [_row(key) | row for key, row in zip(job, measured, strict=True)]
+            if self.as_png:
+                return [encode_png(dream, i, {ROW: json.dumps(row)}) for i, row in enumerate(rows)]
+            return list(map(Finished, rows, dream.images))
         except Exception as error:
             if len(job) == 1:
                 return [_text(error)]
         # One of several is to blame. Alone, the others succeed.
         return [outcome for key in job for outcome in self([key])]
-
-    def _dream(
-        self, job: Sequence[Key], clip: Clip, judge: Judge | None, tick: Callable[[int], Any]
-    ) -> list[Finished | bytes]:
-        names, asked, seeds = map(list, zip(*job, strict=True))
-        prompts = [self.prompts[name] for name in asked]
-        recipe = self.recipes[names[0]]
-        dream = Dream(clip, prompts, seed=seeds, recipe=recipe, **self.options)
-        for _ in dream:
-            tick(recipe.views * len(job))
-        captions = list(self.prompts.values())
-        measured = measure(dream, prompts, clip=clip, judge=judge, distractors=captions)
-        rows = [_row(key) | row for key, row in zip(job, measured, strict=True)]
-        if self.as_png:
-            return [encode_png(dream, i, {ROW: json.dumps(row)}) for i, row in enumerate(rows)]
-        return list(map(Finished, rows, dream.images))
 
 
 def sweep(
@@ -155,8 +142,8 @@ def sweep(
     """Dream every prompt by every recipe with every seed, and measure each picture.
 
     Args:
-        prompts: n prompts of any kind that `Dream` takes. Each is also a wrong caption for the
-            pictures of the others. Rows call a sentence by itself, a picture by a hash of it.
+        prompts: n of any kind that `Dream` takes, each a wrong caption for the others' pictures.
+            Rows call a sentence by itself, a picture by a hash of it.
         recipes: named in a mapping; in a list, a recipe is named by `Recipe.differences`. None is
             the one that suits the CLIP, `Recipe.suited_to`.
         seeds: s numbers: every prompt is dreamt with each, n · s pictures per recipe.
@@ -166,20 +153,17 @@ def sweep(
         negative_prompt, start: of every `Dream`.
         device: where a worker loads the CLIPs, as for `load_clip`.
         batch: pictures in one run, less where these have more pixels than the largest canvas.
-        executor: an `Executor`, or so many processes of this computer. None dreams here.
+        executor: any `Executor`, such as Dask's (`client.get_executor()`), or so many processes.
         folder: where each dream is kept as soon as it is finished (see `dreamlab.measure.folder`).
-            Called again with the same arguments, the sweep does only what is missing; `executor`,
-            `batch`, `device` and `progress` may differ.
+            Called again with the same arguments, the sweep does only what is missing.
         progress: show a bar with the time left on standard error.
 
     Returns:
-        A `Sweep`. A dream that fails is dreamt again alone; if it fails again its row says why and
-        a warning names it. After an interrupt, or when the workers are gone, so do the rows of the
-        rest.
+        A `Sweep`. A dream that failed twice, and after an interrupt or a loss of all workers one
+        that was not dreamt, has a row that says so; a warning names it.
 
     Raises:
-        TypeError, ValueError: before anything is dreamt: an argument is unusable, or the folder
-            holds another sweep or is written by one.
+        TypeError, ValueError: before anything is dreamt: an argument or the folder is unusable.
         RuntimeError: every dream failed; says how the first did.
         OSError: the folder cannot be written, or no longer; what it has is kept.
     """
@@ -205,13 +189,11 @@ def sweep(
         "negative_prompt": _text_of(avoided),
         "start": fingerprint(start),
     }
-    if executor is None:
-        # What cannot be loaded is known before anything is dreamt.
+    if executor is None:  # what cannot be loaded is known before anything is dreamt
         clip, judge = cached_clip(clip, device), cached_judge(judge, device)
     elif not isinstance(clip, str | tuple) or not isinstance(judge, str | tuple | None):
         raise TypeError("workers load the CLIPs themselves: give clip and judge by name")
     options = {"negative_prompt": avoided, "start": _plain(start)}
-    # Processes of one computer share its cores.
     threads = max(1, torch.get_num_threads() // executor) if isinstance(executor, int) else None
     as_png = executor is not None or folder is not None
     task = Task(named, clip, judge, device, prompts | distractors, options, threads, as_png)
@@ -230,10 +212,8 @@ def _check_executor(executor: Any) -> None:
     if executor is None or isinstance(executor, Executor):
         return
     if isinstance(executor, bool) or not isinstance(executor, int):
-        raise TypeError(
-            "executor is a concurrent.futures.Executor or a number of processes; a Dask client "
-            f"gives one by client.get_executor(). Got {executor!r}"
-        )
+        kinds = "a concurrent.futures.Executor (of Dask: client.get_executor()) or a number"
+        raise TypeError(f"executor is {kinds} of processes, got {executor!r}")
     if executor < 1:
         raise ValueError(f"executor as a number of processes is at least 1, got {executor}")
     if multiprocessing.current_process().daemon:
@@ -258,9 +238,11 @@ def _dream_all(
         parts.append([missing[i : i + most] for i in range(0, len(missing), most)])
     # Prompts in turn, so that an interrupted sweep has the same ones of every recipe.
     jobs = [job for turn in zip_longest(*parts) for job in turn if job]
-
     ours = {"dreamlab": __version__, "torch": str(torch.__version__)}
     known = [ours]
+    shown = {"desc": "dreaming", "unit": "view", "unit_scale": True, "disable": not progress}
+    # By the whole run so far: the jobs of many workers end in bursts.
+    bar = tqdm(total=task.views(keys), initial=task.views(results), smoothing=0, **shown)
 
     def on_result(job: Sequence[Key], outcomes: Sequence[Finished | bytes | str]) -> None:
         for key, outcome in zip(job, outcomes, strict=True):
@@ -282,16 +264,8 @@ def _dream_all(
 
     lost: list[tuple[Sequence[Key], BaseException]] = []
     reason = "interrupted"
-    with tqdm(
-        desc="dreaming",
-        total=task.views(keys),
-        initial=task.views(results),
-        unit="view",
-        unit_scale=True,
-        smoothing=0,  # by the whole run so far: the jobs of many workers end in bursts
-        disable=not progress,
-    ) as bar:
-        try:
+    with bar:
+        with suppress(KeyboardInterrupt):  # what is finished is returned
             if executor is None:
                 for job in jobs:
                     on_result(job, task(job, bar.update))
@@ -299,8 +273,6 @@ def _dream_all(
                 own = isinstance(executor, int)
                 with Processes(executor) if own else nullcontext(executor) as workers:
                     lost = run_jobs(task, jobs, workers, on_result)
-        except KeyboardInterrupt:
-            pass  # what is finished is returned
         for job, error in lost:
             if isinstance(error, BrokenExecutor):
                 reason = f"the workers are gone ({_text(error)})"
@@ -316,12 +288,10 @@ def _dream_all(
         raise RuntimeError(f"no dream succeeded; the first, {failed[0]}")
     for words in failed:
         warnings.warn(f"a dream failed: {words}", stacklevel=3)
-    undone = [key for key in keys if key not in results]
-    if undone:
+    if undone := [key for key in keys if key not in results]:
         go_on = "the same call goes on" if folder else 'with folder="…" the same call would go on'
-        warnings.warn(
-            f"{reason}: {len(undone)} dreams were not dreamt; {go_on} from here", stacklevel=3
-        )
+        words = f"{reason}: {len(undone)} dreams were not dreamt; {go_on} from here"
+        warnings.warn(words, stacklevel=3)
     results |= {key: Finished(_row(key, reason)) for key in undone}
     if folder is not None:
         folder.write_table(results, last=True)
@@ -364,12 +334,8 @@ def _text(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _brief(value: Any) -> str:
-    """As Python writes it, cut to a length that fits a sentence."""
-    try:
-        return shorten(repr(value), 200)
-    except RecursionError:
-        return f"a nested {type(value).__name__}"
+def _brief(text: str) -> str:
+    return shorten(repr(text), 200)
 
 
 def _by_name(name: str, prompts: Any) -> dict[str, Prompt]:

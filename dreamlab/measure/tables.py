@@ -19,47 +19,31 @@ MEASURES: dict[str, tuple[str, str]] = {
     "grain": ("grain", ".1%"),
     "seconds": ("seconds", ".1f"),
 }
-"""For each number of a row its heading in a table and how it is written. `judge.measure` says what
-they are; `top1` is the share of rank 0, `object` that of object_rank 0."""
+"""For each number of a row its heading in a table and how it is written, see `judge.measure`."""
+RANKS = {"top1": "rank", "object": "object_rank"}  # of which these are the share of 0
 
 
 def summarize(rows: Sequence[Mapping[str, Any]], by: str = "recipe") -> list[dict[str, Any]]:
-    """The mean of each number over the rows that share the value of `by`.
-
-    Returns:
-        For each value a dictionary of `Estimate`s, `by` and `count`. Pictures of one prompt are
-        averaged before the interval is taken: more seeds are no more prompts.
-    """
-    groups: dict[Any, list[Mapping[str, Any]]] = {}
-    for row in rows:
-        groups.setdefault(row[by], []).append(row)
+    """Means over the rows that share `by`: `Estimate`s, `by`, `count`; one value per prompt."""
     result = []
-    for value, group in groups.items():
-        good = [row for row in group if not row.get("error")]
+    for value in dict.fromkeys(row[by] for row in rows):
+        good = [row for row in rows if row[by] == value and not row.get("error")]
         summary: dict[str, Any] = {by: value, "count": len(good)}
         for name in MEASURES:
+            rank = RANKS.get(name)
             by_prompt: dict[str, list[float]] = {}
             for row in good:
-                if (number := _number(row, name)) is not None:
+                if (number := row.get(rank or name)) is not None:
+                    number = float(number == 0) if rank else number
                     by_prompt.setdefault(row["prompt"], []).append(number)
             if by_prompt:
-                summary[name] = _estimate(name, list(by_prompt.values()))
+                independent = [sum(numbers) / len(numbers) for numbers in by_prompt.values()]
+                if len(by_prompt) == 1:
+                    (independent,) = by_prompt.values()
+                counted = rank is not None and set(independent) <= {0.0, 1.0}
+                summary[name] = share(independent) if counted else mean(independent)
         result.append(summary)
     return result
-
-
-def _number(row: Mapping[str, Any], name: str) -> float | None:
-    if (rank := {"top1": "rank", "object": "object_rank"}.get(name)) is not None:
-        return float(row[rank] == 0) if rank in row else None
-    return row.get(name)
-
-
-def _estimate(name: str, by_prompt: list[list[float]]) -> Estimate:
-    independent = [sum(numbers) / len(numbers) for numbers in by_prompt]
-    if len(by_prompt) == 1:
-        independent = by_prompt[0]
-    counted = name in ("top1", "object") and set(independent) <= {0.0, 1.0}
-    return share(independent) if counted else mean(independent)
 
 
 def markdown(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
@@ -75,5 +59,4 @@ def _cell(column: str, value: Any) -> str:
     if isinstance(value, (float, Estimate)):
         form = MEASURES[column][1] if column in MEASURES else ".3f"
         return "–" if isinstance(value, float) and math.isnan(value) else format(value, form)
-    # Markdown may hold HTML, and a prompt is anybody's.
     return html.escape(str(value), quote=False).replace("|", "\\|").replace("\n", " ")

@@ -16,6 +16,7 @@ from concurrent.futures import (
     ThreadPoolExecutor,
     wait,
 )
+from contextlib import suppress
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from typing import Any
@@ -34,12 +35,7 @@ def run_jobs(
     executor: Executor,
     on_result: Callable[[list, Any], None],
 ) -> list[tuple[list, BaseException]]:
-    """Send the jobs through an executor, each up to three times, and wait.
-
-    Args:
-        function: what a worker does with a job; it and the jobs must pickle.
-        jobs: lists; one that failed is sent again in parts, each a list of one.
-        on_result: called in this thread with each job that succeeded and its result.
+    """Send the jobs (lists) through an executor, each up to three times, in parts again, and wait.
 
     Returns:
         The jobs without a result, each with its error: a `BrokenExecutor` if the executor is gone.
@@ -83,10 +79,9 @@ def run_jobs(
     except BaseException as stopped:
         for future in pending:
             future.cancel()
-        if isinstance(stopped, KeyboardInterrupt):
-            for future, (job, _) in pending.items():
-                if future.done() and _error(future) is None:
-                    on_result(job, future.result())
+        for future, (job, _) in pending.items() if isinstance(stopped, KeyboardInterrupt) else ():
+            if future.done() and _error(future) is None:
+                on_result(job, future.result())
         raise
     return lost
 
@@ -105,19 +100,13 @@ def _error(future: Future) -> BaseException | None:
 def _has_no_workers(executor: Executor) -> bool:
     """Whether this is an executor of Dask, whose jobs nobody takes."""
     client = getattr(executor, "_client", None)
-    try:
+    with suppress(Exception):  # the connection is lost; the futures will say so
         return client is not None and not client.nthreads()
-    except Exception:  # the connection is lost; the futures will say so
-        return False
+    return False
 
 
 class Processes(ThreadPoolExecutor):
-    """An executor of `count` processes of this computer, each replaced when it dies.
-
-    A `ProcessPoolExecutor` breaks as a whole when one process dies, and does not say on which job.
-    So each process is a pool of its own, with a thread here that waits for it. All end with the
-    `with` block, at once if by an exception, and when this process is killed.
-    """
+    """`count` processes of this computer, each a pool of its own, replaced when it dies."""
 
     def __init__(self, count: int) -> None:
         super().__init__(count)
@@ -145,9 +134,8 @@ class Processes(ThreadPoolExecutor):
             if not self._started:
                 raise CannotStart(
                     "the processes died before they could begin; what they said is above. They "
-                    "start by importing the program that asked for them: it must be a file, or a "
-                    "cell of a notebook, and in a file the call belongs below `if __name__ == "
-                    '"__main__":`'
+                    "import the program that asked for them, which must be a file (with the call "
+                    'below `if __name__ == "__main__":`) or a cell of a notebook'
                 ) from error
             if isinstance(error, BrokenExecutor):
                 del self._local.pool

@@ -68,7 +68,6 @@ def background(name: str, size: int, rng: np.random.Generator) -> Image.Image:
         polygon(outline, _vary(rng, *rgb, by=by))
 
     star = 0.004, 0.011, (255, 252, 224)
-
     # Drawn for every background: a number more or less would change all that is drawn after.
     stops = [_vary(rng, 96, 166, 232), _vary(rng, 190, 224, 248)]
     if name in SKIES:

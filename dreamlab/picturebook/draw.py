@@ -1,8 +1,4 @@
-"""Draws a scene of the picture-book world with Pillow, in any style.
-
-Every object is a few polygons in its own unit square (`shapes`). `BODY` polygons carry the object's
-colour and texture, the others have inks of their own. Same scene, size and style: same pixels.
-"""
+"""Draws a scene of the picture-book world with Pillow, its `shapes` in any of the `styles`."""
 
 from __future__ import annotations
 
@@ -31,9 +27,6 @@ class _Canvas:
     style: Style
     rng: np.random.Generator  # the scene's own, the same in every style
     brush: np.random.Generator  # the style's
-
-
-# --- how a style bends an object ------------------------------------------------------------------
 
 
 def _subdivided(points: Points, step: float) -> Points:
@@ -81,15 +74,6 @@ def _random_warp(shape: Shape, style: Style, brush: np.random.Generator) -> np.n
     return np.diag([1, 1, max(1.0, reach / 1.2)]) @ warp
 
 
-# --- how it draws lines ---------------------------------------------------------------------------
-
-
-def _line_colour(style: Style, base: np.ndarray) -> tuple[int, ...]:
-    if style.line != "chalk" and paint.brightness(base) < 60:
-        return paint.contour(base)  # light, since the body is dark
-    return paint.LINES[style.line](base)
-
-
 def _dashes(points: np.ndarray, brush: np.random.Generator) -> Iterable[list]:
     """An outline as chalk leaves it: in pieces, with gaps."""
     pen_down = np.convolve(brush.random(len(points) + 2), np.ones(3) / 3, "valid") > 0.4
@@ -112,9 +96,6 @@ def _draw_outlines(
         else:
             corners = [tuple(p) for p in points]
             pen.line([*corners, *corners[:2]], fill=colour, width=width, joint="curve")
-
-
-# --- an object ------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -162,42 +143,23 @@ def _body_tile(
     if item.colour:
         radius = placed.place.radius * side
         tile = paint.textured(base, item.texture, size, radius, side, canvas.rng)
-    elif style == BOOK:
-        return _book_rainbow(size, placed.place.angle)
+    elif style == BOOK:  # centred where the book's design has its centre
+        y, x = (np.mgrid[0:size, 0:size] - size / 2) / (size / 2 / 1.1)
+        bands = paint.rainbow_bands(np.hypot(x, y - 0.5), ARCHES[0][-1])
+        return Image.fromarray(bands).rotate(-math.degrees(placed.place.angle))
     else:
         tile = _rainbow(placed, size)
     return Image.fromarray(paint.filled(tile, style.fill, side, canvas.brush))
 
 
-def _book_rainbow(size: int, angle: float) -> Image.Image:
-    """The bands of a many-coloured rainbow, centred where the book's design has its centre."""
-    unit = size / 2 / 1.1
-    y, x = np.mgrid[0:size, 0:size] - size / 2
-    r = np.hypot(x / unit, y / unit - 0.5)
-    return Image.fromarray(paint.rainbow_bands(r, ARCHES[0][-1])).rotate(-math.degrees(angle))
-
-
 def _rainbow(placed: _Placed, size: int) -> np.ndarray:
-    """The same for any design, wherever its arch has come to lie."""
+    """The bands of a many-coloured rainbow of any design, wherever its arch has come to lie."""
     cx, cy, across, up, inner = ARCHES[placed.design]
     left, top = (int(v) - size // 2 for v in placed.centre)
     y, x = np.mgrid[0:size, 0:size]
     at = np.stack([x + left, y + top, np.ones_like(x)], axis=-1) @ placed.to_unit().T
     u, v = at[..., 0] / at[..., 2], at[..., 1] / at[..., 2]
     return paint.rainbow_bands(np.hypot((u - cx) / across, (v - cy) / up), inner).astype(np.float32)
-
-
-def _hides(picture: Image.Image, box: tuple[int, ...], base: np.ndarray) -> bool:
-    """Whether the background in this box has nearly the object's own colour."""
-    side = picture.width
-    inside = (max(box[0], 0), max(box[1], 0), min(box[2], side), min(box[3], side))
-    mean = picture.resize((1, 1), Image.Resampling.BOX, inside).getpixel((0, 0))
-    return float(np.abs(np.array(mean) - base).sum()) < 150
-
-
-def _area(points: Points) -> float:
-    x, y = points.T
-    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
 
 
 def _draw_object(
@@ -210,20 +172,22 @@ def _draw_object(
     polygons = placed.on_canvas(placed.unit)
     parts = list(zip(placed.inks, polygons, strict=True))
     bodies = [points for ink, points in parts if ink == BODY]
-
     half = math.ceil(radius * 1.1)
     if style != BOOK:
         half = max(half, 1 + math.ceil(max(np.abs(p - placed.centre).max() for p in bodies)))
     left, top = int(placed.centre[0]) - half, int(placed.centre[1]) - half
     box = (left, top, left + 2 * half, top + 2 * half)
     ground = picture.crop(box) if style.fill == "chalk" else None
-
     weight = style.outline
-    if not weight and _hides(picture, box, base):
-        weight = 0.6  # without a line nobody would see it
+    if not weight:
+        inside = (max(box[0], 0), max(box[1], 0), min(box[2], side), min(box[3], side))
+        mean = picture.resize((1, 1), Image.Resampling.BOX, inside).getpixel((0, 0))
+        if float(np.abs(np.array(mean) - base).sum()) < 150:
+            weight = 0.6  # on a ground of its own colour nobody would see it
     thin = min(0.05 * radius, 0.012 * side)
     width = max(1, round(thin) * 2 if weight == 1 else round(2 * thin * weight))
-    colour = _line_colour(style, base)
+    own = style.line != "chalk" and paint.brightness(base) < 60  # light, since the body is dark
+    colour = paint.LINES["own" if own else style.line](base)
     pen = ImageDraw.Draw(picture)
     for stroke in range(style.strokes if weight else 0):
         again = placed.on_canvas(_wobbled(placed.unit, 0.035, brush)) if stroke else polygons
@@ -231,7 +195,6 @@ def _draw_object(
     label_pen = ImageDraw.Draw(canvas.labels)
     for points in polygons:
         label_pen.polygon([tuple(p) for p in points], fill=index)
-
     ink_of = paint.inks(base, style.inks)
     if style.fill == "silhouette":
         ink_of = dict.fromkeys(ink_of, paint.contour(base))
@@ -241,11 +204,12 @@ def _draw_object(
             if ink == BODY:
                 continue
             pen.polygon([tuple(p) for p in points], fill=ink_of[ink])
-            solid = ink not in ("line", "tone") and _area(points) > 12 * width**2
+            x, y = points.T
+            area = abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
+            solid = ink not in ("line", "tone") and area > 12 * width**2
             if style.details and weight and solid:
                 _draw_outlines(canvas, [points], colour, max(1, width // 2))
 
-    # What comes before the first body polygon lies behind it, the rest in front.
     first = placed.inks.index(BODY)
     draw_details(parts[:first])
     mask = Image.new("L", (2 * half, 2 * half))
@@ -258,9 +222,6 @@ def _draw_object(
         tile = Image.composite(tile, ground, Image.fromarray(cover))
     picture.paste(tile, (left, top), mask)
     draw_details(parts[first:])
-
-
-# --- scenes ---------------------------------------------------------------------------------------
 
 
 def _pixelated(
@@ -280,19 +241,10 @@ def _pixelated(
 def draw_with_labels(
     scene: Scene, size: int = 192, style: Style = BOOK
 ) -> tuple[Image.Image, Image.Image]:
-    """The picture, and what each pixel shows: 0 the background, 1 and 2 the scene's items.
-
-    Args:
-        scene: what to draw.
-        size: side in pixels; drawn at twice that and reduced, so edges are antialiased.
-        style: how to draw it; the picture book's own style by default.
-
-    Returns:
-        An RGB image and an L image, both `size` × `size`.
+    """The picture (RGB), and what each pixel shows (L): 0 the background, 1 and 2 the items.
 
     Raises:
-        ValueError: `size` is below 8.
-        TypeError: `style` is not a `Style`.
+        ValueError, TypeError: `size` is a side in pixels, at least 8; `style` is a `Style`.
     """
     if size < 8:
         raise ValueError(f"size is a side in pixels, at least 8, got {size}")

@@ -1,46 +1,23 @@
-"""Colours, textures, and the ways to fill an object or a background with them.
-
-A tile is a square of paint, (size, size, 3), laid on the canvas where an object's body is. `FILLS`,
-`LINES` and `GROUNDS` hold what the picture book and the held-out style use;
-`tools/picturebook/random_styles.py` adds what only training uses.
-"""
+"""Colours and textures as tiles (size, size, 3); `FILLS`, `LINES`, `GROUNDS` of the two styles."""
 
 from __future__ import annotations
 
 import colorsys
 import functools
+import json
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 RGB = tuple[int, int, int]
-
+_COLOURS = json.loads(Path(__file__).with_name("colours.json").read_text("utf-8"))
 # Hue, saturation and value, each a middle and a spread: "red" is a family, not one triple.
-PAINT: dict[str, tuple[float, float, float, float, float, float]] = {
-    "red": (0.995, 0.012, 0.85, 0.08, 0.85, 0.07),
-    "orange": (0.075, 0.012, 0.92, 0.06, 0.97, 0.03),
-    "yellow": (0.150, 0.012, 0.85, 0.10, 0.98, 0.02),
-    "green": (0.340, 0.040, 0.70, 0.12, 0.62, 0.10),
-    "blue": (0.610, 0.025, 0.80, 0.10, 0.82, 0.10),
-    "purple": (0.760, 0.020, 0.65, 0.10, 0.62, 0.08),
-    "pink": (0.925, 0.020, 0.42, 0.08, 0.99, 0.01),
-    "brown": (0.065, 0.012, 0.66, 0.08, 0.45, 0.05),
-    "black": (0.600, 0.300, 0.10, 0.10, 0.11, 0.05),
-    "white": (0.120, 0.300, 0.03, 0.03, 0.98, 0.02),
-    "grey": (0.600, 0.300, 0.05, 0.05, 0.56, 0.06),
-}
-INK: dict[str, RGB] = {
-    "dark": (43, 38, 48), "white": (250, 250, 246), "glass": (255, 226, 128), "wood": (120, 78, 46),
-    "leaf": (66, 140, 64), "gold": (246, 190, 60), "flame": (250, 140, 40), "mast": (92, 66, 48),
-    "cream": (250, 236, 204), "water": (112, 176, 232), "rose": (222, 84, 96),
-    "stone": (150, 150, 158),
-}  # fmt: skip
-RAINBOW: tuple[RGB, ...] = (
-    (226, 60, 58), (244, 146, 52), (250, 220, 80), (90, 178, 92), (72, 130, 214), (130, 84, 176),
-)  # fmt: skip
-PAPER: RGB = (244, 238, 224)
+PAINT: dict[str, list[float]] = _COLOURS["paint"]
+INK, CHALK = ({name: tuple(rgb) for name, rgb in _COLOURS[k].items()} for k in ("ink", "chalk"))
+RAINBOW, PAPER = _COLOURS["rainbow"], tuple(_COLOURS["paper"])
 
 
 def brightness(rgb: np.ndarray) -> float:
@@ -70,9 +47,6 @@ def inks(base: np.ndarray, own_inks: tuple[tuple[str, RGB], ...] = ()) -> dict[s
         "tone": tuple((base + (255 - base) * 0.3 if dark else base * 0.74).astype(int)),
         "line": contour(base),
     }
-
-
-# --- textures -------------------------------------------------------------------------------------
 
 
 def marks(
@@ -111,9 +85,6 @@ def rainbow_bands(r: np.ndarray, inner: float) -> np.ndarray:
     return np.array(RAINBOW, dtype=np.uint8)[band]
 
 
-# --- fills ----------------------------------------------------------------------------------------
-
-
 @functools.cache
 def _noise(slanted: bool) -> np.ndarray:
     """Smooth noise of mean 0 and spread 1, (512, 512), the same in every run."""
@@ -149,10 +120,6 @@ def _lit(tile: np.ndarray, canvas: int, brush: np.random.Generator) -> np.ndarra
     return tile * (1.06 - 0.2 * (heights + 0.5))[..., None]
 
 
-def _flat(tile: np.ndarray, canvas: int, brush: np.random.Generator) -> np.ndarray:
-    return tile
-
-
 def _bareness(tile: np.ndarray) -> np.ndarray:
     """How readily paper shows through; dark paint hides it better, or black would turn brown."""
     return np.minimum(1, 0.3 + 1.4 * tile.mean(-1, keepdims=True) / 255)
@@ -170,7 +137,7 @@ def _chalk(tile: np.ndarray, canvas: int, brush: np.random.Generator) -> np.ndar
 
 
 Fill = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
-FILLS: dict[str, Fill] = {"lit": _lit, "flat": _flat, "chalk": _chalk}
+FILLS: dict[str, Fill] = {"lit": _lit, "flat": lambda tile, canvas, brush: tile, "chalk": _chalk}
 """What a fill makes of a tile, on a canvas of so many pixels."""
 
 
@@ -186,8 +153,6 @@ def chalk_cover(tile: np.ndarray, canvas: int, brush: np.random.Generator) -> np
     bare = np.clip(0.02 + 0.2 * lines - 0.12 * strokes, 0, 0.65) * _bareness(tile)[..., 0]
     return (255 * (1 - bare)).astype(np.uint8)
 
-
-# --- lines and grounds ----------------------------------------------------------------------------
 
 LINES: dict[str, Callable[[np.ndarray], tuple[int, ...]]] = {
     "own": contour,

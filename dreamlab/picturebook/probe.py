@@ -1,12 +1,8 @@
-"""Drawings that test whether a CLIP knows objects by their shape: whole, and cut into tiles.
-
-Which thing it is, is asked among 25 captions that differ in the thing alone (`world.variants`);
-chance is 4 %. Tiles have the colours and textures of the drawing, and no shape.
-"""
+"""Drawings, whole and in tiles, that test whether a CLIP knows objects by their shape."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -16,7 +12,7 @@ from torch import Tensor
 from ..resample import resize
 from .draw import draw
 from .styles import BOOK, Style
-from .world import BACKGROUNDS, COLOURS, OBJECTS, TEXTURES, Scene, compose
+from .world import BACKGROUNDS, COLOURS, OBJECTS, TEXTURES, Scene, compose, shuffled
 
 TEST_SEED = 900  # of series that no training draws
 SIDE = 64  # px, what an embedded CLIP sees
@@ -25,18 +21,10 @@ WHOLE = "whole"
 
 
 def probe_scenes(frames: int = 2, things: int = len(OBJECTS)) -> list[Scene]:
-    """Scenes of one thing, standing there once: `things` of the 25 in each of so many *frames*.
-
-    A frame is a colour, a texture and a background. Each goes on where the one before ended.
-    """
+    """`things` of the 25, once each, in so many *frames*: a colour, a texture and a background."""
     rng = np.random.default_rng([TEST_SEED, 3])
-
-    def shuffled(values: Sequence[str]) -> Iterator[str]:
-        while True:
-            yield from (str(value) for value in rng.permutation(values))
-
-    names, colours = shuffled(OBJECTS), shuffled(COLOURS)
-    textures, backgrounds = shuffled(TEXTURES), shuffled(tuple(BACKGROUNDS))
+    kinds = OBJECTS, COLOURS, TEXTURES, tuple(BACKGROUNDS)
+    names, colours, textures, backgrounds = (shuffled(values, rng) for values in kinds)
     scenes = []
     for _ in range(frames):
         colour, texture, background = next(colours), next(textures), next(backgrounds)
@@ -57,11 +45,7 @@ def as_floats(pictures: np.ndarray) -> Tensor:
 
 
 def shuffle_tiles(pictures: Tensor, side: int, generator: torch.Generator) -> Tensor:
-    """Cut (b, c, n, n) into tiles of `side` px, laid in random order, for each picture its own.
-
-    Raises:
-        ValueError: if `side` does not divide the picture.
-    """
+    """Cut (b, c, n, n) into tiles of `side` px, which must fit, and lay them in random order."""
     b, _, height, width = pictures.shape
     if height % side or width % side:
         raise ValueError(f"tiles of {side} px do not fill {height} × {width} px")
@@ -72,12 +56,7 @@ def shuffle_tiles(pictures: Tensor, side: int, generator: torch.Generator) -> Te
 
 
 def in_pieces(pictures: Tensor, tiles: Sequence[int] = TILES) -> dict[str, Tensor]:
-    """The same pictures whole and in tiles, by name: {"whole": …, "16-px tiles": …, …}.
-
-    Args:
-        pictures: (n, 3, h, w) in [0, 1].
-        tiles: their sides in pixels, once the picture is brought to 64 px.
-    """
+    """Pictures (n, 3, h, w) at 64 px, whole and in tiles: {"whole": …, "16-px tiles": …, …}."""
     small = resize(pictures, (SIDE, SIDE)).clamp(0, 1)
     generator = torch.Generator().manual_seed(0)
     shuffled = {f"{side}-px tiles": shuffle_tiles(small, side, generator) for side in tiles}

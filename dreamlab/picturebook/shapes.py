@@ -1,11 +1,9 @@
 """The objects of the picture-book world as polygons, each in several designs.
 
 `shapes.json` holds, for each object, a list of designs: {"name": …, "parts": […]}. A part is an ink
-and the steps that make its outline, [ink, [step, number, …], …], painted in the order given.
-
-The steps of `APPEND` add corners to the outline, those of `CHANGE` transform all corners so far. An
-outline is an (n, 2) array in the unit square −1…1, x to the right and y down; angles are in
-radians, clockwise. Numbers keep all their digits: Pillow cuts corners to whole pixels.
+and the steps that make its outline, (n, 2) in the unit square −1…1, y down, angles in radians,
+clockwise: [ink, [step, number, …], …]. Steps of `APPEND` add corners, those of `CHANGE` transform
+them. Numbers keep all their digits: Pillow cuts corners to whole pixels.
 """
 
 from __future__ import annotations
@@ -20,7 +18,6 @@ import numpy as np
 
 Points = np.ndarray  # (n, 2)
 Shape = list[tuple[str, Points]]  # ink, outline
-
 BODY = "body"
 HELD_OUT_DESIGN = 3
 """The design of every object that no training sees."""
@@ -116,12 +113,10 @@ def outline(steps: Iterable[Sequence]) -> Points:
     return points
 
 
+# The designs of each object. Number 0 is the picture book's own.
 DESIGNS: dict[str, list[dict]] = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
-"""The designs of each object, as in the file. Number 0 is the picture book's own."""
-
+# Of each rainbow: centre x and y, radius across and up, and the inner edge as a fraction of these.
 ARCHES: list[list[float]] = [design["arch"] for design in DESIGNS["rainbow"]]
-"""The arch of each design of the rainbow, in which the bands of a many-coloured one are painted:
-centre x and y, radius across and up, and the inner edge as a fraction of these."""
 
 
 @functools.cache

@@ -1,14 +1,10 @@
-"""The picture-book world: what can be in a scene, how a scene is composed, how it is described.
-
-A scene is a background and at most two kinds of things on it, each with a colour, a texture and a
-count. Everything is deterministic: one generator, one scene; one scene, one picture.
-"""
+"""The picture-book world: what can be in a scene, how it is composed and described."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -39,7 +35,6 @@ BACKGROUNDS: dict[str, str] = {
     "plain": "on a plain background",
 }
 """Each background and the words that a caption uses for it."""
-
 MANY = (5, 6, 7)  # what the caption word "many" may stand for
 PLURALS = {"butterfly": "butterflies", "fish": "fish"}
 
@@ -53,6 +48,12 @@ class Place:
     radius: float
     angle: float
     mirrored: bool
+
+
+def shuffled(values: Sequence[str], rng: np.random.Generator) -> Iterator[str]:
+    """All values in random order, again and again."""
+    while True:
+        yield from (str(value) for value in rng.permutation(values))
 
 
 @dataclass(frozen=True)
@@ -102,21 +103,14 @@ def _place(rng: np.random.Generator, radii: Sequence[float]) -> list[Place]:
             best, best_gap = spots, gap
         if gap >= 1.0:
             break
-    return [
-        Place(x, y, r, float(rng.normal(0, 0.12)), bool(rng.random() < 0.5))
-        for (x, y), r in zip(best, radii, strict=True)
-    ]
+    angles = ((float(rng.normal(0, 0.12)), bool(rng.random() < 0.5)) for _ in radii)
+    return [Place(*spot, r, *turn) for spot, r, turn in zip(best, radii, angles, strict=True)]
 
 
 def compose(
     background: str, things: Sequence[tuple[str, str, str, int]] = (), *, seed: int = 0
 ) -> Scene:
-    """A scene with these things, placed by `seed`.
-
-    Args:
-        background: a key of `BACKGROUNDS`.
-        things: up to two of `(object, colour, texture, how_many)`.
-        seed: places and paints the scene; the same seed gives the same picture.
+    """A scene on a `background` with up to two of `(object, colour, texture, how_many)`.
 
     Raises:
         ValueError: a name that is not in this world, a count outside 1…7, or more than two kinds.
@@ -133,7 +127,6 @@ def compose(
             _check("colour", colour, COLOURS)
         if not 1 <= how_many <= MANY[-1]:
             raise ValueError(f"how_many is 1 to {MANY[-1]}, got {how_many} for {name!r}")
-
     rng = np.random.default_rng([1, seed])
     total = sum(thing[3] for thing in things)
     # From a wide view to a detail, log-uniform; many things must be smaller to fit.
@@ -141,16 +134,9 @@ def compose(
     scale = math.exp(rng.uniform(math.log(low), math.log(high))) if total else 0.0
     radii = [scale * rng.uniform(0.9, 1.1) for _ in range(total)]
     places = _place(rng, radii) if total else []
-
     free = iter(places)
     items = (Item(*thing[:3], tuple(islice(free, thing[3]))) for thing in things)
     return Scene(background, tuple(items), seed)
-
-
-def centred(name: str, colour: str = "red", texture: str = "plain", *, seed: int = 0) -> Scene:
-    """One large upright object in the middle of a plain background."""
-    place = Place(0.5, 0.5, 0.4, 0.0, False)
-    return Scene("plain", (Item(name, colour, texture, (place,)),), seed)
 
 
 def random_scene(rng: np.random.Generator) -> Scene:
@@ -179,14 +165,14 @@ def _noun(name: str, plural: bool) -> str:
 
 
 def _article(words: str) -> str:
-    return ("an " if words[0] in "aeiou" else "a ") + words
+    return "an" if words[0] in "aeiou" else "a"
 
 
 def describe(name: str, *, colour: str = "", texture: str = "", count: str = "one") -> str:
     """The words for one kind of thing; a red star, twice, gives "two red stars"."""
     plural = count != "one"
     words = " ".join(word for word in (colour, texture, _noun(name, plural)) if word)
-    return f"{count} {words}" if plural else _article(words)
+    return f"{count if plural else _article(words)} {words}"
 
 
 def caption(scene: Scene) -> str:
@@ -222,27 +208,19 @@ def thing_in(text: str) -> str | None:
 
 
 def variants(text: str) -> dict[str, str]:
-    """A sentence about each thing of this world, all else equal: {"apple": "a red apple …", …}.
-
-    Only the thing named first is exchanged, with its plural and an article right before it. {} for
-    a text that names no thing.
-    """
+    """A text about each thing, {"apple": "a red apple …", …}; {} if it names none of this world."""
     found = _naming(text)
     if not found:
         return {}
     own, noun = thing_in(text), found["noun"].lower()
-    # "fish" is both; the words before it tell.
-    plural = noun != own or (
-        _noun(own, True) == own and bool(_SEVERAL.search(text[: found.start()]))
-    )
+    several = bool(_SEVERAL.search(text[: found.start()]))
+    plural = noun != own or (_noun(own, True) == own and several)
 
     def named(name: str) -> str:
         words = _noun(name, plural)
-        if found["article"]:
-            article = "an" if words[0] in "aeiou" else "a"
-            if found["article"][0].isupper():
-                article = article.capitalize()
-            words = article + found["gap"] + words
+        if article := found["article"]:
+            right = _article(words)
+            words = (right.capitalize() if article[0].isupper() else right) + found["gap"] + words
         return text[: found.start()] + words + text[found.end() :]
 
     return {name: text if name == own else named(name) for name in OBJECTS}

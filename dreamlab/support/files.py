@@ -18,11 +18,7 @@ LEFT_OVER = 86_400  # seconds after which a hidden file is that of a writer that
 
 
 def user_path(path: str | PathLike) -> Path:
-    """The path that somebody typed, with ``~`` as the home folder.
-
-    Raises:
-        ValueError: it holds a null character, which no system takes.
-    """
+    """The path that somebody typed, with ``~`` as home; ValueError for a null character."""
     path = Path(path)
     if "\0" in str(path):
         raise ValueError(f"a path may hold no null character: {str(path)!r}")
@@ -37,16 +33,8 @@ def write_atomically(
 ) -> Path:
     """Write a file so that at every moment either the old one or the whole new one is there.
 
-    The content goes into a hidden file of the same folder, is brought to the disk, and then takes
-    the name. A symbolic link of that name is replaced, never followed.
-
-    Args:
-        path: the file; its folder is made where it is missing, and ``~`` is the home folder.
-        content: the bytes, a text (stored as UTF-8), or a function that writes into the binary
-            file that it is given, as ``lambda file: torch.save(state, file)`` does.
-
-    Returns:
-        The path, with ``~`` replaced.
+    The content is bytes, a text (UTF-8), or a function that writes into a binary file. Folders are
+    made; a link is replaced, never followed. Returns the path, with ``~`` replaced.
 
     Raises:
         OSError: of the kind that the system reports (no room, no permission, …).
@@ -91,10 +79,7 @@ def remove_left_over(folder: Path) -> None:
 
 @contextmanager
 def claim_name(folder: str | PathLike, suffix: str, stem: str = "dream") -> Iterator[Path]:
-    """The first of ``dream-001.png``, ``dream-002.png``, … that nobody has, for this block.
-
-    A hidden file beside it claims it, so that no second program gets the same name.
-    """
+    """The first of ``dream-001.png``, ``dream-002.png``, … that nobody has, for this block."""
     folder = user_path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     remove_left_over(folder)
@@ -116,10 +101,8 @@ def claim_name(folder: str | PathLike, suffix: str, stem: str = "dream") -> Iter
 
 def csv_bytes(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> bytes:
     """Rows as CSV for spreadsheets, none of whose cells they take for a formula."""
-    file = io.StringIO(newline="")
-    writer = csv.DictWriter(
-        file, columns or list(dict.fromkeys(key for row in rows for key in row))
-    )
+    file, columns = io.StringIO(newline=""), columns or [*dict.fromkeys(k for r in rows for k in r)]
+    writer = csv.DictWriter(file, columns)
     writer.writerow({name: _harmless(name) for name in writer.fieldnames})
     writer.writerows({key: _harmless(value) for key, value in row.items()} for row in rows)
     return file.getvalue().encode("utf-8-sig")  # its signature tells them that it is UTF-8

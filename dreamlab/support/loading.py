@@ -1,10 +1,8 @@
 """Load an open_clip model by name, or raise an error that says what to do.
 
-open_clip takes some mistakes in silence (a name without weights becomes a random model) and reports
-others as a list of five hundred missing keys. So names, tags, folders and the network are checked
-first. A model may come from anybody, and nothing that comes with it is run: weights are read as
-numbers, and a configuration that asks for program code is refused. What a file of weights does not
-say of its training is looked for elsewhere, and asked for rather than guessed (`_as_trained`).
+open_clip takes some mistakes in silence, so names, tags, folders and the network are checked first.
+Nothing that comes with a model is run: weights are read as numbers, and a configuration that asks
+for program code is refused. What a file does not say of its training is asked for, not guessed.
 """
 
 import difflib
@@ -29,8 +27,8 @@ from dreamlab.support.weights import Unusable, read_weights
 EMBEDDED = ("picturebook", "picturebook-plain", "picturebook-judge")
 EMBEDDED_FOLDER = Path(__file__).parents[1] / "picturebook" / "models"
 CONFIG = "open_clip_config.json"
-
-# What a configuration may not ask for, at any depth, and what it may tell its tokenizer.
+Statistics = dict[str, Sequence[float]]  # "mean" and "std" of the pixels
+Loaded = tuple[str, torch.nn.Module, Callable]  # name for open_clip, model on the CPU, tokenizer
 CODE = ("auto_map", "code_revision", "trust_remote_code")
 TOKENIZER_SETTINGS = ("clean", "language", "reduction_mask", "strip_sep_token", "use_fast")
 
@@ -44,10 +42,8 @@ def pick_device(device: str | torch.device | None) -> torch.device:
     try:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:
-        raise ValueError(
-            f"device {str(device)!r} cannot be used on this computer ({error}); "
-            "leave it out to take the best there is"
-        ) from error
+        words = f"device {str(device)!r} cannot be used on this computer ({error})"
+        raise ValueError(f"{words}; leave it out to take the best there is") from error
 
 
 def find_model(name: str, pretrained: str | None) -> tuple[str, str | None]:
@@ -69,7 +65,6 @@ def find_model(name: str, pretrained: str | None) -> tuple[str, str | None]:
                 missing += "; it belongs to this package, which is incomplete: install it again"
             raise FileNotFoundError(f"cannot load {asked!r}: {missing}")
         return f"local-dir:{folder}", None
-
     name = name.replace("/", "-")  # OpenAI writes ViT-B/32
     models = {known.lower(): known for known in [*EMBEDDED, *open_clip.list_models()]}
     if name not in models.values():
@@ -80,7 +75,6 @@ def find_model(name: str, pretrained: str | None) -> tuple[str, str | None]:
         elif "/" in asked:
             hints += f"; a repository of the Hugging Face hub is loaded as 'hf-hub:{asked}'"
         raise ValueError(f"unknown model {asked!r}{hints} (all: open_clip.list_models())")
-
     tags = open_clip.list_pretrained_tags_by_model(name)
     choice = f"its tags are {quoted(tags)}" if tags else "open_clip has no tags for it"
     if pretrained is None:
@@ -107,13 +101,8 @@ def _missing_in(folder: Path) -> str:
     return f"{odd[0]!r} in {folder} is no ordinary file" if odd else ""
 
 
-def load_model(
-    source: str, pretrained: str | None, statistics: dict[str, Sequence[float]]
-) -> tuple[str, torch.nn.Module, Callable]:
-    """Return the model's name for open_clip, the model, on the CPU, and its tokenizer.
-
-    What is not here is downloaded. `statistics` may have a "mean" and a "std" of the pixels.
-    """
+def load_model(source: str, pretrained: str | None, statistics: Statistics) -> Loaded:
+    """Load what `find_model` found; downloads what is missing."""
     repository = _repository(source, pretrained)
     if repository is None:
         return _build(source, pretrained, statistics)
@@ -146,19 +135,24 @@ PROBLEMS = {  # a word in open_clip's error, and what it means
     "trust_remote_code": "it brings program code of its own, which is never run here",
     "tokenizer": "its tokenizer's files (tokenizer.json and its like) are missing or broken",
     # Foreign weights fail in load_state_dict, or before it over SigLIP's bias or the width.
-    "loading state_dict": FOREIGN,
-    "no attribute 'ndim'": FOREIGN,
-    "width changed": FOREIGN,
+    **dict.fromkeys(("loading state_dict", "no attribute 'ndim'", "width changed"), FOREIGN),
     "": "its weights or its configuration are corrupt, incomplete or not a CLIP's",
 }
 
 
-def _build(
-    source: str, pretrained: str | None, statistics: dict[str, Sequence[float]]
-) -> tuple[str, torch.nn.Module, Callable]:
+def _build(source: str, pretrained: str | None, statistics: Statistics) -> Loaded:
     """Let open_clip make the tokenizer and the model; its errors are translated."""
+
+    def read(file: str, **_: Any) -> dict[str, Tensor]:
+        return {n: value for n, value in (weights or read_weights(file)).items() if n not in MARKS}
+
     try:
-        with _nothing_run():
+        with ExitStack() as stack:
+            with suppress(ImportError):
+                from transformers import dynamic_module_utils as foreign
+
+                # It refuses a repository's code instead of asking at the keyboard.
+                stack.enter_context(patch.object(foreign, "TIME_OUT_REMOTE_CODE", 0, create=True))
             known, sizes, weights = _as_trained(source, pretrained)
             statistics = _asked(source, pretrained, known, statistics)
             source = _with_activation(source, pretrained, known)
@@ -171,58 +165,37 @@ def _build(
                 open_clip.pretrained.download_pretrained_from_hf(source.removeprefix("hf-hub:"))
             elif _is_tag(source, pretrained):
                 open_clip.download_pretrained(open_clip.get_pretrained_cfg(source, pretrained))
-            with patch.object(
-                open_clip.factory,
-                "load_state_dict",
-                lambda file, **_: _without_marks(weights or read_weights(file)),
-            ):
-                model = open_clip.create_model(
-                    source,
-                    pretrained,
-                    require_pretrained=True,
-                    force_preprocess_cfg=statistics,
-                    **sizes,
-                )
+            stack.enter_context(patch.object(open_clip.factory, "load_state_dict", read))
+            options = {"require_pretrained": True, "force_preprocess_cfg": statistics, **sizes}
+            model = open_clip.create_model(source, pretrained, **options)
     except (OSError, Unusable):
         raise
     except ImportError as error:
-        raise ImportError(
-            f"{source} needs a package that is not installed ({error}): "
-            "pip install transformers sentencepiece"
-        ) from error
+        words = f"{source} needs a package that is not installed ({error})"
+        raise ImportError(f"{words}: pip install transformers sentencepiece") from error
     except Exception as error:  # a broken file fails in a dozen ways, from KeyError to EOFError
         problem = next(PROBLEMS[sign] for sign in PROBLEMS if sign in str(error))
         reason = f"{type(error).__name__}: {textwrap.shorten(str(error), 300)}"
-        weights = f" with {pretrained!r}" if pretrained else ""
-        raise ValueError(f"cannot load {source!r}{weights}: {problem} ({reason})") from error
+        tag = f" with {pretrained!r}" if pretrained else ""
+        raise ValueError(f"cannot load {source!r}{tag}: {problem} ({reason})") from error
     if not all(values.isfinite().all() for values in model.state_dict().values()):
         raise ValueError(f"cannot load {source!r}: its weights are corrupt, some are not finite")
     return source, model, tokenizer
 
 
-# --- as it was trained ----------------------------------------------------------------------------
-
-# What OpenAI's archives hold beside the weights.
-MARKS = ("input_resolution", "context_length", "vocab_size")
-
-
-def _without_marks(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value for name, value in weights.items() if name not in MARKS}
+MARKS = ("input_resolution", "context_length", "vocab_size")  # beside the weights in OpenAI's files
 
 
 def _as_trained(
     source: str, pretrained: str | None
 ) -> tuple[list[dict[str, Any]], dict[str, Any], dict[str, Tensor] | None]:
-    """What is known of a model's training.
-
-    Returns:
-        - Settings ("mean", "std", "quick_gelu") with which it may have been trained: one, where a
-          tag or a configuration says it, else those of all tags of this architecture.
-        - Sizes to build it with, where a file's weights are of others than the architecture's.
-        - A file's weights.
-    """
+    """Settings with which it may have been trained, other sizes, and a file's weights."""
     if source.startswith(("hf-hub:", "local-dir:")):
-        config = _configuration(source)
+        schema, place = open_clip.factory.parse_model_name(source)
+        file = Path(place) / CONFIG
+        if schema == "hf-hub":
+            file = open_clip.pretrained.download_pretrained_from_hf(place, filename=CONFIG)
+        config = json.loads(Path(file).read_text("utf-8"))
         _refuse_code(config.get("model_cfg", config), source)
         return [config.get("preprocess_cfg") or {}], {}, None
     if _is_tag(source, pretrained):
@@ -244,21 +217,9 @@ def _as_trained(
     return known, sizes, weights
 
 
-def _configuration(source: str) -> dict[str, Any]:
-    schema, place = open_clip.factory.parse_model_name(source)
-    if schema == "hf-hub":
-        file = open_clip.pretrained.download_pretrained_from_hf(place, filename=CONFIG)
-    else:
-        file = Path(place) / CONFIG
-    return json.loads(Path(file).read_text("utf-8"))
-
-
 def _asked(
-    source: str,
-    pretrained: str | None,
-    known: list[dict[str, Any]],
-    given: dict[str, Sequence[float]],
-) -> dict[str, Sequence[float]]:
+    source: str, pretrained: str | None, known: list[dict[str, Any]], given: Statistics
+) -> Statistics:
     """Mean and standard deviation: those given, or else those that are known, if these agree."""
     choices = [{name: settings.get(name) for name in ("mean", "std")} for settings in known]
     merged = [choice | given for choice in choices or [{"mean": None, "std": None}]]
@@ -273,38 +234,29 @@ def _asked(
     raise Unusable(
         f"cannot load {pretrained or source!r} without the mean and the standard deviation of the "
         f"pixels with which it was trained ({why}): load_clip({call}, mean=(r, g, b), std=(r, g, "
-        f"b)). open_clip's own trainer takes mean={open_clip.OPENAI_DATASET_MEAN}, "
-        f"std={open_clip.OPENAI_DATASET_STD} unless it is told otherwise"
+        f"b)). Those of open_clip's own trainer are mean={open_clip.OPENAI_DATASET_MEAN}, "
+        f"std={open_clip.OPENAI_DATASET_STD}"
     )
 
 
 def _with_activation(
     source: str, pretrained: str | None, known: list[dict[str, Any]], depth: int = 6
 ) -> str:
-    """The name of this architecture with the activation with which it was trained.
-
-    Weights trained with QuickGELU, x·sigmoid(1.702x), load without complaint into GELU's model.
-    """
+    """The name of this architecture with the activation of its training, GELU or QuickGELU."""
     quick, trained = f"{source}-quickgelu", {bool(k.get("quick_gelu")) for k in known}
     if quick not in open_clip.list_models() or True not in trained:
         return source
     if trained == {True}:
-        warnings.warn(
-            f"{pretrained!r} was trained with QuickGELU: loading {quick!r}", stacklevel=depth
-        )
-        return quick
-    warnings.warn(
-        f"{pretrained} does not say whether it was trained with GELU, as {source!r} has it, or "
-        f"with QuickGELU, as OpenAI did: for that, load {quick!r}",
-        stacklevel=depth,
-    )
-    return source
+        words = f"{pretrained!r} was trained with QuickGELU: loading {quick!r}"
+    else:
+        words = f"{pretrained} does not say whether it was trained with GELU, as {source!r} has it,"
+        words += f" or with QuickGELU, as OpenAI did: for that, load {quick!r}"
+    warnings.warn(words, stacklevel=depth)
+    return quick if trained == {True} else source
 
 
 def _other_sizes(architecture: dict[str, Any], weights: dict[str, Tensor]) -> dict[str, int]:
-    """The side of the images and the length of the texts, where weights are of others, to which
-    open_clip would stretch their position embeddings.
-    """
+    """Side of the images and length of the texts, where a file's weights are of others."""
     vision, text, sizes = architecture["vision_cfg"], architecture["text_cfg"], {}
     places, patches = (weights.get(f"visual.{n}") for n in ("positional_embedding", "conv1.weight"))
     if places is not None and patches is not None:
@@ -320,9 +272,6 @@ def _other_sizes(architecture: dict[str, Any], weights: dict[str, Tensor]) -> di
     return sizes
 
 
-# --- nothing run ----------------------------------------------------------------------------------
-
-
 def _refuse_code(config: Any, source: str) -> None:
     """Raise if a configuration asks, at any depth, for anything but an architecture known here."""
     if isinstance(config, list):
@@ -333,16 +282,12 @@ def _refuse_code(config: Any, source: str) -> None:
     if config.get("hf_model_name") and source.startswith("local-dir:"):
         raise Unusable(
             f"cannot load {source!r}: its text tower {config['hf_model_name']!r} is on the Hugging "
-            "Face hub, which is never asked for what only a folder names; load the model from the "
-            "hub, as 'hf-hub:organisation/repository'"
+            "Face hub, which is never asked for what only a folder names; load 'hf-hub:…' instead"
         )
     tokenizer = config.get("tokenizer_kwargs") or {}
     asked = {f"{key}={config[key]!r}" for key in CODE if config.get(key) not in (False, None)}
-    asked |= {
-        f"{name!r} of its tokenizer"
-        for name, value in tokenizer.items()
-        if name not in TOKENIZER_SETTINGS and value not in (False, None)
-    }
+    unknown = (name for name in tokenizer if name not in TOKENIZER_SETTINGS)
+    asked |= {f"{n!r} of its tokenizer" for n in unknown if tokenizer[n] not in (False, None)}
     if ":" in str(config.get("timm_model_name")):
         asked.add(f"timm_model_name={config['timm_model_name']!r}")
     if asked:
@@ -354,27 +299,8 @@ def _refuse_code(config: Any, source: str) -> None:
 
 
 @contextmanager
-def _nothing_run() -> Iterator[None]:
-    """Within this, the transformers package does not ask at the keyboard whether a repository's
-    code may run: with no time to answer it refuses.
-    """
-    with ExitStack() as stack:
-        with suppress(ImportError):
-            from transformers import dynamic_module_utils as foreign
-
-            stack.enter_context(patch.object(foreign, "TIME_OUT_REMOTE_CODE", 0, create=True))
-        yield
-
-
-# --- the hub --------------------------------------------------------------------------------------
-
-
-@contextmanager
 def _hub(repository: str) -> Iterator[bool]:
-    """Ask the Hugging Face hub once whether it answers; if not, only its cache is used inside.
-
-    Left alone, its client asks for each file six times before it looks into its cache.
-    """
+    """Ask the Hugging Face hub once whether it answers; if not, only its cache is used inside."""
     constants, utils = huggingface_hub.constants, huggingface_hub.utils
     # Before version 1 a session remembers the mode in which it was opened.
     forget_sessions = getattr(utils, "reset_sessions", lambda: None)
@@ -398,22 +324,16 @@ def _not_downloaded(
     constants = huggingface_hub.constants
     tried = f"could not get {constants.ENDPOINT}/{repository}"
     if online and "timed out" not in str(error):
-        return FileNotFoundError(
-            f"{tried}: the hub answers, but does not give the files ({error}); check the name, "
-            "and whether the repository is open to all and holds an open_clip model"
-        )
-    why = (
-        f"the hub answers, but then sends nothing ({error}); your network may block the computers "
-        "that its large files come from"
-        if online
-        else "no answer from the hub (no network, or HF_HUB_OFFLINE is set)"
-    )
+        words = f"{tried}: the hub answers, but does not give the files ({error})"
+        return FileNotFoundError(f"{words}; check the name, and whether it is open to all")
+    why = "no answer from the hub (no network, or HF_HUB_OFFLINE is set)"
+    if online:
+        why = f"the hub answers, but then sends nothing ({error}); does your network block it?"
     call = f"load_clip({source!r}, {pretrained!r})" if pretrained else f"load_clip({source!r})"
     return ConnectionError(
         f"{tried}, nor is it in the cache: {why}. The embedded model needs no network: "
-        f"load_clip('picturebook'). To have this one without a network, call {call} once where "
-        f"there is one: its files stay in {constants.HF_HUB_CACHE}, which you may also copy from "
-        "another computer"
+        f"load_clip('picturebook'). To have this one without, call {call} once where there is one, "
+        f"or copy {constants.HF_HUB_CACHE}, where its files stay, from another computer"
     )
 
 

@@ -19,12 +19,7 @@ class Groups:
         self.size: int | None = None  # all of them, until memory runs out
 
     def work(self, do: Callable[[slice], tuple[Tensor, ...]], count: int) -> tuple[Tensor, ...]:
-        """What `do` gives for rows 0 … count − 1; the pieces of several groups are joined.
-
-        Raises:
-            RuntimeError, MemoryError: what `do` raises, if it is not about memory or if a single
-                row does not fit.
-        """
+        """What `do` gives for rows 0 … count − 1, in groups that fit into memory."""
         while True:
             size = min(self.size or count, count)
             try:
@@ -35,16 +30,19 @@ class Groups:
                     raise
             # Outside the except clause: the error no longer holds the tensors that did not fit.
             if self.size is None:
-                warnings.warn(
-                    f"{size} views at once do not fit into memory: encoding them in smaller "
-                    "groups, with the same result but more slowly. Fewer views, fewer pictures in "
-                    "one run or a smaller model would be faster.",
-                    stacklevel=5,  # whoever asked the dream for a step
-                )
+                words = f"{size} views at once do not fit into memory: encoding them in smaller"
+                words += " groups. Fewer views or pictures, or a smaller model, would be faster."
+                warnings.warn(words, stacklevel=5)  # whoever asked the dream for a step
             self.size = (size + 1) // 2
         if len(parts) == 1:
             return parts[0]
         return tuple(torch.cat(pieces) for pieces in zip(*parts, strict=True))
+
+
+def wait(device: str | torch.device) -> None:
+    """Until the device has done what was asked of it; a CPU always has."""
+    if (kind := torch.device(device).type) != "cpu":
+        getattr(torch, kind).synchronize()
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -1,8 +1,4 @@
-"""One reader for pictures: whatever somebody has becomes numbers, or an error that says why not.
-
-All see the same: upright, on grey where it is transparent, in sRGB, white at 255 also if it came
-with 16 bits.
-"""
+"""One reader for pictures: upright, on grey where transparent, in sRGB, white at 255."""
 
 import base64
 import io
@@ -24,7 +20,6 @@ from dreamlab.support.files import user_path
 
 BACKGROUND = 128  # of 255: the grey from which dreams start, seen through transparent parts
 SPARE = 3  # a large picture is first reduced to no less than this many times what is needed
-
 MOST = 2**29  # numbers that a few repeated ones may stand for
 WHITE = {"uint8": 255, "uint16": 65535, "bool": 1}  # by the type of numbers; of floats it is 1
 KNOWN = {  # how files begin that people take for pictures, and what to do about them
@@ -37,7 +32,6 @@ KNOWN = {  # how files begin that people take for pictures, and what to do about
     rb"$": "empty",
     rb"": "no picture of a kind that Pillow reads",
 }
-
 Picture = str | PathLike | Image.Image | np.ndarray | Tensor
 
 
@@ -49,18 +43,14 @@ def read_picture(picture: Picture, name: str = "", cover: tuple[int, int] | None
     """Any picture as floats (b, 3, h, w), b = 1 unless it is a batch; white is 1, black 0.
 
     Args:
-        picture: a path; a PIL image of any mode; an array (h, w), (h, w, 1), (h, w, 3), (h, w, 4)
-            or (b, h, w, ·); a tensor (1 or 3, h, w) or (b, 1 or 3, h, w). Arrays and tensors hold
-            bytes (0 … 255), 16 bits (0 … 65535), booleans or floats (0 … 1), of which those outside
-            of [0, 1] are left as they are. A tensor stays on its device.
+        picture: a path; a PIL image of any mode; an array (h, w), (h, w, 1 | 3 | 4), (b, h, w, ·);
+            a tensor (1 | 3, h, w) or (b, 1 | 3, h, w), which stays on its device. Numbers are
+            bytes, 16 bits (0 … 65535), booleans or floats (0 … 1), kept as they are outside.
         name: what messages call it.
-        cover: (height, width) that are needed. A much larger file or PIL image may then be read at
-            a fraction of its size, at least `SPARE` times this, which saves time and memory.
+        cover: (height, width) that are needed; a much larger file may be read at a fraction of it.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        TypeError: something that is no picture.
-        ValueError: it cannot be read, has another shape, or pixels that are not finite numbers.
+        FileNotFoundError, TypeError, ValueError: no such file; no picture; one that cannot be read.
     """
     if isinstance(picture, str | PathLike):
         return _as_tensor(open_picture(picture, name, cover))
@@ -72,21 +62,14 @@ def read_picture(picture: Picture, name: str = "", cover: tuple[int, int] | None
         return _from_numbers(picture, name)
     if hasattr(picture, "__array__") or hasattr(picture, "__array_interface__"):
         return _from_numbers(np.asarray(picture), name)
-    raise TypeError(
-        f"{name} must be a path, a PIL image, an array (h, w, 3) or a tensor (3, h, w) or "
-        f"(b, 3, h, w), got {type(picture).__name__}"
-    )
+    kinds = "a path, a PIL image, an array (h, w, 3) or a tensor (3, h, w) or (b, 3, h, w)"
+    raise TypeError(f"{name} must be {kinds}, got {type(picture).__name__}")
 
 
 def open_picture(
     file: str | PathLike | io.BytesIO, name: str = "", cover: tuple[int, int] | None = None
 ) -> Image.Image:
-    """A picture from a path or the content of a file, as an RGB image: upright, opaque, sRGB.
-
-    Args:
-        file, name: as for `opened`.
-        cover: as for `read_picture`.
-    """
+    """A picture from a path or the content of a file, see `opened`: RGB, upright, opaque, sRGB."""
     with opened(file, name) as image:
         if cover:  # JPEG can be decoded at a half, a quarter or an eighth of its size
             image.draft(None, (SPARE * max(cover),) * 2)
@@ -101,11 +84,7 @@ def to_png_text(image: Image.Image) -> str:
 
 
 def from_png_text(text: str, name: str, most: int) -> Image.Image:
-    """The RGB image that `to_png_text` wrote.
-
-    Raises:
-        ValueError: it is no such text, or has more than `most` pixels.
-    """
+    """The RGB image that `to_png_text` wrote; ValueError, also above `most` pixels."""
     with opened(io.BytesIO(base64.b64decode(text, validate=True)), name, ("PNG",)) as image:
         if image.width * image.height > most:
             raise Unreadable(f"{name} is too large: {image.width} × {image.height} px")
@@ -116,17 +95,10 @@ def from_png_text(text: str, name: str, most: int) -> Image.Image:
 def opened(
     file: str | PathLike | io.BytesIO, name: str = "", formats: Sequence[str] | None = None
 ) -> Iterator[Image.Image]:
-    """A picture's file as it is, not yet decoded, for this block.
-
-    Args:
-        file: a path, ``~`` included, or the content of a file.
-        name: what messages call it; a path is named in any case.
-        formats: which ones, by Pillow's names; default: all but PostScript, which is a program.
+    """A picture's file (a path or its content) as it is, not yet decoded, for this block.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is no ordinary file, no picture, damaged, too large, or of a kind that
-            Pillow does not read.
+        FileNotFoundError, ValueError: no such file; no ordinary one, or no picture of `formats`.
     """
     if not isinstance(file, io.BytesIO):
         path = repr(str(file))
@@ -136,7 +108,6 @@ def opened(
     if formats is None:
         Image.init()
         formats = [format for format in Image.ID if format != "EPS"]
-    # What Pillow warns of is either read all the same, or an error below.
     with _one_error(name), warnings.catch_warnings(), ExitStack() as stack:
         warnings.simplefilter("ignore")
         stream = file if isinstance(file, io.BytesIO) else stack.enter_context(file.open("rb"))
@@ -147,9 +118,7 @@ def opened(
             begin = stream.read(1000)
             kind = next(kind for start, kind in KNOWN.items() if re.match(start, begin, re.DOTALL))
             raise Unreadable(f"{name} is {kind}") from None
-        place = stream.tell()
-        size = stream.seek(0, io.SEEK_END)
-        stream.seek(place)
+        size = len(file.getbuffer()) if isinstance(file, io.BytesIO) else file.stat().st_size
         # Pillow would fill in the rest; a block of 8 × 8 takes at least a bit.
         if image.format in ("JPEG", "MPO") and image.width * image.height > 512 * size:
             said = f"{image.width} × {image.height} px in {size} bytes"
@@ -192,9 +161,6 @@ def _one_error(name: str) -> Iterator[None]:
         raise Unreadable(f"{name} cannot be read as a picture: {why}") from error
 
 
-# --- PIL images -----------------------------------------------------------------------------------
-
-
 def _flattened(image: Image.Image, cover: tuple[int, int] | None) -> Image.Image:
     """A PIL image of any mode as RGB of 8 bits: upright, opaque, sRGB. A new one, without notes."""
     if 0 in image.size:
@@ -223,9 +189,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
         return image
     if image.mode == "I" and image.format not in ("PNG", "PPM"):  # which have 16 bits
-        raise ValueError(
-            "whole numbers of 32 bits do not say how much is white; save it with 8 or 16 bits"
-        )
+        raise ValueError("32 bits do not say how much is white; save it with 8 or 16 bits")
     values, white = np.asarray(image), 1 if image.mode == "F" else 65535
     low, high = values.min(), values.max()
     if not 0 <= low <= high <= white:
@@ -265,9 +229,6 @@ def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
         target = ImageCms.createProfile("sRGB")
         return ImageCms.profileToProfile(image, source, target, outputMode="RGB")
     return image.convert("RGB")
-
-
-# --- arrays and tensors ---------------------------------------------------------------------------
 
 
 def _as_tensor(image: Image.Image) -> Tensor:

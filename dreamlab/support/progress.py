@@ -12,7 +12,7 @@ BAR = "{desc} {percentage:3.0f}% |{bar:20}| {elapsed} passed, about {remaining} 
 
 
 class StandardError:
-    """Standard error as it is now. Where there is none, or it fails, what is said is lost."""
+    """Standard error as it is now; where there is none, or it fails, what is said is lost."""
 
     def write(self, text: str) -> None:
         with suppress(Exception):
@@ -27,12 +27,7 @@ class StandardError:
 
 
 def with_bar(steps: Iterable[Any], expected: Sequence[float]) -> Iterator[Any]:
-    """Pass the steps of a dream on, and show on standard error how far it is.
-
-    Args:
-        steps: the dream.
-        expected: seconds that each remaining step may take; only their proportions count.
-    """
+    """Pass the steps on and show how far they are, in proportion to the `expected` seconds."""
     with tqdm(file=StandardError(), total=sum(expected), bar_format=BAR, desc="dreaming") as bar:
         for step, seconds in zip(steps, chain(expected, repeat(0)), strict=False):
             height, width = step.size

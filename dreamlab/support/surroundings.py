@@ -1,9 +1,7 @@
-"""PyTorch's settings for a whole program (default dtype and device, inference mode, autocast,
-precision, search for anomalies), kept away from what we compute, in float32 on its CLIP's device.
-"""
+"""PyTorch's settings for a whole program, kept away from what we compute in float32."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import torch
 
@@ -12,11 +10,7 @@ KINDS = ("cpu", "cuda", "mps", "xpu")  # of device, with an autocast each
 
 @contextmanager
 def undisturbed(gradients: bool | None = True) -> Iterator[None]:
-    """Within this, PyTorch is set as in a fresh program; afterwards, as it was before.
-
-    Args:
-        gradients: whether they are taken; None leaves that to the caller.
-    """
+    """For this block, PyTorch set as in a fresh program; `gradients=None` leaves those."""
     dtype, precision = torch.get_default_dtype(), torch.get_float32_matmul_precision()
     gradients = torch.is_grad_enabled() if gradients is None else gradients
     with ExitStack() as stack:
@@ -39,7 +33,6 @@ def undisturbed(gradients: bool | None = True) -> Iterator[None]:
 
 
 def _rounds(kind: str) -> bool:
-    try:
+    with suppress(RuntimeError):  # this version of PyTorch has no autocast for it
         return torch.is_autocast_enabled(kind)
-    except RuntimeError:  # this version of PyTorch has no autocast for it
-        return False
+    return False

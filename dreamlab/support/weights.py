@@ -1,8 +1,4 @@
-"""The weights in a file, read as numbers: of all else that somebody stored there nothing is made.
-
-PyTorch's safe reader refuses a whole checkpoint for one name that it does not know, and TorchScript
-archives altogether. Here each such name stands for an object that does nothing.
-"""
+"""The weights in a file, read as numbers: each other name stands for an inert object."""
 
 import re
 import zipfile
@@ -32,15 +28,7 @@ class Inert:
 
 
 def read_weights(file: str | Path) -> dict[str, Tensor]:
-    """The tensors in a file by their names in the model, on the CPU; no code in the file is run.
-
-    Args:
-        file: safetensors, or what `torch.save` or `torch.jit.save` wrote: weights alone, or under
-            "state_dict" or "model"; prefixes of `torch.compile` and data parallel are taken off.
-
-    Raises:
-        Unusable: there are no weights in it, or they cannot be read without running code.
-    """
+    """A file's tensors by their names in the model; no code is run. `Unusable` if none is there."""
     content = load_file(file) if Path(file).suffix == ".safetensors" else read_numbers(file)
     if isinstance(content, Inert):
         content = dict(_of_modules(content.state))
@@ -48,19 +36,15 @@ def read_weights(file: str | Path) -> dict[str, Tensor]:
         if isinstance(content, Mapping) and isinstance(content.get(entry), Mapping):
             content = content[entry]
     named = content.items() if isinstance(content, Mapping) else ()
-    weights = {_plain(str(name)): value for name, value in named if isinstance(value, Tensor)}
+    prefix = re.compile(r"^(module\.)+|_orig_mod\.")  # of data parallel and torch.compile
+    weights = {prefix.sub("", str(n)): value for n, value in named if isinstance(value, Tensor)}
     if not weights:
         raise Unusable(f"there are no weights in {file}: it holds a {type(content).__name__}")
     return weights
 
 
 def read_numbers(file: str | Path) -> Any:
-    """What `torch.save` or `torch.jit.save` stored, without running code of it.
-
-    Raises:
-        Unusable: it is damaged, holds objects that cannot be left out, or unpacks to more than it
-            says; PyTorch itself never packs numbers.
-    """
+    """What `torch.save` or `torch.jit.save` stored; `Unusable` if it is damaged or needs code."""
     serialization = torch.serialization
     with patch.object(serialization, "_is_torchscript_zip", lambda _: False):  # read as any other
         try:
@@ -69,11 +53,11 @@ def read_numbers(file: str | Path) -> Any:
                 with zipfile.ZipFile(file) as archive:
                     unpacked = sum(part.file_size for part in archive.infolist())
                 if unpacked > 2 * Path(file).stat().st_size + 2**20:  # code may be packed
-                    raise Unusable(
-                        f"{file} would unpack to {unpacked:,} bytes: it is no checkpoint"
-                    )
+                    raise Unusable(f"{file} would unpack to {unpacked:,} bytes: no checkpoint")
                 names = serialization.get_unsafe_globals_in_checkpoint(file)
-            with serialization.safe_globals([_inert(*name.rsplit(".", 1)) for name in names]):
+            parted = [name.rsplit(".", 1) for name in names]  # the reader knows a class by these
+            inert = [type(name, (Inert,), {"__module__": module}) for module, name in parted]
+            with serialization.safe_globals(inert):
                 return torch.load(file, map_location="cpu", weights_only=True)
         except (Unusable, OSError, MemoryError):
             raise
@@ -88,10 +72,6 @@ def read_numbers(file: str | Path) -> Any:
             raise Unusable(f"{file} is corrupt, or not of PyTorch ({error})") from None
 
 
-def _inert(module: str, name: str) -> type:
-    return type(name, (Inert,), {"__module__": module})  # the reader knows a class by these
-
-
 def _of_modules(state: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
     """The tensors of a TorchScript module and of the modules in it, by their names."""
     for name, value in state.items() if isinstance(state, Mapping) else ():
@@ -99,7 +79,3 @@ def _of_modules(state: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
             yield from _of_modules(value.state, f"{prefix}{name}.")
         elif name != "attn_mask":  # every model computes it itself
             yield f"{prefix}{name}", value
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"^(module\.)+|_orig_mod\.", "", name)

@@ -43,13 +43,13 @@ from dreamlab.picturebook.world import (
     thing_in,
     variants,
 )
-from dreamlab.support.console import exit_on_user_error, print_plainly, whole
+from dreamlab.support.console import print_plainly
 from dreamlab.support.loading import EMBEDDED_FOLDER
 from random_styles import random_style
 from train import SHIPPED
 
 sys.path.append(str(Path(__file__).parents[1]))
-from course_files import README, check_block, put_block
+from course_files import README, check_block, exit_on_user_error, put_block, whole
 
 RETRIEVAL = 1000
 BATCH = 100  # pictures or captions encoded at a time

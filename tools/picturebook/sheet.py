@@ -6,6 +6,7 @@ python tools/picturebook/sheet.py sheet.png --seed 3 --style random
 from __future__ import annotations
 
 import argparse
+import sys
 import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,13 +18,22 @@ from PIL import Image, ImageDraw
 from dreamlab.picturebook.draw import draw
 from dreamlab.picturebook.shapes import DESIGNS
 from dreamlab.picturebook.styles import BOOK, HELD_OUT
-from dreamlab.picturebook.world import COLOURS, caption, centred, scene_number
-from dreamlab.support.console import exit_on_user_error, print_plainly, whole
+from dreamlab.picturebook.world import COLOURS, Item, Place, Scene, caption, scene_number
+from dreamlab.support.console import print_plainly
 from dreamlab.support.files import write_atomically
 from random_styles import random_style
 
+sys.path.append(str(Path(__file__).parents[1]))
+from course_files import exit_on_user_error, whole
+
 KINDS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 GAP, STRIP = 6, 42  # px, between pictures and for the text under each
+
+
+def centred(name: str, colour: str = "red", texture: str = "plain", *, seed: int = 0) -> Scene:
+    """One large upright object in the middle of a plain background."""
+    place = Place(0.5, 0.5, 0.4, 0.0, False)
+    return Scene("plain", (Item(name, colour, texture, (place,)),), seed)
 
 
 def sheet(pictures: Sequence[Image.Image], texts: Sequence[str], columns: int) -> Image.Image:

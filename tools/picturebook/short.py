@@ -21,12 +21,15 @@ from pathlib import Path
 
 import torch
 
-from dreamlab.support.console import exit_on_user_error, print_plainly, whole
+from dreamlab.support.console import print_plainly
 from dreamlab.support.cores import usable_cores
 from dreamlab.support.loading import EMBEDDED_FOLDER
 from train import PLANS, SECOND, train
 
 TOOLS = Path(__file__).parents[1]
+sys.path.append(str(TOOLS))
+from course_files import exit_on_user_error, whole  # noqa: E402
+
 SHARE = 0.55  # of the time that is left after painting, for training
 TRIAL = 12  # steps by which the time of a step is measured, after as many to warm up
 

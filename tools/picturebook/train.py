@@ -62,7 +62,7 @@ from data import (
     vocabulary,
 )
 from dreamlab.picturebook.world import OBJECTS
-from dreamlab.support.console import exit_on_user_error, print_plainly, whole
+from dreamlab.support.console import print_plainly
 from dreamlab.support.files import write_atomically
 from dreamlab.support.loading import EMBEDDED_FOLDER
 from emphasis import emphasize
@@ -70,6 +70,7 @@ from losses import alignment_loss, attribute_loss, contrastive_loss, shape_loss
 from model import MEAN, STD, Plan, Trainee, reading_losses
 
 sys.path.append(str(Path(__file__).parents[1]))
+from course_files import exit_on_user_error, whole
 from precision import Precision, choose_precision
 
 KEEP_EVERY = 60.0  # seconds between two checkpoints

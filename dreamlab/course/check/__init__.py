@@ -1,13 +1,7 @@
-"""Checks for the exercises of the course: each takes an answer and says in a sentence how it is.
-
-    from dreamlab.course import check
-
-    check.cosine(my_cosine)
-    # ✓ Right: …   or   ○ Not yet: … and what to look at
+"""Checks for the exercises: each takes an answer, `check.cosine(my_cosine)`, and says how it is.
 
 A check looks at what an answer *does*, on numbers it draws itself, never at how it is written, so
-every right solution is accepted. An answer that raises an error or returns nothing gets a sentence
-as well: a check never raises.
+every right solution is accepted; whatever the answer does, a check never raises.
 """
 
 from dreamlab.course.check.beyond import break_even, finish, left_to_do
@@ -15,10 +9,9 @@ from dreamlab.course.check.clamping import forget_momentum, project, range_penal
 from dreamlab.course.check.collapse import overflow, period, step_back, worst_change
 from dreamlab.course.check.dream_lab import favourite, kept_photo, sentence_and_seed
 from dreamlab.course.check.masked_tv import calm_mask, coherence, equal_weight, kappa_for
-from dreamlab.course.check.octaves import fine_part, octave_delta, octave_of
+from dreamlab.course.check.octaves import fine_part, halved, octave_delta, octave_of
 from dreamlab.course.check.pipeline import gain, restarts, unit_rms
 from dreamlab.course.check.raw_clip_loss import cosine, promise, pull_and_push, shift
-from dreamlab.course.check.resampling import halved
 from dreamlab.course.check.start_here import difference, readable, scene
 from dreamlab.course.check.total_variation import (
     contrast_left,

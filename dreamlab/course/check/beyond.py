@@ -9,9 +9,7 @@ from .verdict import Table, ask_list, ask_number, shown, table
 
 @table(((6.0, 0.75, 2), (10.0, 0.5, 4), (3.0, 1.5, 3), (8.0, 0.2, 16)))
 def break_even(answer: Callable, start: float, each: float, workers: int) -> Table:
-    """Check `answer(start, each, workers)`: from how many dreams on the workers pay, who first take
-    `start` seconds together, and then share the dreams of `each` seconds.
-    """
+    """Check `answer(start, each, workers)`: from how many dreams on (of `each` s) workers pay."""
     found, alone, saved = ask_number(answer, start, each, workers), start / each, 1 - 1 / workers
     right, one, many = alone / saved, found * each, start + found * each / workers
     says = f"for start {start:g}, each {each:g}, workers {workers} it says {found:.4g}"

@@ -22,17 +22,16 @@ def project(answer: Callable, generator: Generator, low: float, high: float) -> 
     found, right = ask_tensor(answer, x, low, high, shape=x.shape), x.clamp(low, high)
     inside, wave = right == x, (x - low).remainder(2 * width)
     squeezed = low + width * (x - x.min()) / (x.max() - x.min())
-    reflected, sigmoid = low + torch.minimum(wave, 2 * width - wave), low + width * x.sigmoid()
-    one_wall, (was, became, due) = [x.clamp(low), x.clamp(max=high)], _worst(x, found, right)
+    was, became, due = _worst(x, found, right)
     return found, {
         "inside, nothing moves; outside, every value goes to the wall that is nearest.": right,
         "it always goes to [0, 1]; low and high have no effect": x.clamp(0, 1),
         "the values stay where they are": x,
-        "one wall is missing: values still leave on the other side": one_wall,
+        "one wall is missing; values leave there": [x.clamp(low), x.clamp(max=high)],
         "that squeezes all into the range, so values move that were inside": squeezed,
         "that wraps round: just above the range comes back at the bottom": low + wave % width,
-        "that reflects at the wall; the nearest point is on the wall itself": reflected,
-        "a sigmoid moves values that were inside; the nearest point does not": sigmoid,
+        "that reflects at the wall; stay on it": low + torch.minimum(wave, 2 * width - wave),
+        "a sigmoid moves values that were inside": low + width * x.sigmoid(),
         "it moves values that were already inside": not alike(found[inside], x[inside]),
         f"in [{low:g}, {high:g}], {was:.2f} became {became:.2f}; the nearest is {due:g}": True,
     }
@@ -42,18 +41,17 @@ def project(answer: Callable, generator: Generator, low: float, high: float) -> 
 def to_bytes(answer: Callable, *values: float) -> Table:
     """Check `answer(values)`: what a screen shows, whole numbers from 0 to 255; 1.0 is 255."""
     x = torch.tensor(values).view(2, 6)
-    cut, found = x.clamp(0, 1), ask_tensor(answer, x, shape=x.shape)
-    wide, right = (x * 255).round(), (cut * 255).round()
-    by_256 = [(x * 256).clamp(0, 255).floor(), (x * 256).round()]
-    was, became, due = _worst(x, found, right)
+    cut, found = 255 * x.clamp(0, 1), ask_tensor(answer, x, shape=x.shape)
+    wide, by_256 = (x * 255).round(), [(x * 256).clamp(0, 255).floor(), (x * 256).round()]
+    was, became, due = _worst(x, found, cut.round())
     return found, {
-        "rounded to the nearest step, and cut off at both ends.": right,
+        "rounded to the nearest step, and cut off at both ends.": cut.round(),
         "too bright became dark, too dark bright: cut off before you make bytes": wide % 256,
         "a byte holds 0 to 255 only; what is beyond has to be cut off": wide,
-        "these are no whole numbers yet; round them": cut * 255,
-        "that cuts the fraction off; the nearest step is wanted, 50.9 is 51": (cut * 255).floor(),
+        "these are no whole numbers yet; round them": cut,
+        "that cuts the fraction off; the nearest step is wanted, 50.9 is 51": cut.floor(),
         "white is 1.0 and becomes 255, so the factor is 255": by_256,
-        "that is still on the scale from 0 to 1; bytes go to 255": [cut, cut.round()],
+        "that is still on the scale from 0 to 1; bytes go to 255": [cut / 255, (cut / 255).round()],
         f"{was:g} became {became:g}, and {due:g} is due": True,
     }
 
@@ -66,15 +64,14 @@ def range_penalty(answer: Callable, generator: Generator) -> Table:
     sign = ask_loss(answer, x)[1].sign()
     above, below, inside = sign[x > 1], -sign[x < 0], sign[(x >= 0) & (x <= 1)]
     outside, silent = torch.cat([above, below]), not sign.any()  # 1 where it leads back
-    problems = {
+    raise_first({
         "no pixel feels it; measure each pixel's distance, before the image is clamped": silent,
         "it pulls at values that are inside; those should feel nothing": inside.any(),
         "it rewards what is outside; the sign is the wrong way round": (outside == -1).all(),
         "it sees one wall only; values leave on the other": not (above.any() and below.any()),
         "some values outside feel nothing": not outside.all(),
         "some values outside are pushed further out": (outside < 0).any(),
-    }
-    raise_first(problems)
+    })  # fmt: skip
     value = ask_number(answer, x.clamp(0.01, 0.99))
     return value, {
         "felt by every value outside, by none inside, and it leads back.": abs(value) <= 1e-6,
@@ -87,7 +84,6 @@ def forget_momentum(answer: Callable, generator: Generator) -> Table:
     """Check `answer(image, mean)`: Adam's mean gradient, 0 where it pushes 0 or 1 further out."""
     x = (0.5 + torch.randn(2, 3, 5, 4, generator=generator)).clamp(0, 1)
     mean = torch.randn(x.shape, generator=generator)
-    # Near a wall is not at the wall.
     x.view(-1)[:2], mean.view(-1)[:2] = torch.tensor([0.01, 0.99]), torch.tensor([1.0, -1.0])
     wall, low, high = (x == 0) | (x == 1), (x == 0) & (mean > 0), (x == 1) & (mean < 0)
     out, found = low | high, ask_tensor(answer, x, mean, shape=x.shape)

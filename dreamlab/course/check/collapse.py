@@ -14,7 +14,6 @@ def overflow(
     answer: Callable, generator: Generator, height: int, width: int, spread: float
 ) -> Table:
     """Check `answer(image)`: of (3, h, w) the share of pixels with a value below 0 or above 1."""
-    # Some values lie on the very ends of the range, where a screen is at its limit but right.
     image = 0.5 + spread * torch.randn(3, height, width, generator=generator)
     image[:, 0, 0], image[:, 1, 1], image[0, 2, 2] = 1.0, 0.0, 1.0
     value, count, above, below = ask_number(answer, image), height * width, image > 1, image < 0
@@ -27,9 +26,7 @@ def overflow(
         "that is the share of values; one is enough, so ask .any(dim=0) first": _share(outside),
         "that looks at one end only; there are values below 0 and above 1": one_end,
         "that asks for all three values to be outside; one is enough": _share(outside.all(0)),
-        "0 and 1 themselves can be shown: they are black and full brightness": _share(
-            closed.any(0)
-        ),
+        "0 and 1 themselves can be shown: black and full brightness": _share(closed.any(0)),
         "that is the share of the pixels that a screen can show": 1 - wanted,
         f"of {count} pixels it finds {value:.3f} outside, not {wanted:.3f}": True,
     }
@@ -43,29 +40,27 @@ def _share(hits: Tensor) -> float:
 def worst_change(
     answer: Callable, generator: Generator, shape: tuple[int, ...], step: float
 ) -> Table:
-    """Check `answer(weights, step)`: the change of the pixels, none above `step`, that raises the
-    sum of weights · pixels the most; where a weight is 0, anything within the step is right.
-    """
+    """Check `answer(weights, step)`: the change, at most `step`, that raises Σ w · x the most."""
     weights = torch.randn(shape, generator=generator)
     weights.view(-1)[1] = 0
     change = ask_tensor(answer, weights, step, shape=shape, any_ones=True)
     largest, felt = float(change.abs().max()), weights != 0
     too_far, moved, best = largest > step * 1.001, change[felt], step * weights.sign()[felt]
+    opposite = -best
     one_way = alike(change, change.flatten()[0].expand_as(change), rtol=1e-5, atol=1e-8)
     along = F.cosine_similarity(change.flatten(), weights.double().flatten(), dim=0).abs()
     gain, most = float((weights * change).sum()), step * float(weights.abs().sum())
-    right, reversed_, in_proportion = alike(moved, best), alike(moved, -best), near(along, 1)
+    best = alike(moved, best) and not too_far
+    reversed_, in_proportion = alike(moved, opposite), near(along, 1)
     return change, {
-        "every pixel goes the full step, in its own better direction, and all of it adds up.": right
-        and not too_far,
+        "every pixel goes the full step, in its own better direction, and all of it adds up.": best,
         "that moves no pixel at all": largest == 0,
         "the size of the step is missing": too_far and near(largest, 1),
         f"one value moves by {largest:.3g}, and {step:g} is allowed": too_far,
         "that lowers the sum as fast as can be; the other way round": reversed_,
         "that moves all pixels the same way; a negative weight wants less": one_way,
         "that moves each in proportion to its weight; let each go the full step": in_proportion,
-        f"that raises the sum by {gain:.4g}, and {most:.4g} can be had: each pixel may go all "
-        "of the step, in the direction that its own weight likes": True,
+        f"that raises the sum by {gain:.4g}, and {most:.4g} can be had, each in its own way": True,
     }
 
 

@@ -4,7 +4,6 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,7 +29,8 @@ def sentence_and_seed(answer: Callable, sentence: str, seed: int) -> Table:
         result = list(result.values())
     if not isinstance(result, Sequence) or isinstance(result, str) or len(result) != 2:
         raise NotYet("a pair is wanted, return sentence, seed")
-    words, number = map(_alone, result)
+    # What stands alone in a list: a file can hold a batch, and so has lists.
+    words, number = (x[0] if isinstance(x, list | tuple) and len(x) == 1 else x for x in result)
     digits = isinstance(number, str) and number.isdigit()
     hint = "; a number is wanted, not a text" if digits else ""
     exchanged = same(number, sentence) and same(words, seed)
@@ -43,21 +43,12 @@ def sentence_and_seed(answer: Callable, sentence: str, seed: int) -> Table:
     }
 
 
-def _alone(value: Any) -> Any:
-    """What stands alone in a list: a file can hold a batch, and so has lists."""
-    is_list = isinstance(value, Sequence) and not isinstance(value, str)
-    return value[0] if is_list and len(value) == 1 else value
-
-
 NUMBERS = ((0.91, 0.41, 2), (0.79, 0.58, 0), None, (0.75, 0.22, 5), (0.72, 0.53, 0))
 
 
 @table()
 def favourite(answer: Callable) -> Table:
-    """Check `answer(rows)`: of a sweep's rows, dictionaries, the one the judge likes most.
-
-    A row of a dream that failed has no numbers, and its `error` is not empty.
-    """
+    """Check `answer(rows)`: of a sweep's rows, dictionaries, the one the judge likes most."""
     rows = []
     for seed, numbers in enumerate(NUMBERS):
         row = {"recipe": "default", "prompt": "a red heart", "seed": seed, "error": ""}
@@ -100,9 +91,8 @@ LIKENESS, GAIN = 0.9, 0.12
 
 @table()
 def kept_photo(answer: Callable) -> Table:
-    """Check `answer(photo)`: a `Recipe` that keeps a photo (3, h, w) recognisable, the correlation
-    being .9 or more, and raises the agreement with "a red striped heart in the sky" by .12, with at
-    most 300 views in all (steps · views), on 64 to 256 pixels.
+    """Check `answer(photo)`: a `Recipe` by which a photo (3, h, w) becomes "a red striped heart in
+    the sky" by .12, at a correlation of .9, in 300 views on 64 to 256 pixels.
     """
     recipe = ask(answer, _portrait())
     if not isinstance(recipe, Recipe):
@@ -121,7 +111,6 @@ def kept_photo(answer: Callable) -> Table:
     found = f"likeness {likeness:.2f}, agreement {before:.2f} → {after:.2f}"
     lost, unkept, faint = likeness < LIKENESS, recipe.keep_start == 0, after - before < GAIN
     return found, {
-        # Without the numbers: they differ from machine to machine in the last digit.
         "the photo is still there, and so is some of the dream.": None,
         f"{found}: the photo is lost; keep_start is how strongly it is kept": lost and unkept,
         f"{found}: too little of the photo is left; keep_start could be larger": lost,

@@ -1,6 +1,4 @@
-"""Checks of chapter 5: how much more one direction counts, equal mean weight, a calmer mask; and of
-appendix B: κ.
-"""
+"""Checks of chapter 5: coherence, equal mean weight, a calmer mask; and of appendix B: κ."""
 
 from collections.abc import Callable
 
@@ -40,11 +38,9 @@ def coherence(answer: Callable, generator: Generator) -> Table:
     compare(found, root, mistakes)
     nothing = torch.zeros(1, 2)
     none = ask_tensor(answer, nothing, nothing, nothing, shape=nothing.shape)
+    is_0 = alike(none, nothing, atol=2e-3)
     return none, {
-        # A small number under the root may show.
-        "it is 0 where all directions are alike, and large where one stands out.": alike(
-            none, nothing, atol=2e-3
-        ),
+        "it is 0 where all directions are alike, and large where one stands out.": is_0,
         "where nothing changes at all, the difference should be 0": True,
     }
 
@@ -57,13 +53,12 @@ def equal_weight(answer: Callable, generator: Generator, count: int) -> Table:
     masks = masks.pow(torch.linspace(0.5, 4, count).view(-1, 1, 1, 1)) * 0.9 + 0.05
     found, means = ask_tensor(answer, masks, shape=masks.shape), masks.mean(**each)
     now = found.mean((1, 2, 3))
-    by_all, even = masks / masks.mean(), alike(now, torch.ones(count))
+    due, by_all, even = masks / means, masks / masks.mean(), alike(now, torch.ones(count))
     by_greatest = [masks / masks.amax(**each), masks / masks.max()]
     by_sum = [masks / masks.sum(**each), masks / masks.sum()]
     listed = ", ".join(f"{mean:.2f}" for mean in now.tolist())
     return found, {
-        "each picture is smoothed with the same mean weight, and only the place differs.": masks
-        / means,
+        "each picture is smoothed with the same mean weight, and only the place differs.": due,
         "the mean of all is 1, but not that of each: one would be smoothed more": by_all,
         "now the greatest weight is 1; it is the mean that should be": by_greatest,
         "now the sum is 1; it is the mean that should be": by_sum,
@@ -80,15 +75,12 @@ EDGE = 20  # the first bright column
 
 @table([(0.04,)], seed=3)
 def calm_mask(answer: Callable, generator: Generator, kappa: float) -> Table:
-    """Check `answer(image, kappa)`: 1 / (1 + |∇|² / κ²), the ∇ being that of the *blurred* image
-    (1, h, w), with any blur and any ∇ that tell noise from an edge.
-    """
+    """Check `answer(image, kappa)`: 1 / (1 + |∇|² / κ²) of the *blurred* image (1, h, w)."""
     flat = torch.full((1, 40, 40), 0.5)
     noise = flat + 0.25 * torch.randn(1, 40, 40, generator=generator)
     edge = flat + 0.25 - 0.5 * (torch.arange(40) < EDGE)
-    found = torch.stack(
-        [ask_tensor(answer, card, kappa, shape=card.shape) for card in (flat, noise, edge)]
-    )
+    cards = (flat, noise, edge)
+    found = torch.stack([ask_tensor(answer, card, kappa, shape=card.shape) for card in cards])
     on_flat, on_noise, on_edge = found[..., 10:-10, 8:-8]
     noisy, at_edge = on_noise.mean(), on_edge[..., EDGE - 9 : EDGE - 7].mean()
     trust, even = (alike(on_flat, torch.full_like(on_flat, value)) for value in (0.0, 1.0))
@@ -98,8 +90,7 @@ def calm_mask(answer: Callable, generator: Generator, kappa: float) -> Table:
         f"a flat card gets {on_flat.mean():.2f} on average; nothing changes there: 1": not even,
         "a weight is between 0 and 1; some of yours are not": strange,
         f"noise gets {noisy:.2f}, still spared; blur before you take differences": noisy < 0.4,
-        f"the edge gets {at_edge:.2f}; it should be spared. Is the blur too wide, or |∇| not "
-        "squared, or not divided by κ²?": at_edge > 0.5,
+        f"the edge gets {at_edge:.2f}; it should be spared. How wide is the blur?": at_edge > 0.5,
     }
     raise_first(problems)
     wider = ask_tensor(answer, edge, 2 * kappa, shape=edge.shape)[..., 10:-10, EDGE - 4 : EDGE + 4]

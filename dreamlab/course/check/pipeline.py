@@ -41,8 +41,7 @@ def _silence(answer: Callable, gradients: Tensor) -> Table:
     silent = found[0].abs().max() <= 1e-3 and abs(_rms(found)[1].item() - 1) <= 1e-2
     return found, {
         "each picture is brought to one size by itself, and silence stays silence.": None,
-        "a gradient of zeros becomes NaN, which spoils the picture for good; keep the divisor "
-        "above zero": not found.isfinite().all(),
+        "zeros become NaN; keep the divisor above zero": not found.isfinite().all(),
         "a gradient of zeros should stay zeros, and its neighbour be brought to 1": not silent,
     }
 
@@ -57,10 +56,7 @@ def _ones(sizes: Tensor) -> bool:
 
 @table([(6,), (40,)], seed=4)
 def gain(answer: Callable, generator: Generator, n: int) -> Table:
-    """Check `answer(below, above)`: mean and standard error of what n captions gained, both (n,).
-
-    Whether the deviation divides by n or by n − 1 is free.
-    """
+    """Check `answer(below, above)`: mean and standard error of what n captions gained, (n,)."""
     below = 0.5 + 0.1 * torch.randn(n, generator=generator).double()
     above = below + 0.04 + 0.02 * torch.randn(n, generator=generator).double()
     middle, error = ask_tensor(answer, below, above, shape=(2,)).tolist()
@@ -74,15 +70,12 @@ def gain(answer: Callable, generator: Generator, n: int) -> Table:
         f"the mean gain of {n} captions is {mean:.4f}, and this says {middle:.4f}": True,
     }
     compare(middle, mean, mistakes)
-    # Each divided by n and by n − 1.
-    spread, one, other = (
-        torch.stack([x.std(correction=k) for k in (0, 1)]) for x in (gained, below, above)
-    )
+    both = ([x.std(correction=k) for k in (0, 1)] for x in (gained, below, above))
+    spread, one, other = map(torch.stack, both)
     apart, right = (one.square() + other.square()).sqrt() / n**0.5, spread / n**0.5
+    due = [*right]
     return error, {
-        "caption by caption: what all rungs share, an easy or a hard sentence, drops out.": [
-            *right
-        ],
+        "caption by caption: what all rungs share, an easy or a hard sentence, drops out.": due,
         "that is how far single captions scatter; the mean scatters less, by √n": [*spread],
         "divided by n; the error of a mean shrinks with the root of n only": [*spread / n],
         "that is the variance of the mean; its root is wanted": [*right.square()],
@@ -93,14 +86,11 @@ def gain(answer: Callable, generator: Generator, n: int) -> Table:
 
 @table(((60, 3), (60, 1), (40, 2)), close=partial(alike, rtol=1e-5, atol=1e-3))
 def restarts(answer: Callable, steps: int, octaves: int) -> Table:
-    """Check `answer(step, steps, octaves)`: a factor that falls by half a cosine from 1 to 0 in
-    each octave; whether its last step reaches 0, or the one after it would, is free.
-    """
+    """Check `answer(step, steps, octaves)`: a half cosine from 1 to 0 in each octave."""
     rates = [ask_number(answer, step, steps, octaves) for step in range(steps)]
     rates = torch.tensor(rates, dtype=torch.float64)
     length, whole = steps // octaves, torch.arange(steps)
     place = whole % length
-    # The share of its octave, or of the run, that a step has behind it.
     octave = torch.stack([place / (length - 1), place / length])
     run = torch.stack([whole / (steps - 1), whole / steps])
     right, bare = [*_fall(octave)], [*(torch.pi * octave).cos()]

@@ -24,16 +24,13 @@ def cosine(answer: Callable, generator: Generator) -> Table:
         "that divides by the length of one vector only; both are too long": one_only,
         "that is the loss; the cosine alone is asked for here": 1 - right,
         "that is the angle itself; its cosine is asked for": torch.tensor(right).arccos(),
-        f"for a cosine of {right:.3f} it returns {value:.3f}; multiply place by place, add up, "
-        "then divide by both lengths": True,
+        f"for a cosine of {right:.3f} it returns {value:.3f}: Σ u·v, over both lengths": True,
     }
 
 
 @table([(0.01,), (0.5,), (0.002,)], seed=2)
 def promise(answer: Callable, generator: Generator, step: float) -> Table:
-    """Check `answer(gradient, step)`: how much the loss falls, to first order, if each value moves
-    by `step` in its own better direction: step · Σ |gradient|, positive.
-    """
+    """Check `answer(gradient, step)`: how much the loss falls, to first order: step · Σ |g|."""
     gradient = torch.randn(1, 3, 5, 4, generator=generator)
     value, wanted = ask_number(answer, gradient, step), step * float(gradient.abs().sum())
     size, mean, total = abs(value) / step, gradient.abs().mean(), abs(gradient.sum())
@@ -47,16 +44,13 @@ def promise(answer: Callable, generator: Generator, step: float) -> Table:
         "that is the mean; the promises of all values add up": near(size, mean),
         "that is for a step along the gradient; here each value moves so far": near(size, norm),
         "each value moves by the full step, whatever its derivative": near(size, squares),
-        f"for a step of {step} it promises {value:.4g}, and {wanted:.4g} is due; one value "
-        "promises step · |g|, and there are many values": True,
+        f"for a step of {step} it promises {value:.4g}; Σ step · |g| = {wanted:.4g} is due": True,
     }
 
 
 @table()
 def pull_and_push(answer: Callable) -> Table:
-    """Check `answer(image, wanted, unwanted, weight)`: a loss that turns the image to `wanted`, and
-    from `unwanted` `weight` times as strongly, all unit rows (1, d); a constant or factor is free.
-    """
+    """Check `answer(image, wanted, unwanted, weight)`: a loss of unit rows (1, d), any scale."""
     tried = []
     for image, wanted, unwanted, weight in _triples():
         gradient = ask_loss(answer, image, wanted, unwanted, weight)[1]
@@ -69,13 +63,13 @@ def pull_and_push(answer: Callable) -> Table:
         exchanged = abs(pull - weight * push) < 0.01
         times = f"{push / pull:.2g}" if pull else "many"
         problems = {
-            f"at weight {weight:g} there is a picture that it leaves where it is: its gradient is "
-            "zero there; it should pull and push everywhere": pull == push == 0,
-            f"at weight {weight:g} it does not turn the image from the unwanted to the wanted; "
-            "start from 1 − cos(image, wanted) and add what should be small as well": rest > 0.01,
+            f"at weight {weight:g}, there is a picture that it leaves where it is": pull
+            == push
+            == 0,
+            f"at weight {weight:g}, it does not turn the image; use both cosines": rest > 0.01,
             "": right,  # nothing to say
-            f"where picture and unwanted sentence agree by {agreement:.2f}, it looks at one of "
-            "the two only; both should count everywhere": one_only and both,
+            f"where image and unwanted agree by {agreement:.2f}, only one counts": one_only
+            and both,
             "it looks at one of the two sentences only": one_only,
             "it does the opposite: minimising it turns the image to the unwanted": pull < 0 >= push,
             "it pulls to both sentences; one sign is wrong": pull > 0 > push,
@@ -98,9 +92,7 @@ def _triples() -> Iterator[tuple[Tensor, Tensor, Tensor, float]]:
 
 
 def _parts(image: Tensor, wanted: Tensor, unwanted: Tensor, gradient: Tensor) -> list[float]:
-    """How strongly a descent pulls to `wanted` and pushes from `unwanted`, the greater being 1, and
-    what part of it, of 1, does neither. All 0 if it does nothing.
-    """
+    """How strongly a descent pulls and pushes, the greater being 1, and what part does neither."""
     rows = torch.cat([gradient, -wanted, unwanted]).double()
     # A unit vector can only turn: what points along it has no effect.
     way, *basis = rows - (rows @ image.double().T) * image
@@ -125,8 +117,7 @@ def shift(answer: Callable, right: int, down: int) -> Table:
         "right and down are exchanged: width is the last dimension, height before": turned,
         "one of the two directions has the wrong sign": moved(right, -down) or moved(-right, down),
         "the images stay where they are": moved(0, 0),
-        f"asked for {right} right and {down} down, the pixel in row r and column c should "
-        f"arrive in row r + {down} and column c + {right}, and not all of them do": True,
+        f"all should arrive {down} rows down and {right} columns right, and not all do": True,
     }
 
 

@@ -1,10 +1,4 @@
-"""What every check is made of: a verdict, a table of mistakes, the gate for what answers return.
-
-An answer is somebody's first try. It may raise, return nothing, text, infinity or the wrong shape,
-change what it was given, or call `.backward()` itself. `ask` and its kin meet all of that with a
-sentence, and return a finite number, finite numbers of one shape, or a loss and its gradient. So a
-check is a table of what wrong results say of the reader, and needs no defences of its own.
-"""
+"""What every check is made of: a verdict, a table of mistakes, the gate for what answers return."""
 
 import functools
 import math
@@ -27,7 +21,7 @@ STUMBLED = "the check itself stumbled over this answer"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check found; true if the answer is right, and a sentence for the notebook."""
+    """What a check found: true if the answer is right."""
 
     right: bool
     sentence: str
@@ -45,18 +39,13 @@ class NotYet(Exception):
 
 Table = str | tuple[Any, Mapping[str, Any]]
 """What a check returns for a case: the answer's result, and for each sentence the result that it is
-said of. First the praise with the right result, or with None: right if no sentence below it fits.
-Or only the praise, if the check has compared by itself."""
+said of; first the praise, with None if all but those below is right. Or only the praise."""
 
 
 def table(
     cases: Sequence[Sequence] = ((),), *, seed: int | None = None, close: Callable | None = None
 ) -> Callable[[Callable[..., Table]], Callable[[Callable], Verdict]]:
-    """Turn a function that returns the table of one case into a check.
-
-    It is called with the answer, a generator if there is a seed, and the case. `close` is that of
-    `compare`.
-    """
+    """Turn a function that returns the table of one case into a check; `close` is of `compare`."""
 
     def decorate(check: Callable[..., Table]) -> Callable[[Callable], Verdict]:
         @functools.wraps(check)
@@ -93,9 +82,6 @@ def _praise(outcome: Table, close: Callable | None) -> str:
     else:
         compare(found, right, dict(mistakes), close=close)
     return praise
-
-
-# --- asking ---------------------------------------------------------------------------------------
 
 
 def ask(answer: Callable, *values: Any) -> Any:
@@ -146,12 +132,7 @@ def ask_tensor(
     any_ones: bool = False,
     finite: bool = True,
 ) -> Tensor:
-    """The numbers that an answer returns, float64 of this shape, whatever they came in.
-
-    Args:
-        any_ones: further or missing dimensions of length 1 do not matter.
-        finite: NaN and infinity get a sentence here; else the check has one of its own.
-    """
+    """The numbers that an answer returns, float64 of this shape, but for `any_ones` in it."""
     result, shape = ask(answer, *values), tuple(shape)
     found = _numbers(result, f"numbers of shape {shape} are wanted")
     if any_ones and [n for n in found.shape if n != 1] == [n for n in shape if n != 1]:
@@ -167,18 +148,11 @@ def ask_tensor(
 def ask_loss(
     answer: Callable, image: Tensor, *rest: Any, finite: bool = True
 ) -> tuple[float, Tensor]:
-    """The value of an answer's loss, and its gradient with respect to `image`, of its shape.
-
-    Args:
-        finite: a gradient with NaN or infinity gets a sentence here; else the check has its own.
-    """
+    """The value of an answer's loss, and its gradient by `image`, infinite only if asked."""
     given = image.clone().requires_grad_()
     loss = ask(answer, given, *rest)
     if not isinstance(loss, Tensor) or not loss.requires_grad:
-        raise NotYet(
-            "the loss has lost its gradient; return the tensor itself, without .item(), float() or "
-            ".detach()"
-        )
+        raise NotYet("the loss has lost its gradient; no .item(), float() or .detach(), please")
     if loss.numel() != 1 or loss.is_complex():
         raise NotYet(f"one number is wanted, and this is {what(loss)}")
     if not loss.isfinite().all():
@@ -188,10 +162,7 @@ def ask_loss(
     except Exception as error:
         words = f"no gradient can be taken from it: {said(error)}"
         if "second time" in str(error):
-            words = (
-                "its gradient was taken already, and can be taken only once; return the loss, and "
-                "leave .backward() to whoever asks for it"
-            )
+            words = "its gradient can be taken once; leave .backward() to whoever asks for it"
         raise NotYet(words) from error
     if gradient is None:
         raise NotYet("its gradient does not reach the image; is something in it detached?")
@@ -234,25 +205,13 @@ def _read(value: Any) -> Tensor:
     return (tensor if tensor.layout == torch.strided else tensor.to_dense()).cpu().double()
 
 
-# --- comparing ------------------------------------------------------------------------------------
-
-
 def compare(
-    found: Any,
-    right: Any,
-    mistakes: Mapping[str, Any],
-    *,
-    close: Callable[[Any, Any], bool] | None = None,
+    found: Any, right: Any, mistakes: Mapping[str, Any], *, close: Callable | None = None
 ) -> None:
     """Return if a result is right; else raise `NotYet` with the sentence for its mistake.
 
-    Args:
-        found: the result, as `ask_number` or `ask_tensor` returns it.
-        right: the right result; a list of several where each is right; or True or False, whether
-            it is right by another rule.
-        mistakes: for each sentence the wrong result that it explains, in the same forms. The first
-            one that fits is said, so the last is True: whatever else was found.
-        close: whether two results are the same; default: `alike` for tensors, `near` for numbers.
+    `right` is the right result, a list of several, or True or False by another rule; `mistakes`
+    likewise, the last True: whatever else was found. `close`: `alike` for tensors, else `near`.
     """
     close = close or (alike if isinstance(found, Tensor) else near)
 
@@ -292,9 +251,6 @@ def same(a: Any, b: Any) -> bool:
         return bool(a == b)
     except Exception:
         return False
-
-
-# --- saying ---------------------------------------------------------------------------------------
 
 
 def said(error: BaseException) -> str:

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from .verdict import Table, alike, ask_number, ask_tensor, compare, raise_first, table
 
-# Period and reach. The first tells the usual mistakes apart; the last go through whole periods.
 WAVES = ((5.5, 3), (64, 8), (8, 4), (8, 12), (2, 3), (16, 8), (3, 1), (8, 8), (4, 8))
 
 
@@ -29,8 +28,7 @@ def strata(answer: Callable) -> Table:
         hit, beyond = len(parts.unique()), low < -1e-6 or high > 1 + 1e-6
         given, poor = given and count > 1, hit < count
         problems = {
-            f"{count} numbers go from {low:.2f} to {high:.2f}; all belong into [0, 1): divide "
-            "the strip into n parts, each as wide as 1/n": beyond,
+            f"{count} numbers go from {low:.2f} to {high:.2f}; all belong into [0, 1)": beyond,
             "these are the numbers it was given; they still fall where they like": given,
             f"only {hit} of the {count} parts got one; number k belongs in k/n to (k + 1)/n": poor,
         }
@@ -40,8 +38,7 @@ def strata(answer: Callable) -> Table:
     uneven = abs(place.mean() - 0.5) > 0.06 or abs(place.std() - 12**-0.5) > 0.05
     return None, {
         "every part gets its number in every draw, and chance decides only where in it.": None,
-        "each part has its number, but always at the same place in it: such a comb would look at "
-        "the same few scales in every step. Keep the chance inside the part": place.std() < 1e-3,
+        "each number is always at the same place in its part; draw the place": place.std() < 1e-3,
         "each part has its number, but they do not reach everywhere in it equally often": uneven,
     }
 
@@ -50,9 +47,7 @@ HEIGHT, WIDTH = 60, 72  # of the pictures that cutouts are taken from
 
 
 def _view(top: float, left: float, side: float, size: int) -> Tensor:
-    """What a window shows, (1, 3, size, size), of a picture that holds in red how far down a pixel
-    stands, in green how far right, in blue how far up.
-    """
+    """A window (1, 3, size, size) of a picture: red is how far down, green right, blue up."""
     middle = (torch.arange(size) + 0.5) * side / size - 0.5
     down = ((top + middle) / HEIGHT)[:, None].expand(size, size)
     right = ((left + middle) / WIDTH).expand(size, size)
@@ -67,9 +62,7 @@ def _shows(view: Tensor, wanted: Tensor) -> bool:
 
 @table()
 def cutout(answer: Callable) -> Table:
-    """Check `answer(image, top, left, side, size)`: the window of (1, 3, h, w) that is `side`
-    pixels wide, shrunk without aliasing to (1, 3, size, size); all numbers are whole pixels.
-    """
+    """Check `answer(image, top, left, side, size)`: a window of (1, 3, h, w), shrunk to `size`."""
     places, around = _view(0, 0, WIDTH, WIDTH)[:, :, :HEIGHT], (-1, 0, 1)
     for top, left, side, size in ((6, 11, 48, 16), (10, 3, 36, 12), (12, 20, 16, 16)):
         view = ask_tensor(answer, places, top, left, side, size, shape=(1, 3, size, size))
@@ -84,15 +77,13 @@ def cutout(answer: Callable) -> Table:
         turned, exchanged = [wanted.flip(d) for d in ((-1,), (-2,), (-1, -2))], (left, top, side)
         small = _view(top, left, size, size)
         mistakes = {
-            "the view is about a pixel aside: its window begins at row `top`, column `left`, and "
-            "align_corners=True moves what it shows": near_by,
+            "the view is about a pixel aside, as by align_corners=True": near_by,
             "top and left are exchanged: rows come before columns": _view(*exchanged, size),
             "it cuts a window as small as the view; cut all of it, then shrink": small,
             "the window is the right one, but the view is turned over": turned,
             "the window is the right one, but its rows have become columns": wanted.mT,
             "it shows the whole picture, or always its middle; cut the window out": [whole, middle],
-            f"the window of {side} pixels from row {top} and column {left} shows something else; "
-            "image[..., top : top + side, left : left + side] is a window": True,
+            "it shows something else; image[..., top : top + side, left : left + side]": True,
         }
         compare(view, wanted, mistakes, close=_shows)
     _skips_no_pixel(answer)
@@ -113,9 +104,7 @@ def _skips_no_pixel(answer: Callable) -> None:
 
 @table(WAVES, close=partial(math.isclose, abs_tol=2e-3))
 def wave_left(answer: Callable, period: float, reach: int) -> Table:
-    """Check `answer(period, reach)`: how high the mean of copies of a wave is, moved by 0, 1, …
-    reach − 1 pixels, as a share of the wave itself: a number in [0, 1].
-    """
+    """Check `answer(period, reach)`: the share of a wave in the mean of 0 … reach − 1 moves."""
     found, hand = ask_number(answer, period, reach), _mean_hand(period, reach)
     right, sines = abs(hand), abs(hand.imag)
     more, half = abs(_mean_hand(period, reach + 1)), abs(_mean_hand(2 * period, reach))
@@ -126,8 +115,7 @@ def wave_left(answer: Callable, period: float, reach: int) -> Table:
         "them.": right,
         f"that is the sum of the moved waves; take their mean ({where})": reach * right,
         f"that is the square, what is left of the wave's *power* ({where})": right**2,
-        "that is the mean of cosines: how high the new wave is in one place, which need not be "
-        f"its top. How long is the mean hand? ({where})": hand.real,
+        f"that is the mean of cosines; how long is the mean hand? ({where})": hand.real,
         f"that is the mean of sines; both parts of the hand count ({where})": [sines, -sines],
         f"one place too many: the moves are 0, 1, … reach − 1 ({where})": more,
         f"a full turn is 2π, and the hand turned by s / period only ({where})": radians,
