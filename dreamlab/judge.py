@@ -156,9 +156,8 @@ class Judge:
     """A CLIP that took no part in making the pictures, and what it thinks of them.
 
     Pictures are tensors (n, 3, h, w), PIL images, paths, a `Dream`, or a list of such, seen cut off
-    at 0 and 1. `prompts` is one for all pictures or one for each, whatever a `Dream` takes (of a
-    prompt that changes, the last); None takes those of the dreams. `baselines` says how far to
-    trust it; `things` asks for the thing alone.
+    at 0 and 1; `prompts` one for all or one for each, of any kind, or None for those of the dreams.
+    `baselines` says how far to trust it; `things` asks for the thing alone.
     """
 
     def __init__(self, clip: Clip | None = None) -> None:

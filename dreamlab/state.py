@@ -16,8 +16,8 @@ from dreamlab.support.entries import entry, require, tensor_entry, whole_entry
 class Step:
     """What one step did. The losses wait on the device until they are asked for.
 
-    `clip_loss`, `tv_loss` and `loss` (the weighted sum) are means over the images of the dream,
-    `clip_losses`, `tv_losses` and `losses` lists, of the picture *before* the step's update.
+    `clip_loss`, `tv_loss` and `loss` (the weighted sum) are means over the images, `clip_losses`,
+    `tv_losses` and `losses` lists, of the picture *before* the step's update.
     """
 
     step: int  # steps done, this one included: 1 … steps

@@ -93,14 +93,10 @@ def _read(file: str | Path | io.BytesIO) -> tuple[dict[str, Any], Settings]:
 
 
 def load_dream(path: str | Path, clip: Clip | None = None) -> Dream:
-    """The dream that made this picture, before its first step.
+    """The dream that made this picture (of `save_png`), before its first step.
 
-    Args:
-        path: a file that `save_png` wrote.
-        clip: the model to use. Default: the embedded one that the file names, and no other.
-
-    Raises:
-        ValueError: as `read_settings`; another than an embedded model; a start that was too large.
+    Without a `clip`, only an embedded one may be named. ValueError as `read_settings`, for another
+    model, or for a start that was too large to be saved.
     """
     return _made(checked_settings(path), path, clip)
 
@@ -173,13 +169,10 @@ class Film:
         side: int | None = None,
         last: Picture | None = None,
     ) -> Path:
-        """Write an animation that repeats; GIF shows 256 colours, WebP all of them.
+        """Write an animation (.gif with 256 colours, or .webp) that repeats, and end with `last`.
 
-        Args:
-            path: ends in ``.gif`` or ``.webp``.
-            seconds: how long one round takes, not counting the last frame, which is held.
-            side: longer side in pixels; default: the largest frame's, within `MOST_PIXELS` in all.
-            last: a picture to end with.
+        A round takes so many `seconds`, without the last frame, which is held. `side` is the longer
+        one in pixels; default: the largest frame's, within `MOST_PIXELS` in all.
 
         Raises:
             ValueError: no frames yet, another kind of file, too many pixels or seconds.

@@ -2,10 +2,8 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import cycle, islice, pairwise
-from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -151,16 +149,12 @@ def run(
     seed: int = 0,
     seeds: int = 1,
     device: str | None = None,
-    batch: int = 8,
-    executor: Executor | int | None = None,
-    folder: str | PathLike | None = None,
-    progress: bool = False,
+    **options: Any,
 ) -> Ablation:
     """Dream `prompts` captions, 1 to 1000, by every rung, and measure dreams and drawn scenes.
 
-    The judge chooses from these captions and 60 more. `clip` and `judge` are names for `load_clip`;
-    `seed` chooses captions, drawings and all randomness, and each caption is dreamt with `seeds` of
-    them. The rest is as for `dreamlab.measure.sweep.sweep`.
+    The judge chooses from these captions and 60 more. `seed` chooses captions, drawings and all
+    randomness, and each caption is dreamt with `seeds` of them; `options` are `sweep`'s.
 
     Raises:
         ValueError: prompts out of range, or what `sweep` raises.
@@ -186,7 +180,6 @@ def run(
             wanted, measure(pictures, wanted, distractors=distractors, **clips), strict=True
         )
     ]
-    options = {"batch": batch, "executor": executor, "folder": folder, "progress": progress}
     models = {"clip": clip, "judge": judge, "device": device}
     every = range(seed, seed + seeds)
     dreams = sweep(wanted, ladder, every, distractors=distractors, **models, **options)

@@ -44,10 +44,10 @@ Loadable = str | tuple[str, str]
 
 @dataclass(frozen=True)
 class Sweep:
-    """The result of a sweep: `rows` and `images`, in parallel, recipe by recipe, prompt by prompt.
+    """`rows` and `images` of a sweep, in parallel, and the judge's `baselines`.
 
-    A row has `recipe`, `prompt`, `seed`, the numbers of `judge.measure`, and `error`: "" or what
-    went wrong, and then no numbers; its image is None then. `baselines` as in `Judge.baselines`.
+    A row has `recipe`, `prompt`, `seed`, the numbers of `judge.measure`, and `error`: "", or what
+    went wrong, and then neither numbers nor image.
     """
 
     rows: list[dict[str, Any]]
