@@ -565,7 +565,7 @@ def compare(
     """
     if len(knob) != 1:
         got = ", ".join(knob) or "none"
-        raise ValueError(f"compare changes one knob, as in tv_weight=(0.0, 0.2); got {got}")
+        raise ValueError(f"compare changes exactly one knob, as in tv_weight=(0.0, 0.2); got {got}")
     ((name, values),) = knob.items()
     if name not in (settings := {*type(dream.recipe).knobs(), *ARGUMENTS}):
         raise ValueError(f"no such knob: {name!r}; there are {', '.join(sorted(settings))}")
