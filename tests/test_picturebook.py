@@ -25,7 +25,6 @@ from dreamlab.picturebook.world import (
     scene_number,
 )
 from random_styles import random_style
-from sheet import centred
 
 
 def test_random_scenes_reach_every_corner_of_the_world():
