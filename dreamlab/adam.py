@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dreamlab.resample import linear, resize
+from dreamlab.support.resample import linear, resize
 
 BETAS = (0.9, 0.99)  # .99 instead of the usual .999: a dream has 60 steps, not 60,000
 EPSILON = 1e-8

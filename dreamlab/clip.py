@@ -12,9 +12,9 @@ from unicodedata import category
 import open_clip
 import torch
 
-from dreamlab.resample import resize
 from dreamlab.support.loading import find_model, load_model, pick_device, quoted
 from dreamlab.support.memory import out_of_memory
+from dreamlab.support.resample import resize
 from dreamlab.support.surroundings import undisturbed
 
 LONGEST_WORD = 32  # letters; what is longer is no word, but a script without spaces

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from dreamlab.resample import BELL, blur
+from dreamlab.support.resample import BELL, blur
 from dreamlab.support.surroundings import undisturbed
 
 SIGMA, RHO = 1.5, 3.0  # pixels

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from dreamlab.resample import resize
+from dreamlab.support.resample import resize
 
 
 def octave_at(step: int, steps: int, octaves: int) -> int:

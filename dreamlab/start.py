@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dreamlab.resample import resize
 from dreamlab.support.picture import Picture, read_picture
+from dreamlab.support.resample import resize
 from dreamlab.support.surroundings import undisturbed
 
 Start = Picture | None

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dreamlab.resample import Band, bands, mix, resample_matrix, unmix
+from dreamlab.support.resample import Band, bands, mix, resample_matrix, unmix
 from dreamlab.support.surroundings import undisturbed
 
 # The side of a window as a share of the canvas' short side, for each class of `view_mix`. Middle

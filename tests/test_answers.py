@@ -16,7 +16,7 @@ from dreamlab.figures.saving import read_settings
 from dreamlab.octaves import compose as add_up
 from dreamlab.octaves import octave_at
 from dreamlab.picturebook.world import Scene, compose
-from dreamlab.resample import blur, resize
+from dreamlab.support.resample import blur, resize
 from dreamlab.views import look
 
 S = answers("solution")

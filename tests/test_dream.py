@@ -13,7 +13,7 @@ from PIL import Image
 import dreamlab.dream
 from dreamlab import Dream, Recipe, clip_loss, total_variation
 from dreamlab.octaves import compose
-from dreamlab.resample import resize
+from dreamlab.support.resample import resize
 
 PROMPT = "a red striped heart in the sky"
 SMALL = Recipe(size=40, steps=6, octaves=(0.5, 1.0), views=3)

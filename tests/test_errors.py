@@ -15,7 +15,7 @@ from dreamlab.figures import plots, static
 from dreamlab.figures.saving import replay, save_png
 from dreamlab.judge import measure, spectrum_slope
 from dreamlab.losses import clip_loss, masked_total_variation
-from dreamlab.resample import blur, resize
+from dreamlab.support.resample import blur, resize
 from dreamlab.views import add_noise, draw_windows, look
 
 RECIPE = Recipe(size=32, steps=3, octaves=(0.5, 1.0), views=2)

@@ -5,7 +5,7 @@ import torch
 from conftest import Operations
 
 import dreamlab.losses
-import dreamlab.resample
+import dreamlab.support.resample
 import dreamlab.views
 from dreamlab import Dream, Recipe, detail_mask, masked_total_variation, total_variation
 from dreamlab.losses import prior
@@ -67,12 +67,12 @@ def test_a_dream_on_a_large_canvas_is_that_on_a_small_one(tiny_clip, monkeypatch
         return dream
 
     small = dreamt()
-    dreamlab.resample._same_bands.cache_clear()
-    monkeypatch.setattr(dreamlab.resample, "DENSE", {"cpu": 0})
+    dreamlab.support.resample._same_bands.cache_clear()
+    monkeypatch.setattr(dreamlab.support.resample, "DENSE", {"cpu": 0})
     monkeypatch.setattr(dreamlab.views, "LARGE", {"cpu": 0})
     monkeypatch.setattr(dreamlab.losses, "_stripes", lambda pixels: cut(pixels.shape[-2], 9))
     large = dreamt()
-    dreamlab.resample._same_bands.cache_clear()
+    dreamlab.support.resample._same_bands.cache_clear()
     assert (large.pixels - small.pixels).abs().mean() < 1e-3
     losses, same = ([s.loss for s in d.history] for d in (large, small))
     assert losses == pytest.approx(same, abs=1e-3)

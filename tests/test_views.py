@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import dreamlab.resample
+import dreamlab.support.resample
 import dreamlab.views
-from dreamlab.resample import blur, linear, resize
+from dreamlab.support.resample import blur, linear, resize
 from dreamlab.views import SCALES, add_noise, draw_deviations, draw_windows, look
 
 few = settings(deadline=None, max_examples=15)
@@ -44,10 +44,10 @@ def test_blur_keeps_the_sum_of_weights_and_spreads_a_point():
 @pytest.fixture
 def in_bands(monkeypatch):
     """Small matrices are cut into bands as large ones are."""
-    dreamlab.resample._same_bands.cache_clear()
-    monkeypatch.setattr(dreamlab.resample, "DENSE", {"cpu": 0})
+    dreamlab.support.resample._same_bands.cache_clear()
+    monkeypatch.setattr(dreamlab.support.resample, "DENSE", {"cpu": 0})
     yield
-    dreamlab.resample._same_bands.cache_clear()
+    dreamlab.support.resample._same_bands.cache_clear()
 
 
 def test_resize_and_blur_in_bands(in_bands):
@@ -56,8 +56,8 @@ def test_resize_and_blur_in_bands(in_bands):
         reference = F.interpolate(images, size, mode="bicubic", antialias=True)
         assert torch.allclose(resize(images, size), reference, atol=1e-5)
     cut = blur(images, 2.0)
-    dreamlab.resample._same_bands.cache_clear()
-    dreamlab.resample.DENSE["cpu"] = 1000
+    dreamlab.support.resample._same_bands.cache_clear()
+    dreamlab.support.resample.DENSE["cpu"] = 1000
     assert torch.allclose(blur(images, 2.0), cut, atol=1e-6)
 
 
