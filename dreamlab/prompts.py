@@ -271,7 +271,7 @@ def _checked_prompt(name: str, prompt: Any, may_be_empty: bool) -> Prompt:
         return _checked_mixture(name, prompt, may_be_empty)
     steps = [step for step, _ in prompt]
     if not all(isinstance(s, int) and s >= 0 for s in steps) or steps != sorted(set(steps)):
-        raise ValueError(f"{name}: a schedule has whole numbers that rise for steps, got {steps}")
+        raise ValueError(f"{name}: steps are whole numbers from 0 that rise, got {steps}")
     return [(step, _checked_mixture(name, p, may_be_empty)) for step, p in prompt]
 
 
