@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..resample import resize
+from ..support.resample import resize
 from .draw import draw
 from .styles import BOOK, Style
 from .world import BACKGROUNDS, COLOURS, OBJECTS, TEXTURES, Scene, compose, shuffled
