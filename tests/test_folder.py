@@ -305,3 +305,12 @@ def test_a_damaged_record_is_refused(arguments, tmp_path, no_dreams, write):
     write(tmp_path / RECORD)
     with pytest.raises(ValueError, match=r"sweep\.json was damaged"):
         sweep(**arguments, folder=tmp_path)
+
+
+def test_columns_of_others_are_left_alone(arguments, kept, tmp_path):
+    folder = shutil.copytree(kept, tmp_path / "kept")
+    (folder / TABLE).write_text("file,remark\ndream-001.png,lovely\n")
+    with pytest.warns(UserWarning, match="columns .*remark.*new-rows"):
+        sweep(**arguments, folder=folder)
+    assert "lovely" in (folder / TABLE).read_text()
+    assert len((folder / f"new-{TABLE}").read_text("utf-8-sig").splitlines()) == 1 + COUNT

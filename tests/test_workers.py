@@ -147,3 +147,24 @@ def test_a_script_without_a_guard_is_told_so(tmp_path):
     _, said = program.communicate()
     assert program.returncode == 1
     assert 'if __name__ == "__main__"' in said.splitlines()[-1]
+
+
+ORPHANS = """
+import os, time
+from dreamlab.measure.workers import Processes
+if __name__ == "__main__":
+    with Processes(1) as pool:
+        print(pool.submit(os.getpid).result(), flush=True)
+        pool.submit(time.sleep, 600).result()
+"""
+
+
+def test_processes_end_when_their_parent_is_killed(tmp_path):
+    program = start(tmp_path / "script.py", ORPHANS)
+    child = int(program.stdout.readline())
+    program.kill()
+    program.wait()
+    with pytest.raises(ProcessLookupError):
+        for _ in range(1200):  # a minute
+            os.kill(child, 0)
+            time.sleep(0.05)
