@@ -75,7 +75,8 @@ class Dream:
 
     Args:
         clip: the critic, as `load_clip` returns it, or any `dreamlab.prompts.Encoder`. Several in a
-            list, or with weights in a mapping, each see the views at their own size.
+            list, or with weights in a mapping, each see the views at their own size; their
+            gradients are brought to unit RMS before they are added.
         prompt: a sentence; a picture (a `Path`, a PIL image, an array or a tensor as for `start`);
             a row that `clip.encode_text` or `encode_image` gave; or several with weights,
             {"a castle": 1, "the night": 0.5}, where a PIL image or an array as a key needs
