@@ -281,7 +281,7 @@ def write_readme(ablation: Ablation, words: str, block: str) -> None:
     if "views-last" not in block:
         sheet = SHEET if block == "ablation" else SHEET.with_stem(f"ablation-{block}")
         save_sheet(ablation.sheet(), README.parent / sheet)
-        alt = "A row of dreams for each rung: noise at the top, pictures at the bottom"
+        alt = "A row of dreams for each rung, raw at the top; drawings at the bottom"
         parts.append(f"![{alt}]({sheet.as_posix()})")
     if block == "ablation":
         save_sheet(strip(ablation), README.parent / STRIP)
@@ -319,7 +319,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     told = {name: getattr(options, name) for name in ("clip", "recipe_of", "order", "seeds")}
     told = {name: value for name, value in told.items() if value != parser.get_default(name)}
-    # README's marks have no hyphens in names that texts refer to.
     block = "plain" if told.get("clip") == "picturebook-plain" else "ablation"
     block += f"-{options.order}" if options.order.startswith("views-last") else ""
     with exit_on_user_error(parser):

@@ -36,7 +36,7 @@ PYPROJECT = ROOT / "pyproject.toml"
 
 # --- measured numbers -----------------------------------------------------------------------------
 
-TABLES = re.compile(r"<!-- (\w+):begin.*?-->(.*?)<!-- \1:end -->", re.DOTALL)
+TABLES = re.compile(r"<!-- ([\w-]+):begin.*?-->(.*?)<!-- \1:end -->", re.DOTALL)
 MARK = re.compile(r"(<!-- = ([^:]+?) : (\S+) -->)(.*?)(<!-- = -->)", re.DOTALL)
 Place = tuple[str, str, str]  # table, row, column
 
