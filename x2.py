@@ -26,6 +26,8 @@ if W is not None and W['visual.proj'].shape[1]<EMB:
     t=W['text_projection']; W['text_projection']=torch.cat([t,.5*t.std()*torch.randn(t.shape[0],EMB-o,generator=g)],1)
 run=TR.Run(plan,dev,Precision('float32',T_,'cpu'),W); st=run.student
 if W is not None: st.heads.scale.data.fill_(2.5)
+_edge=CP.mean(1)[:,[0,1,2,3,-4,-3,-2,-1]].mean((1,2,3))/255
+GW=np.where(_edge<.35,env('DARK',1.0),1.0); GW/=GW.sum()   # darker grounds more often
 solo=(A[:,0,4]==0)&(A[:,0,5]<0); likely=np.ones(n); likely+=solo*(3+6*(A[:,0,3]==0)); likely/=likely.sum()
 class Muon:
     def __init__(s,params,lr): s.p=params; s.m=[torch.zeros_like(q) for q in params]; s.lr=lr
@@ -80,7 +82,7 @@ def losses(step,p):
     m=win(rx,ro,num,g); rc,rown=TR.through(rx,m),TR.through(ro,m)
     sp,kept=SP.spoil(rc,.2,g)
     # canonical dreams
-    k=rng.integers(NC,size=ND); a=rng.integers(25,size=ND)
+    k=rng.choice(NC,ND,p=GW); a=rng.integers(25,size=ND)
     c=full(pic(CP[k,a])); o=F.interpolate(own3(CL[k,a]),size=(64,64))
     def grey(b):
         flat=torch.full((b,3,64,64),.5); bl=.5+.15*F.interpolate(torch.randn(b,3,8,8,generator=g),size=(64,64),mode='bicubic')*_uniform(0,1,(b,1,1,1),g,flat)
@@ -91,7 +93,7 @@ def losses(step,p):
         for q,v in fresh.items(): rows[q]=torch.where(live.view(-1,*[1]*(v.ndim-1)),rows[q],v)
     else: rows.update({q:v.clone() for q,v in fresh.items()})
     # grey pictures with K captions each
-    gk=rng.integers(NC,size=GP); ga=np.stack([rng.choice(25,K,replace=False) for _ in range(GP)])
+    gk=rng.choice(NC,GP,p=GW); ga=np.stack([rng.choice(25,K,replace=False) for _ in range(GP)])
     gx=full(pic(CP[gk[:,None],ga].reshape(GP*K,80,80,3))).view(GP,K,3,64,64)
     go=F.interpolate(own3(CL[gk[:,None],ga].reshape(GP*K,20,20)),size=(64,64)).view(GP,K,3,64,64)
     gt=tok(CT[gk[:,None],ga]).flatten(0,1)
