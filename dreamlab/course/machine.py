@@ -24,7 +24,7 @@ from pathlib import Path
 from types import ModuleType
 
 from dreamlab.support.console import print_plainly
-from dreamlab.support.cores import usable_cores
+from dreamlab.support.cores import CGROUP, memory_limits, usable_cores
 
 PYTHON = (3, 10)
 WIDGETS = (7, 7)  # the ipywidgets that the panel needs; Colab has 7.7
@@ -195,16 +195,14 @@ def check_memory() -> str:
     return f"{free:.1f} GB are free; {needed}"
 
 
-def free_memory(cgroup: Path = Path("/sys/fs/cgroup")) -> float | None:
+def free_memory(cgroup: Path = CGROUP) -> float | None:
     """GB that a program can still have, a container's limit included; None if nobody says."""
     found = []
     with contextlib.suppress(Exception):  # psutil is missing, or does not know this system
         found.append(importlib.import_module("psutil").virtual_memory().available)
-    old = "memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"
-    for limit, usage in (("memory.max", "memory.current"), old):  # of a container
-        # There may be no such file, or it says "max"; the older one says a very large number.
+    for limit, usage in memory_limits(cgroup):  # without one it may be a very large number
         with contextlib.suppress(OSError, ValueError):
-            found.append(int((cgroup / limit).read_text()) - int((cgroup / usage).read_text()))
+            found.append(limit - int(usage.read_text()))
     return min(found) / 1e9 if found and min(found) < 2**60 else None
 
 

@@ -6,10 +6,11 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
 
 import torch
 from torch import Tensor
+
+from dreamlab.support.cores import memory_limits
 
 
 class Groups:
@@ -76,7 +77,4 @@ def total_memory(device: torch.device) -> float:
     found = [math.inf]
     with suppress(Exception):  # psutil is missing, or does not know this system
         found.append(importlib.import_module("psutil").virtual_memory().total)
-    for limit in ("memory.max", "memory/memory.limit_in_bytes"):  # of a container, in two versions
-        with suppress(OSError, ValueError):  # there is no such file, or it says "max"
-            found.append(int((Path("/sys/fs/cgroup") / limit).read_text()))
-    return min(found)
+    return min(found + [limit for limit, _ in memory_limits()])

@@ -28,8 +28,9 @@ from augment import (
     uniform,
     view_noise,
     window_matrices,
+    with_margin,
 )
-from data import CAPTIONS, LABEL_SIDE, SIDE, Batch, single_object
+from data import CAPTIONS, Batch, as_tensors, single_object
 from dreamlab.picturebook.world import OBJECTS
 from losses import alignment_loss
 from model import Trainee, reading_losses
@@ -66,16 +67,13 @@ class Settings:
 
     def load(self, rows: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
         """Pictures (b, 3, 64, 64) in [0, 1], masks (b, 3, 64, 64), complete captions (b, n)."""
-        pictures = torch.from_numpy(self.data["pictures"][rows]).to(device)
-        pictures = pictures.view(-1, SIDE, SIDE, 3).permute(0, 3, 1, 2) / 255
-        labels = torch.from_numpy(self.data["labels"][rows]).to(device)
-        labels = labels.view(-1, LABEL_SIDE, LABEL_SIDE).long()
-        masks = F.one_hot(labels, 3).permute(0, 3, 1, 2).float()
-        tokens = torch.from_numpy(self.data["tokens"][rows][..., CAPTIONS - 1, :].astype(np.int64))
+        rows = rows.ravel()
+        pictures, masks = as_tensors(self.data, rows, device)
+        tokens = self.data["tokens"][rows, CAPTIONS - 1].astype(np.int64)
         return (
             F.interpolate(pictures, size=IMAGE, mode="bilinear", antialias=True),
             F.interpolate(masks, size=IMAGE),
-            tokens.view(-1, tokens.shape[-1]).to(device),
+            torch.from_numpy(tokens).to(device),
         )
 
 
@@ -94,21 +92,17 @@ def _windows(n: int, generator: torch.Generator, like: Tensor) -> Tensor:
     return window_matrices(sides, torch.zeros_like(sides), torch.ones_like(sides), centres)
 
 
-def _with_margin(masks: Tensor) -> Tensor:
-    return F.max_pool2d(1 - masks[:, :1], 5, 1, 2)
-
-
 def canonical_losses(
     model: Trainee, batch: Batch, settings: Settings, generator: torch.Generator, step: int
 ) -> dict[str, Tensor]:
     """Where the gradient points at grey and in dreams, and what `batch` (n pictures) still shows.
 
-    For n pictures that are read there are 2 n dreams under way and 0.6 n grey pictures with five
-    captions each.
+    There are as many dreams under way as the plan's persistent samples, and 0.6 n grey pictures
+    with five captions each.
     """
-    n, place = len(batch.tokens), batch.pictures.device
-    many, few = 2 * n, max(1, round(0.6 * n))
-    rng = np.random.default_rng([model.plan.seed, 3, step])
+    n, plan, place = len(batch.tokens), model.plan, batch.pictures.device
+    many, few = round(plan.persistent * plan.batch), max(1, round(0.6 * n))
+    rng = np.random.default_rng([plan.seed, 3, step])
 
     # Dreams that began at grey, each towards its drawing.
     clean, masks, tokens = settings.load(
@@ -156,7 +150,7 @@ def canonical_losses(
 
     aims = torch.cat([clean, drawn, shown]) - pictures.detach()
     to_dreams, to_grey, to_read = aims.split(parts)
-    objects = _with_margin(torch.cat([masks, shown_masks]))
+    objects = with_margin(torch.cat([masks, shown_masks]))
     drawing = alignment_loss(
         torch.cat([of_dreams, of_read]), torch.cat([to_dreams, to_read]), objects
     )
@@ -179,7 +173,7 @@ def canonical_losses(
         read["object"] = 2 * F.cross_entropy(logits, right)
     return {
         "align": ALIGN * drawing,
-        "grey": ALIGN * alignment_loss(of_grey, to_grey, _with_margin(drawn_masks)),
+        "grey": ALIGN * alignment_loss(of_grey, to_grey, with_margin(drawn_masks)),
         "difference": DIFFERENCE
         * alignment_loss(differences(of_grey), differences(to_grey), nowhere),
         **{name: READ * loss for name, loss in read.items()},

@@ -305,6 +305,16 @@ def single_object(attributes: Tensor | np.ndarray) -> Tensor | np.ndarray:
     return (attributes[:, 4] == 0) & (attributes[:, 5] < 0)
 
 
+def as_tensors(
+    data: dict[str, np.ndarray], rows: np.ndarray, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Pictures and masks of these rows (b,) of `paintings`, as a `Batch` has them."""
+    pictures = torch.from_numpy(data["pictures"][rows]).to(device)
+    labels = torch.from_numpy(data["labels"][rows]).to(device)
+    masks = F.one_hot(labels.long(), 3).permute(0, 3, 1, 2).float()
+    return pictures.permute(0, 3, 1, 2) / 255, masks
+
+
 def load_batch(
     data: dict[str, np.ndarray],
     seed: int,
@@ -330,10 +340,8 @@ def load_batch(
     which = rng.integers(CAPTIONS, size=size)
     which[: size // 2] = CAPTIONS - 1  # half of the captions are complete
     texts = torch.from_numpy(data["tokens"][chosen].astype(np.int64)).to(device)
-    labels = torch.from_numpy(data["labels"][chosen]).to(device)
     batch = Batch(
-        torch.from_numpy(data["pictures"][chosen]).to(device).permute(0, 3, 1, 2) / 255,
-        F.one_hot(labels.long(), 3).permute(0, 3, 1, 2).float(),
+        *as_tensors(data, chosen, device),
         texts[torch.arange(size), torch.from_numpy(which)],
         texts[:, CAPTIONS - 1],
         texts[:, CAPTIONS:],

@@ -11,7 +11,7 @@ from open_clip.model import CLIP
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from augment import IMAGE, uniform, visible_attributes
+from augment import IMAGE, uniform, visible_attributes, with_margin
 from data import Batch, vocabulary, zero_shot_prompts
 from dreamlab.dream import unit_rms
 from losses import Heads, attribute_loss, contrastive_loss, token_loss
@@ -179,8 +179,7 @@ def reading_losses(
             is seen.
     """
     n = len(image)
-    objects = F.max_pool2d(1 - masks[:, :1], 5, 1, 2)  # with a margin, outlines and all
-    attributes = visible_attributes(batch.attributes[:n], objects, kept * seen)
+    attributes = visible_attributes(batch.attributes[:n], with_margin(masks), kept * seen)
     shares = F.avg_pool2d(masks * kept, IMAGE // 8).flatten(2).transpose(1, 2)
     if model.selection.order is not None:
         shares = shares.gather(1, model.selection.order[:n, :, None].expand(-1, -1, 3))

@@ -49,6 +49,7 @@ def main() -> None:
     print_plainly()
     options = parser.parse_args()
     began = time.monotonic()
+    trials = {f"trial-{steps}": steps for steps in (TRIAL, 2 * TRIAL)}
     out = options.out
     out.mkdir(parents=True, exist_ok=True)
 
@@ -56,6 +57,9 @@ def main() -> None:
         return 60 * options.minutes - (time.monotonic() - began)
 
     with exit_on_user_error(parser):
+        # Those of an earlier run would not be trained again, and so not measured.
+        for name in (*trials, "short"):
+            (options.folder / f"{name}.pt").unlink(missing_ok=True)
         shutil.copytree(options.start, out / "start", dirs_exist_ok=True)
         batch = options.batch or (60 if options.device == "cpu" else 960)
         plan = replace(
@@ -68,17 +72,17 @@ def main() -> None:
         )
         where = {"device": options.device, "workers": usable_cores(), "out": out}
         times = []
-        for steps in (TRIAL, 2 * TRIAL):  # the first one paints and warms up as well
+        for name, steps in trials.items():  # the first one paints and warms up as well
             asked = time.monotonic()
-            train(f"trial-{steps}", options.folder, replace(plan, steps=steps), **where)
+            train(name, options.folder, replace(plan, steps=steps), **where)
             times.append(time.monotonic() - asked)
             print(f"{steps} steps: {times[-1]:.1f} s, {left():.0f} s left", flush=True)
         seconds = times[1] / (2 * TRIAL)
         steps = max(2 * TRIAL, int(SHARE * left() / seconds))
         print(f"{seconds:.3f} s a step: {steps} steps of {batch}", flush=True)
         train("short", options.folder, replace(plan, steps=steps), **where)
-    for trial in out.glob("trial-*"):
-        shutil.rmtree(trial)
+    for name in trials:
+        shutil.rmtree(out / name)
     model = f"local-dir:{out / 'short'}"
     device = ["--device", options.device]
     for name, *command in (

@@ -45,6 +45,7 @@ from augment import (
     corrupt,
     shapeless_negatives,
     view_noise,
+    with_margin,
 )
 from canonical import Settings, canonical_losses
 from data import (
@@ -88,6 +89,8 @@ DREAMER = {
         "pool_type": "avg",
     },
     "text_cfg": {"context_length": CONTEXT, "width": 160, "heads": 5, "layers": 2},
+    "many_styles": False,
+    "gradient": True,
 }
 SHIPPED = ("picturebook", "picturebook-judge")
 SECOND = "picturebook-canonical"  # stage of the dreamer, begun with the shipped one
@@ -99,8 +102,6 @@ PLANS: dict[str, Plan] = {
         steps=14_000,
         batch=64,
         scenes=60_000,
-        many_styles=False,
-        gradient=True,
         learning_rate=1.2e-3,
         cooling=0.25,
         patches=0.5,
@@ -128,8 +129,6 @@ PLANS: dict[str, Plan] = {
         steps=4000,
         batch=60,
         scenes=12_000,
-        many_styles=False,
-        gradient=True,
         learning_rate=1e-3,
         cooling=0.5,
         persistent=1 / 3,
@@ -167,13 +166,13 @@ def dreamer_losses(
     (gradient,) = torch.autograd.grad(cosines.sum(), pictures, create_graph=True)
     model.samples.climb(gradient[own:].detach(), generator)
 
-    objects = F.max_pool2d(1 - masks[:, :1], 5, 1, 2)  # with a margin, outlines and all
     # Words first: a gradient that is aligned before the words mean anything draws no objects.
     align = 6 * (0.3 + 0.7 * min(1.0, 3 * progress))
     # Nobody knows what a persistent sample shows, so the other losses leave it out.
     first = (image[:own], patches[:own], text[:own], prompts, masks[:own], kept[:own], seen[:own])
     return {
-        "align": align * alignment_loss(gradient, (clean - pictures.detach()) * seen, objects),
+        "align": align
+        * alignment_loss(gradient, (clean - pictures.detach()) * seen, with_margin(masks)),
         **reading_losses(model, batch, *first),
     }
 
@@ -397,7 +396,7 @@ def train(
     torch.set_num_threads(min(precision.threads, torch.get_num_threads()))
 
     model = Trainee(plan, precision).to(place)
-    if plan.start:
+    if plan.start and state is None:
         begin(model, out / plan.start)
     clip, weights = model.clip, list(model.parameters())
     groups = [

@@ -61,15 +61,13 @@ def pull_and_push(answer: Callable) -> Table:
         right = pull > 0 and abs(push - weight * pull) < 0.01 * max(pull, push)
         one_only = bool(weight) and min(abs(pull), abs(push)) < 0.01
         exchanged = abs(pull - weight * push) < 0.01
+        still, partly = pull == push == 0, one_only and both
         times = f"{push / pull:.2g}" if pull else "many"
         problems = {
-            f"at weight {weight:g}, there is a picture that it leaves where it is": pull
-            == push
-            == 0,
+            f"at weight {weight:g}, there is a picture that it leaves where it is": still,
             f"at weight {weight:g}, it does not turn the image; use both cosines": rest > 0.01,
             "": right,  # nothing to say
-            f"where image and unwanted agree by {agreement:.2f}, only one counts": one_only
-            and both,
+            f"where image and unwanted agree by {agreement:.2f}, only one counts": partly,
             "it looks at one of the two sentences only": one_only,
             "it does the opposite: minimising it turns the image to the unwanted": pull < 0 >= push,
             "it pulls to both sentences; one sign is wrong": pull > 0 > push,
