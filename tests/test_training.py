@@ -29,7 +29,7 @@ TEXT = {"context_length": data.CONTEXT, "width": 32, "heads": 1, "layers": 1}
 SMALL = {"steps": 4, "scenes": 24, "batch": 8, "warmup": 1, "text_cfg": TEXT, "embed_dim": 32}
 VIT = {"width": 32, "layers": 1, "head_width": 32}
 DREAMER = dataclasses.replace(
-    train.PLANS["picturebook"],
+    train.PLANS[train.FIRST],
     vision_cfg=train.PLANS["picturebook"].vision_cfg | VIT,
     emphasis=0.0,
     **SMALL,
@@ -126,10 +126,9 @@ def test_the_second_stage_widens_a_model_and_draws_from_grey(folder):
     assert (attributes[..., 1] == np.arange(25)).all(), "every object once in a setting"
     others = np.delete(attributes, 1, 2)
     assert (others == others[:, :1]).all(), "all else equal"
-    out = folder / "models"
-    train.train("first", folder, dataclasses.replace(DREAMER, steps=1), out=out, **HOW)
+    train.train("first", folder, dataclasses.replace(DREAMER, steps=1), out=folder, **HOW)
     trainee = model.Trainee(SECOND, FLOAT32)
-    train.begin(trainee, out / "first")
+    train.begin(trainee, folder / "first")
     assert not trainee.clip.visual.proj[:, 32:].any() and trainee.clip.text_projection[:, 32:].any()
 
     settings, history = canonical.Settings.of(rows), []
@@ -143,10 +142,10 @@ def test_the_second_stage_widens_a_model_and_draws_from_grey(folder):
         optimizer.step()
     assert all(history[-1][name] < history[0][name] for name in ("align", "grey", "difference"))
     for _ in range(2):  # the second time from its checkpoint
-        train.train("second", folder, SECOND, out=out, **HOW)
-    assert load_clip(f"local-dir:{out / 'second'}", device="cpu").embed_dim == 48
+        train.train("second", folder, SECOND, out=folder, **HOW)
+    assert load_clip(f"local-dir:{folder / 'second'}", device="cpu").embed_dim == 48
     with pytest.raises(ValueError, match="train absent first"):
-        train.begin(trainee, out / "absent")
+        train.begin(trainee, folder / "absent")
 
 
 def test_an_interrupted_training_ends_with_the_same_weights(folder, monkeypatch):
@@ -236,14 +235,15 @@ def test_a_checkpoint_of_another_plan_is_refused_by_name(trained, folder):
 
 
 def test_the_embedded_models_share_nothing_and_are_those_of_the_plans():
-    dreamer, judge = train.PLANS["picturebook"], train.PLANS["picturebook-judge"]
-    assert len({dreamer.seed, judge.seed, score.TEST_SEED}) == 3
-    first, other = ({caption(scene_number(p.seed, i)) for i in range(50)} for p in (dreamer, judge))
+    seeds = [plan.seed for plan in train.PLANS.values()]
+    assert len({*seeds, score.TEST_SEED}) == 4
+    first, _, other = ({caption(scene_number(seed, i)) for i in range(50)} for seed in seeds)
     assert len(first & other) < 10
     words = {text for values in ATTRIBUTES.values() for text in values.values()}
     for name in train.SHIPPED:
         plan = train.PLANS[name]
         config = json.loads((EMBEDDED_FOLDER / name / CONFIG).read_text())
         assert config["model_cfg"]["vision_cfg"] == plan.vision_cfg
+        assert config["model_cfg"]["embed_dim"] == plan.embed_dim
         assert plan.text_cfg.items() <= config["model_cfg"]["text_cfg"].items()
         assert load_clip(name, device="cpu").unknown_words(" ".join(sorted(words))) == []

@@ -24,7 +24,7 @@ import torch
 from dreamlab.support.console import print_plainly
 from dreamlab.support.cores import usable_cores
 from dreamlab.support.loading import EMBEDDED_FOLDER
-from train import PLANS, SECOND, train
+from train import PLANS, train
 
 TOOLS = Path(__file__).parents[1]
 sys.path.append(str(TOOLS))
@@ -42,9 +42,9 @@ def main() -> None:
     add("--folder", type=Path, default=Path("build/picturebook"), help="paintings (%(default)s)")
     add("--start", type=Path, default=EMBEDDED_FOLDER / "picturebook", help="a model folder")
     add("--batch", type=whole(10), help="pictures of a step; 60 on a CPU, 960 on a GPU")
-    add("--settings", type=whole(1), default=PLANS[SECOND].settings, help="(%(default)s)")
-    add("--scenes", type=whole(100), default=PLANS[SECOND].scenes, help="(%(default)s)")
-    add("--rate", type=float, default=PLANS[SECOND].learning_rate, help="(%(default)s)")
+    add("--settings", type=whole(1), default=PLANS["picturebook"].settings, help="(%(default)s)")
+    add("--scenes", type=whole(100), default=PLANS["picturebook"].scenes, help="(%(default)s)")
+    add("--rate", type=float, default=PLANS["picturebook"].learning_rate, help="(%(default)s)")
     add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     print_plainly()
     options = parser.parse_args()
@@ -60,10 +60,10 @@ def main() -> None:
         # Those of an earlier run would not be trained again, and so not measured.
         for name in (*trials, "short"):
             (options.folder / f"{name}.pt").unlink(missing_ok=True)
-        shutil.copytree(options.start, out / "start", dirs_exist_ok=True)
+        shutil.copytree(options.start, options.folder / "start", dirs_exist_ok=True)
         batch = options.batch or (60 if options.device == "cpu" else 960)
         plan = replace(
-            PLANS[SECOND],
+            PLANS["picturebook"],
             start="start",
             batch=batch,
             settings=options.settings,

@@ -1,8 +1,9 @@
 """Training the two embedded CLIPs on the picture-book world.
 
-    python tools/picturebook/train.py                    # both, one after the other
+    python tools/picturebook/train.py                    # all, one after the other
     python tools/picturebook/train.py picturebook-judge  # one of them
-    python tools/picturebook/train.py picturebook-canonical  # the dreamer's second stage
+
+The dreamer has two stages, of which the second begins with the weights of the first.
 
 Scenes are painted once (`data`) and seen in another window at every step (`augment`). Both models
 learn the CLIP loss and attributes; the dreamer, whose gradient a dream follows, learns a gradient
@@ -93,9 +94,9 @@ DREAMER = {
     "gradient": True,
 }
 SHIPPED = ("picturebook", "picturebook-judge")
-SECOND = "picturebook-canonical"  # stage of the dreamer, begun with the shipped one
+FIRST = "picturebook-first"  # stage of the dreamer, with which the shipped one begins
 PLANS: dict[str, Plan] = {
-    "picturebook": Plan(
+    FIRST: Plan(
         **DREAMER,
         embed_dim=160,
         seed=11,
@@ -109,6 +110,21 @@ PLANS: dict[str, Plan] = {
         persistent=0.34,
         emphasis=3.0,
     ),
+    "picturebook": Plan(
+        **DREAMER,
+        embed_dim=512,
+        seed=12,
+        steps=4000,
+        batch=60,
+        scenes=12_000,
+        learning_rate=1e-3,
+        cooling=0.5,
+        persistent=1 / 3,
+        start=FIRST,
+        settings=1188,
+        stay=39 / 40,
+        climb=(0.02, 0.05),
+    ),
     "picturebook-judge": Plan(
         vision_cfg={"image_size": IMAGE, "layers": [1, 1, 1, 1], "width": 24, "head_width": 48},
         text_cfg={"context_length": CONTEXT, "width": 96, "heads": 3, "layers": 2},
@@ -121,21 +137,6 @@ PLANS: dict[str, Plan] = {
         gradient=False,
         learning_rate=1.2e-3,
         cooling=0.35,
-    ),
-    SECOND: Plan(
-        **DREAMER,
-        embed_dim=512,
-        seed=12,
-        steps=4000,
-        batch=60,
-        scenes=12_000,
-        learning_rate=1e-3,
-        cooling=0.5,
-        persistent=1 / 3,
-        start="picturebook",
-        settings=1188,
-        stay=39 / 40,
-        climb=(0.02, 0.05),
     ),
 }
 
@@ -397,7 +398,7 @@ def train(
 
     model = Trainee(plan, precision).to(place)
     if plan.start and state is None:
-        begin(model, out / plan.start)
+        begin(model, folder / plan.start)
     clip, weights = model.clip, list(model.parameters())
     groups = [
         {"params": [w for w in weights if w.ndim >= 2], "weight_decay": plan.weight_decay},
@@ -476,7 +477,7 @@ def train(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the embedded CLIPs (resumes by itself).")
-    parser.add_argument("names", nargs="*", default=list(SHIPPED), help=f"of {', '.join(PLANS)}")
+    parser.add_argument("names", nargs="*", default=list(PLANS), help=f"of {', '.join(PLANS)}")
     parser.add_argument("--folder", type=Path, default=Path("build/picturebook"))
     parser.add_argument("--out", type=Path, default=EMBEDDED_FOLDER, help="for the model folders")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -489,10 +490,11 @@ def main() -> None:
             parser.error(f"no plan for {name!r}; there are {', '.join(PLANS)}")
     if options.threads:
         torch.set_num_threads(options.threads)
-    where = {"device": options.device, "workers": options.workers, "out": options.out}
+    where = {"device": options.device, "workers": options.workers}
     with exit_on_user_error(parser):
         for name in options.names:
-            train(name, options.folder, PLANS[name], **where)
+            out = options.out if name in SHIPPED else options.folder
+            train(name, options.folder, PLANS[name], out=out, **where)
 
 
 if __name__ == "__main__":
