@@ -9,7 +9,7 @@ import sys
 
 import pytest
 import torch
-from chapters import CHAPTERS, ROOT, cells, chapter, functions
+from chapters import APPENDICES, ROOT, cells, chapter, functions
 
 from dreamlab import Dream, Recipe, detail_mask, load_dream
 from dreamlab import masked_total_variation as masked_variation
@@ -118,7 +118,7 @@ def test_a_file_that_the_chapter_wrote_is_a_dream_of_the_packages(define, tiny_c
 @pytest.mark.parametrize("name", ["dask-import", "dask"])
 def test_without_dask_it_says_what_to_install(name, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    sources = {cell["id"]: cell.source for _, cell in cells(chapter(CHAPTERS[10]), "code")}
+    sources = {cell["id"]: cell.source for _, cell in cells(chapter(APPENDICES[3]), "code")}
     names = {}
     exec(sources["dask-import"], names)
     assert "pip install dask distributed" in capsys.readouterr().out

@@ -22,7 +22,7 @@ NOTEBOOKS = [*CHAPTERS, *APPENDICES]
 
 
 def number(path: Path) -> str:
-    """What a notebook is called by: "0" to "10" for a chapter, "A", "B", … for an appendix."""
+    """What a notebook is called by: "0", "1", … for a chapter, "A", "B", … for an appendix."""
     name = path.stem.partition("_")[0]
     return str(int(name)) if name.isdecimal() else name
 

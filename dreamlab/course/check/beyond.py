@@ -1,4 +1,4 @@
-"""Checks of chapter 10: when workers pay, when the last one is finished, what is left to do."""
+"""Checks of appendix D: when workers pay, when the last one is finished, what is left to do."""
 
 import math
 from collections.abc import Callable, Iterable
