@@ -49,15 +49,17 @@ def test_a_block_is_replaced_between_its_marks():
 
 def test_a_number_is_taken_from_a_table_a_row_and_a_column():
     numbers = fill.read_tables(TABLE)
-    assert numbers["ladder", "small", "count"] == 84.3 and len(numbers) == 6
+    assert numbers["ladder", "small", "count"] == (84.3,) and len(numbers) == 6
     for mark, right in {
         "ladder | raw | top : %": "18 %",
         "ladder | raw | judge score : .2": ".31",
-        "ladder | full | gain : .3": "−.003",
+        "ladder | full | gain : [.3]": "−.003 [−.012, .005]",
         "ladder | full | judge score minus ladder | raw | judge score : .2": ".23",
     }.items():
         wrong, filled = (f"It is <!-- = {mark} -->{text}<!-- = --> so." for text in ("7", right))
         assert fill.fill_numbers(wrong, numbers) == filled
+    wrong, filled = (f'    "x": {n},  # = ladder | full | gain' for n in ("7", "-0.003"))
+    assert fill.fill_numbers(wrong, numbers, code=True) == filled
     with pytest.raises(ValueError, match=r"ladder \| raw \| speed"):
         fill.fill_numbers("<!-- = ladder | raw | speed : .2 -->1<!-- = -->", numbers)
 

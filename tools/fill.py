@@ -9,9 +9,12 @@ Each has one home, and whatever repeats it follows:
   `tools/picturebook/score.py --write` put into README.md, between `<!-- NAME:begin -->` and
   `<!-- NAME:end -->`. A text that repeats one says where it is from, in a comment that no reader
   sees: table, row and column, then how it is written (`%` as "18 %", `.2` as ".19", `.2f` as
-  "0.19"); `minus` between two places is their difference.
+  "0.19", `[.2]` with its interval as ".19 [.17, .21]"); `minus` between two places is their
+  difference. In a code cell the comment ends the line of the number.
 
       the judge finds only <!-- = ablation | raw | judge R-precision : % -->18 %<!-- = --> of them
+      gains = {
+          "windows": 0.148,  # = ablation | + views | judge's gain on the rung above
 
 - Minutes: an exercise says its own under its title, and the notes for teachers, the last cell of a
   chapter or appendix, have those of its sections. The head of the chapter, the exercises in the
@@ -38,11 +41,14 @@ PYPROJECT = ROOT / "pyproject.toml"
 
 TABLES = re.compile(r"<!-- ([\w-]+):begin.*?-->(.*?)<!-- \1:end -->", re.DOTALL)
 MARK = re.compile(r"(<!-- = ([^:]+?) : (\S+) -->)(.*?)(<!-- = -->)", re.DOTALL)
+CODE_MARK = re.compile(r"(?m)[-\d.]+(?=,  # = (.+)$)")
+NUMBER = r"[-−]?\d*\.?\d+"
 Place = tuple[str, str, str]  # table, row, column
+Numbers = Mapping[Place, tuple[float, ...]]
 
 
-def read_tables(text: str) -> dict[Place, float]:
-    """The first number of each cell of the marked tables in this text."""
+def read_tables(text: str) -> Numbers:
+    """The numbers of each cell that begins with one, in the marked tables of this text."""
     found = {}
     for name, body in TABLES.findall(text):
         columns = None
@@ -54,28 +60,35 @@ def read_tables(text: str) -> dict[Place, float]:
                 columns = cells
             else:
                 for column, cell in zip(columns[1:], cells[1:], strict=True):
-                    if value := re.match(r"[-−]?\d*\.?\d+", cell):
-                        found[name, cells[0], column] = float(value.group().replace("−", "-"))
+                    if re.match(NUMBER, cell):
+                        values = re.findall(NUMBER, cell.replace("−", "-"))
+                        found[name, cells[0], column] = tuple(map(float, values))
     return found
 
 
-def fill_numbers(text: str, numbers: Mapping[Place, float]) -> str:
-    """The text with every marked number as it was measured.
+def fill_numbers(text: str, numbers: Numbers, *, code: bool = False) -> str:
+    """The text, or the code, with every marked number as it was measured.
 
     Raises:
         ValueError: a mark names a place that no table has.
     """
 
-    def value(path: str) -> float:
+    def value(path: str) -> tuple[float, ...]:
         place = tuple(part.strip() for part in path.split("|"))
         if place not in numbers:
             raise ValueError(f"nothing was measured at '{path.strip()}'")
         return numbers[place]
 
     def fill(mark: re.Match) -> str:
-        first, *others = map(value, mark[2].split(" minus "))
-        return f"{mark[1]}{spelled(first - sum(others), mark[3])}{mark[5]}"
+        (first, *ends), *others = map(value, mark[2].split(" minus "))
+        form = mark[3].strip("[]")
+        told = spelled(first - sum(other[0] for other in others), form)
+        if form != mark[3]:
+            told += f" [{', '.join(spelled(end, form) for end in ends)}]"
+        return f"{mark[1]}{told}{mark[5]}"
 
+    if code:
+        return CODE_MARK.sub(lambda mark: str(value(mark[1])[0]), text)
     return MARK.sub(fill, text)
 
 
@@ -210,8 +223,8 @@ def filled(address: str) -> dict[Path, str]:
             fill_minutes(nb, chapters[number(path)], chapters)
             fill_address(nb, address, path.relative_to(ROOT).as_posix())
             for cell in nb.cells:
-                if cell.cell_type == "markdown":
-                    cell.source = fill_numbers(cell.source, numbers)
+                code = cell.cell_type == "code"
+                cell.source = fill_numbers(cell.source, numbers, code=code)
             texts[path] = nbformat.writes(nb) + "\n"
         for pattern in ("*.md", "notebooks/*.md", "dreamlab/picturebook/models/*.md"):
             for path in sorted(ROOT.glob(pattern)):
