@@ -16,6 +16,11 @@ Each has one home, and whatever repeats it follows:
       gains = {
           "windows": 0.148,  # = ablation | + views | judge's gain on the rung above
 
+  A pipe would split a cell of a table, so no mark stands in one; the ladder so far is written
+  whole, below a comment that names the table and its rungs ("views" are called windows):
+
+      <!-- ladder = plain : raw; + views; + TV -->
+
 - Minutes: an exercise says its own under its title, and the notes for teachers, the last cell of a
   chapter or appendix, have those of its sections. The head of the chapter, the exercises in the
   notes, the map in chapter 0 and the table in CLASSROOM.md follow.
@@ -25,7 +30,7 @@ Each has one home, and whatever repeats it follows:
 
 import argparse
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -42,6 +47,14 @@ PYPROJECT = ROOT / "pyproject.toml"
 TABLES = re.compile(r"<!-- ([\w-]+):begin.*?-->(.*?)<!-- \1:end -->", re.DOTALL)
 MARK = re.compile(r"(<!-- = ([^:]+?) : (\S+) -->)(.*?)(<!-- = -->)", re.DOTALL)
 CODE_MARK = re.compile(r"(?m)[-\d.]+(?=,  # = (.+)$)")
+LADDER = re.compile(r"(<!-- ladder = (.+?) : (.+?) -->\n)(?:\|.*(?:\n|$))*")
+LADDER_COLUMNS = {
+    "judge score": ".2",
+    "judge's gain on the rung above": "[.3]",
+    "judge R-precision": "%",
+    "object named": "%",
+    "grain": "%",
+}
 NUMBER = r"[-−]?\d*\.?\d+"
 Place = tuple[str, str, str]  # table, row, column
 Numbers = Mapping[Place, tuple[float, ...]]
@@ -81,19 +94,33 @@ def fill_numbers(text: str, numbers: Numbers, *, code: bool = False) -> str:
 
     def fill(mark: re.Match) -> str:
         (first, *ends), *others = map(value, mark[2].split(" minus "))
-        form = mark[3].strip("[]")
-        told = spelled(first - sum(other[0] for other in others), form)
-        if form != mark[3]:
-            told += f" [{', '.join(spelled(end, form) for end in ends)}]"
+        told = spelled(first - sum(other[0] for other in others), mark[3], ends)
         return f"{mark[1]}{told}{mark[5]}"
+
+    def ladder(mark: re.Match) -> str:
+        lines = ["| rung | judge score | gain | R-precision | object named | grain |"]
+        lines.append("|---|---:|---|---:|---:|---:|")
+        for rung in map(str.strip, mark[3].split(";")):
+            cells = [rung.replace("views", "windows")]
+            for column, form in LADDER_COLUMNS.items():
+                place = mark[2], rung, column
+                first = column == "judge's gain on the rung above" and place not in numbers
+                number, *ends = (0,) if first else value(" | ".join(place))
+                cells.append("" if first else spelled(number, form, ends))
+            lines.append(f"| {' | '.join(cells)} |")
+        return mark[1] + "\n".join(lines) + "\n"
 
     if code:
         return CODE_MARK.sub(lambda mark: str(value(mark[1])[0]), text)
-    return MARK.sub(fill, text)
+    return LADDER.sub(ladder, MARK.sub(fill, text))
 
 
-def spelled(value: float, form: str) -> str:
-    """A number as a text writes it; `form` is `%`, `.2` or what `format` takes."""
+def spelled(value: float, form: str, interval: Sequence[float] = ()) -> str:
+    """A number as a text writes it; `form` is `%`, `.2`, `[.2]` or what `format` takes."""
+    if form.startswith("["):
+        inner = form.strip("[]")
+        ends = ", ".join(spelled(end, inner) for end in interval)
+        return spelled(value, inner) + f" [{ends}]" * bool(ends)
     if form == "%":
         return f"{value:.0f} %"
     if re.fullmatch(r"\.\d", form):
