@@ -154,10 +154,10 @@ class Recipe:
         "the gradient, one length for the whole picture",
     )
     learning_rate: float = _knob(
-        0.03, Number(0, 1), "how far a pixel moves in the first step, on average; 1: black to white"
+        0.04, Number(0, 1), "how far a pixel moves in the first step, on average; 1: black to white"
     )
     final_learning_rate: float = _knob(
-        0.6, Number(0, 1), "the last step's, as a fraction of the first; a half cosine in between"
+        0.1, Number(0, 1), "the last step's, as a fraction of the first; a half cosine in between"
     )
     views: int = _knob(4, Whole(1, 4096), "crops that CLIP sees in each step")
     view_mix: tuple[float, float, float] = _knob(
