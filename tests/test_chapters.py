@@ -4,16 +4,15 @@ What a cell tagged `proof` or `claim` asserts, such as "ours is the package's", 
 notebooks and not repeated here.
 """
 
-import itertools
 import sys
 
 import pytest
 import torch
-from chapters import APPENDICES, ROOT, cells, chapter, functions
+from chapters import APPENDICES, ROOT, cells, chapter, functions, load_tool
 
 from dreamlab import Dream, Recipe, detail_mask, load_dream
 from dreamlab import masked_total_variation as masked_variation
-from dreamlab.adam import Adam
+from dreamlab.dream import to_pil
 
 SENTENCES = ["a red heart", "two stars at night"]
 WAYS = {"neither": (1, 1, False), "move": (0.8, 0.8, True), "zoom": (0.5, 1, False)}
@@ -46,17 +45,10 @@ def test_without_windows_the_loop_of_chapter_3_is_the_packages(define, tiny_clip
     assert (ours - theirs).abs().mean() < 2e-3
 
 
-def test_the_free_loops_of_chapter_6_are_the_packages(define, tiny_clip):
-    functions = define("06", texts=tiny_clip.encode_text(SENTENCES), captions=SENTENCES)
+def test_without_a_clamp_the_loop_of_chapter_6_is_the_packages(define, tiny_clip):
     free = run(tiny_clip, SENTENCES, recipe=Recipe.raw(size=64, steps=8)).pixels
-    never = functions["dream"](SENTENCES, "never", steps=8)
-    without = functions["dream_free"](SENTENCES, torch.clone, start=0.5, rate=0.05, steps=8)
-    assert (never - free).abs().mean() < 2e-3 and (without - free).abs().mean() < 2e-3
-    unheld, held = (
-        functions["dream_free"](SENTENCES, torch.clone, 0.5, 0.05, weight, steps=14)
-        for weight in (0.0, 10.0)
-    )
-    assert functions["beyond"](held).sum() < functions["beyond"](unheld).sum() / 2
+    never = define("06")["dream_clamped"](SENTENCES, "never", steps=8, side=64)
+    assert (never - free).abs().mean() < 2e-3
 
 
 @pytest.mark.parametrize(
@@ -87,23 +79,12 @@ def test_masked_variation_and_its_mean_weight(define):
     assert torch.isclose(shared, masked_variation(edge, weights) / weights.mean())
 
 
-@pytest.mark.parametrize(("push", "strength"), [(1, 1), (50, 1), (7, 3)])
-def test_one_pixel_leaves_the_wall_when_adam_says_so(define, push, strength):
-    x, adam, waited = torch.ones(1), Adam.zeros_like(torch.ones(1)), 0
-    for step in itertools.count():
-        adam = adam.update(torch.tensor([-float(strength) if step < push else 1.0]))
-        x = (x - 0.05 * adam.direction()).clamp(0, 1)
-        waited += step >= push
-        if x < 1:
-            break
-    assert define("06")["steps_until_it_leaves"](push, strength) == waited
-
-
-def test_a_spectrum_finds_the_wave(define):
-    place = (torch.arange(64) + 0.5) / 64
-    for waves in (5, 20):
-        picture = torch.cos(2 * torch.pi * waves * place).expand(2, 3, 64, 64)
-        assert define("07")["spectrum"](picture).argmax() == waves - 1
+def test_the_grain_of_chapter_7_is_that_of_the_tables(define, tiny_clip):
+    pictures = torch.cat(
+        [noise(1, 3, 64, 64), noise(1, 3, 8, 8).repeat_interleave(8, -1).repeat_interleave(8, -2)]
+    )
+    theirs = [load_tool("ablation").grain_share(to_pil(x), tiny_clip.image_size) for x in pictures]
+    assert torch.allclose(define("07")["grain"](pictures), torch.tensor(theirs), atol=0.01)
 
 
 def test_a_file_that_the_chapter_wrote_is_a_dream_of_the_packages(define, tiny_clip, tmp_path):

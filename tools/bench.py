@@ -463,9 +463,10 @@ TABLES: dict[str, tuple[str, Callable[[Row], tuple[Any, ...]]]] = {
         lambda r: (r["threads"], r["pictures"], seconds_text(r["picture_s"]), ratio_text(r)),
     ),
     "canvases": (
-        "canvas | step in each octave | whole dream | memory before | peak",
+        "canvas | step in each octave | whole dream | without octaves | memory before | peak",
         lambda r: (canvas_text(r), ", ".join(map(seconds_text, r["step_s"])),
                    f"{seconds_text(r['dream_s'])} ({r['steps']} steps)",
+                   seconds_text(r["steps"] * r["step_s"][-1]),
                    gigabytes_text(r["before_gb"]), gigabytes_text(r["peak_gb"])),
     ),
     "peers": (
