@@ -1,4 +1,4 @@
-"""Checks of chapter 5: coherence, equal mean weight, a calmer mask; and of appendix B: κ."""
+"""Checks of chapter 5: equal mean weight, a calmer mask, κ; and of appendix B: coherence."""
 
 from collections.abc import Callable
 
