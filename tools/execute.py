@@ -10,6 +10,7 @@ from machine to machine (times, versions) gets into a diff.
 
 from nbconvert.preprocessors import Preprocessor
 
+KEPT = {"tags", "jupyter", "jp-MarkdownHeadingCollapsed"}  # of a cell's metadata
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -17,7 +18,9 @@ class TidyNotebook(Preprocessor):
     """Keep what can be read, drop what only this machine or a live kernel understands."""
 
     def preprocess(self, nb, resources):
+        folded = {k: v for k, v in nb.metadata.items() if k == "colab"}  # the solutions, on Colab
         nb.metadata.clear()
+        nb.metadata.update(folded)
         nb.metadata.kernelspec = {
             "display_name": "Python 3",
             "language": "python",
@@ -27,7 +30,7 @@ class TidyNotebook(Preprocessor):
         return super().preprocess(nb, resources)
 
     def preprocess_cell(self, cell, resources, index):
-        cell.metadata = {k: v for k, v in cell.metadata.items() if k in {"tags", "jupyter"}}
+        cell.metadata = {k: v for k, v in cell.metadata.items() if k in KEPT}
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if WIDGET not in o.get("data", {})]
         return cell, resources
