@@ -60,7 +60,7 @@ def test_without_a_clamp_the_loop_of_chapter_6_is_the_packages(define, tiny_clip
     ],
 )
 def test_the_full_loop_of_chapter_8_is_the_packages(define, tiny_clip, changes):
-    recipe = Recipe(**{"size": 48, "steps": 9, "views": 3} | changes)
+    recipe = Recipe.suited_to(tiny_clip, **{"size": 48, "steps": 9, "views": 3} | changes)
     theirs = run(tiny_clip, "a red heart", recipe=recipe, seed=3).pixels
     ours = define("08")["dream_full"]("a red heart", recipe, seed=3)
     assert ours.shape == theirs.shape and (ours - theirs).abs().mean() < 2e-3

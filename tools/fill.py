@@ -47,7 +47,7 @@ PYPROJECT = ROOT / "pyproject.toml"
 TABLES = re.compile(r"<!-- ([\w-]+):begin.*?-->(.*?)<!-- \1:end -->", re.DOTALL)
 MARK = re.compile(r"(<!-- = ([^:]+?) : (\S+) -->)(.*?)(<!-- = -->)", re.DOTALL)
 CODE_MARK = re.compile(r"(?m)[-\d.]+(?=,  # = (.+)$)")
-LADDER = re.compile(r"(<!-- ladder = (.+?) : (.+?) -->\n)(?:\|.*(?:\n|$))*")
+LADDER = re.compile(r"(<!-- ladder = (.+?) : (.+?) -->\n)(?:\|.*(?:\n|$))*\n*")
 LADDER_COLUMNS = {
     "judge score": ".2",
     "judge's gain on the rung above": "[.3]",
@@ -108,11 +108,13 @@ def fill_numbers(text: str, numbers: Numbers, *, code: bool = False) -> str:
                 number, *ends = (0,) if first else value(" | ".join(place))
                 cells.append("" if first else spelled(number, form, ends))
             lines.append(f"| {' | '.join(cells)} |")
-        return mark[1] + "\n".join(lines) + "\n"
+        below = "" if mark.end() == len(text) else "\n\n"
+        return mark[1] + "\n".join(lines) + below
 
     if code:
         return CODE_MARK.sub(lambda mark: str(value(mark[1])[0]), text)
-    return LADDER.sub(ladder, MARK.sub(fill, text))
+    text = MARK.sub(fill, text)
+    return LADDER.sub(ladder, text)
 
 
 def spelled(value: float, form: str, interval: Sequence[float] = ()) -> str:
