@@ -200,21 +200,22 @@ def goals(summary: Sequence[dict[str, Any]]) -> list[tuple[str, bool]]:
 
 
 def strip(ablation: Ablation, columns: int = 6, size: int = 128) -> Image.Image:
-    """First and last rung of the captions whose last dream the judge likes best, and drawings.
+    """The rungs *raw*, *+ views* and *full* of the captions whose full dream the judge scores
+    highest, and drawings.
 
     So it shows the method at its best; `Ablation.sheet` and the table show what is usual.
     """
     rows = ablation.dreams.rows
-    ends = rows[0]["recipe"], rows[-1]["recipe"]
+    shown = [name for name in ("raw", "+ views", "full") if name in {r["recipe"] for r in rows}]
     scores = {
         row["prompt"]: row["judge"]
         for row in rows
-        if (row["recipe"], row["seed"]) == (ends[1], rows[0]["seed"]) and not row["error"]
+        if (row["recipe"], row["seed"]) == (shown[-1], rows[0]["seed"]) and not row["error"]
     }
     best = sorted(scores, key=scores.__getitem__, reverse=True)[:columns]
     found = ablation.pictures()
-    grid = [[found[row, prompt] for prompt in best] for row in (*ends, DRAWN)]
-    return contact_sheet(grid, [*ends, DRAWN], best, size=size)
+    grid = [[found[row, prompt] for prompt in best] for row in (*shown, DRAWN)]
+    return contact_sheet(grid, [*shown, DRAWN], best, size=size)
 
 
 def save_sheet(sheet: Image.Image, path: Path) -> None:
