@@ -49,7 +49,8 @@ LESSON = "one_lesson.ipynb"
 HEAD = """# One lesson: from a sentence to a picture
 
 *A number says how well a picture and a sentence agree. We climb it, find noise, ask why, and repair
-it. Ninety minutes, with the panel at the end.*
+it. Ninety minutes: compass and hand-climb 10, loop 15, blind test 15, bet 5, windows 20, ladder 10,
+portrait 15.*
 
 Cut from the chapters {chapters}. What a text says of "chapters" before or after it is there.
 """
