@@ -12,7 +12,7 @@ IMPORTS = "from dreamlab.course import check\nfrom dreamlab.picturebook.world im
 def test_run_all_leaves_solutions_folded(chromium, lab):
     nb = chapter(CHAPTERS[0])
     ids = [cell.id for cell in nb.cells]
-    nb.cells = nb.cells[ids.index("exercises") : ids.index("summary") + 1]
+    nb.cells = nb.cells[ids.index("exercises") : ids.index("references") + 1]
     nb.cells = [c for c in nb.cells if "solution" not in tags(c) or "check." in c.source]
     first = next(cell for cell in nb.cells if cell.cell_type == "code")
     first.source = f"{IMPORTS}\n{first.source}"
