@@ -62,8 +62,8 @@ def core_problems(nb: NotebookNode) -> Iterator[str]:
         return
     read = nbformat.from_dict(nb.copy() | {"cells": core(nb)})
     words = len(prose(read).split())
-    if len(read.cells) > 60 or words > 2500:
-        yield f"{len(read.cells)} cells of {words} words before the exercises: 60 of 2,500 may be"
+    if len(read.cells) > 45 or words > 1700:
+        yield f"{len(read.cells)} cells of {words} words before the exercises: 45 of 1,700 may be"
     own = int(re.match(r"# (\d+) · ", nb.cells[0].source)[1])
     named = re.compile(r"\b[Cc]hapters? (\d+(?:(?:, | and | to | or )\d+)*)")
     for cell in read.cells:
