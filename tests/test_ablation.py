@@ -140,7 +140,7 @@ def made(scores: dict[str, list[float]]) -> Ablation:
     ]
     picture = Image.new("RGB", (32, 32))
     drawn = [row | {"recipe": DRAWN} for row in rows[: len(scores["raw"])]]
-    return Ablation(Sweep(rows, [picture] * len(rows)), drawn, [picture] * len(drawn), 64, 60.0)
+    return Ablation(Sweep(rows, [picture] * len(rows)), drawn, [picture] * len(drawn), 64)
 
 
 def test_gain_is_taken_prompt_by_prompt_and_seed_by_seed():

@@ -73,7 +73,6 @@ def with_controls(
     - `grain` of all rows, see `grain_share`.
     - `seconds` of processor time that each rung takes for the first caption alone.
     """
-    begin = time.monotonic()
     clips = {"clip": cached_clip(clip, device), "judge": cached_judge(judge, device)}
     captions = [caption(scene) for scene in islice(scenes(seed), ablation.captions)]
     rows, drawings = ablation.drawn, ablation.drawings
@@ -96,8 +95,7 @@ def with_controls(
             start = time.process_time()
             Dream(clips["clip"], captions[0], recipe=ladder[row["recipe"]], seed=seed).run()
             row["seconds"] = time.process_time() - start
-    seconds = ablation.seconds + time.monotonic() - begin
-    return replace(ablation, drawn=rows, drawings=drawings, seconds=seconds)
+    return replace(ablation, drawn=rows, drawings=drawings)
 
 
 def grain_share(picture: Image.Image, side: int) -> float:
@@ -257,8 +255,8 @@ def explanation(ablation: Ablation, full: Recipe, where: str, options: str) -> s
         "−3.0. *Out of range*: pixels that no screen can show. *Grain*: share of the luminance's "
         "energy above half the finest frequency that CLIP sees of the whole picture. *Seconds*: of "
         "a processor, for one picture alone. *Blurred*: the rung's pictures when finished, by a "
-        "Gaussian of that deviation. Made in "
-        f"{ablation.seconds / 60:.0f} minutes on {where} by `python tools/ablation.py{options}`."
+        "Gaussian of that deviation. Made on "
+        f"{where} by `python tools/ablation.py{options}`."
     )
 
 

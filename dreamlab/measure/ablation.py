@@ -1,6 +1,5 @@
 """The ablation: what each ingredient of the method adds, judged by a CLIP that took no part."""
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice, pairwise
@@ -89,7 +88,6 @@ class Ablation:
     drawn: list[dict[str, Any]]  # rows of what no recipe made: scenes whole and in tiles, controls
     drawings: list[Image.Image]  # their pictures, in parallel
     captions: int  # from which the judge chose
-    seconds: float  # that it all took
 
     def summary(self) -> list[dict[str, Any]]:
         """Estimates for each rung and the drawn scenes; `gain` is the judge's on the rung above."""
@@ -162,7 +160,6 @@ def run(
     if not 1 <= prompts <= 1000:
         raise ValueError(f"prompts is how many captions to dream, 1 to 1000, got {prompts}")
     ladder = build_ladder() if ladder is None else ladder
-    begin = time.monotonic()
     chosen = list(islice(scenes(seed), prompts + DISTRACTORS))
     captions = [caption(scene) for scene in chosen]
     wanted, distractors = captions[:prompts], captions[prompts:]
@@ -184,4 +181,4 @@ def run(
     every = range(seed, seed + seeds)
     dreams = sweep(wanted, ladder, every, distractors=distractors, **models, **options)
     drawings = [picture for pictures in shown.values() for picture in pictures]
-    return Ablation(dreams, drawn, drawings, len(captions), time.monotonic() - begin)
+    return Ablation(dreams, drawn, drawings, len(captions))
