@@ -48,9 +48,10 @@ TABLES = re.compile(r"<!-- ([\w-]+):begin.*?-->(.*?)<!-- \1:end -->", re.DOTALL)
 MARK = re.compile(r"(<!-- = ([^:]+?) : (\S+) -->)(.*?)(<!-- = -->)", re.DOTALL)
 CODE_MARK = re.compile(r"(?m)[-\d.]+(?=,  # = (.+)$)")
 LADDER = re.compile(r"(<!-- ladder = (.+?) : (.+?) -->\n)(?:\|.*(?:\n|$))*\n*")
+GAIN = "judge's gain on the rung above"
 LADDER_COLUMNS = {
     "judge score": ".2",
-    "judge's gain on the rung above": "[.3]",
+    GAIN: "[.3]",
     "judge R-precision": "%",
     "object named": "%",
     "grain": "%",
@@ -86,14 +87,17 @@ def fill_numbers(text: str, numbers: Numbers, *, code: bool = False) -> str:
         ValueError: a mark names a place that no table has.
     """
 
-    def value(path: str) -> tuple[float, ...]:
-        place = tuple(part.strip() for part in path.split("|"))
+    def value(place: Place) -> tuple[float, ...]:
         if place not in numbers:
-            raise ValueError(f"nothing was measured at '{path.strip()}'")
+            raise ValueError(f"nothing was measured at '{' | '.join(place)}'")
         return numbers[place]
 
+    def values(path: str) -> list[tuple[float, ...]]:
+        places = (part.split("|") for part in path.split(" minus "))
+        return [value(tuple(map(str.strip, place))) for place in places]
+
     def fill(mark: re.Match) -> str:
-        (first, *ends), *others = map(value, mark[2].split(" minus "))
+        (first, *ends), *others = values(mark[2])
         told = spelled(first - sum(other[0] for other in others), mark[3], ends)
         return f"{mark[1]}{told}{mark[5]}"
 
@@ -104,17 +108,18 @@ def fill_numbers(text: str, numbers: Numbers, *, code: bool = False) -> str:
             cells = [rung.replace("views", "windows")]
             for column, form in LADDER_COLUMNS.items():
                 place = mark[2], rung, column
-                first = column == "judge's gain on the rung above" and place not in numbers
-                number, *ends = (0,) if first else value(" | ".join(place))
-                cells.append("" if first else spelled(number, form, ends))
+                if column == GAIN and place not in numbers:  # the lowest rung has none
+                    cells.append("")
+                    continue
+                number, *ends = value(place)
+                cells.append(spelled(number, form, ends))
             lines.append(f"| {' | '.join(cells)} |")
         below = "" if mark.end() == len(text) else "\n\n"
         return mark[1] + "\n".join(lines) + below
 
     if code:
-        return CODE_MARK.sub(lambda mark: str(value(mark[1])[0]), text)
-    text = MARK.sub(fill, text)
-    return LADDER.sub(ladder, text)
+        return CODE_MARK.sub(lambda mark: str(values(mark[1])[0][0]), text)
+    return LADDER.sub(ladder, MARK.sub(fill, text))
 
 
 def spelled(value: float, form: str, interval: Sequence[float] = ()) -> str:

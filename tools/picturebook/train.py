@@ -351,7 +351,7 @@ def train(
 
     Args:
         name: what the model and its checkpoint are called.
-        folder: paintings and checkpoints.
+        folder: paintings, checkpoints, and the model that the plan begins with.
         plan: what to train.
         device: where.
         workers: processes that paint.
