@@ -31,7 +31,6 @@ from dreamlab.prompts import (
     checked_prompts,
     checked_seeds,
     encoder_name,
-    is_encoder,
     is_list,
     plain,
 )
@@ -481,14 +480,11 @@ def _checked_clips(clip: Any) -> dict[Encoder, float]:
     """Each CLIP of a dream with its weight."""
     several = clip if isinstance(clip, list | tuple) else [clip]
     weighted = list(clip.items()) if isinstance(clip, Mapping) else [(c, 1.0) for c in several]
-    for each, _ in weighted:
-        if each.__hash__ is None or not is_encoder(each):
-            words = f"clip must be a Clip, as load_clip() returns it, got {each!r:.300}; a model"
-            raise TypeError(f"{words} becomes one by Clip(name, model, tokenizer, device)")
+    names = [encoder_name(each) for each, _ in weighted]
     weights = [weight for _, weight in weighted]
     if not weights or not all(isinstance(w, Real) and 0 < w < math.inf for w in weights):
         raise ValueError(f"clip: several CLIPs have weights above 0, got {weights}")
-    if len(weighted) > 1 and any(encoder_name(each) == JUDGE for each, _ in weighted):
+    if len(names) > 1 and JUDGE in names:
         words = f"{JUDGE!r} is the judge, and judges no dream that follows its gradient"
         raise ValueError(f"{words}: take another CLIP beside the first")
     return {each: float(weight) for each, weight in weighted}

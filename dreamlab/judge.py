@@ -13,7 +13,7 @@ import torch
 from dreamlab.clip import Clip, load_clip
 from dreamlab.picturebook.probe import drawn, in_pieces, probe_scenes
 from dreamlab.picturebook.world import OBJECTS, caption, thing_in, variants
-from dreamlab.prompts import Prompt, Rows, checked_prompts, is_encoder, is_list
+from dreamlab.prompts import Prompt, Rows, checked_prompts, encoder_name, is_list
 from dreamlab.support.picture import read_picture
 from dreamlab.support.surroundings import undisturbed
 
@@ -163,8 +163,7 @@ class Judge:
     def __init__(self, clip: Clip | None = None) -> None:
         """Judge with `clip`, or with the embedded "picturebook-judge"."""
         clip = load_clip("picturebook-judge") if clip is None else clip
-        if not is_encoder(clip):
-            raise TypeError(f"a judge needs a Clip, got {clip!r:.300}; load_clip(name) makes one")
+        encoder_name(clip)  # raises for what is none
         self.clip = clip
         self._rows: dict[tuple, torch.Tensor] = {}  # by prompt, or by several sentences
 

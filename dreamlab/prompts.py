@@ -33,13 +33,14 @@ class Encoder(Protocol):
         """Unit rows (p, d) of the sentences, on the device of the image rows."""
 
 
-def is_encoder(clip: Any) -> bool:
-    """Whether it has what `Encoder` lists; a raw model of open_clip has not."""
-    return all(hasattr(clip, name) for name in ("encode_image", "encode_text", "image_size"))
-
-
 def encoder_name(clip: Encoder) -> str:
-    """What messages and files call it: its `name`, or that of its class."""
+    """What messages and files call it: its `name`, or that of its class; TypeError if it is none.
+
+    A raw model of open_clip is none.
+    """
+    if not all(hasattr(clip, name) for name in ("encode_image", "encode_text", "image_size")):
+        words = f"clip must be a Clip, as load_clip() returns it, got a {type(clip).__name__}"
+        raise TypeError(f"{words}; a model becomes one by Clip(name, model, tokenizer, device)")
     return getattr(clip, "name", type(clip).__name__)
 
 

@@ -3,8 +3,11 @@
     python tests/architectures.py                     all of them, the smallest embeddings first
     python tests/architectures.py --gigabytes 4       skip what needs more memory than that
     python tests/architectures.py --seconds 1200      start none after so long
-    python tests/architectures.py --write             … and write docs/architectures.md
+    python tests/architectures.py --write             … and write docs/architectures.md, row by row
     python tests/architectures.py ViT-B-32 RN50       only these
+
+With --write, the same command goes on after a stop: what stands in the table is not tried again,
+unless it is named, or open_clip has another version.
 
 Weights that nobody trained, so this is about shapes, gradients and layouts, and nothing is
 downloaded. Where an architecture's tokenizer would be, a stand-in gives it tokens that it has. Each
@@ -27,16 +30,19 @@ import torch
 from dreamlab.clip import Clip
 from dreamlab.dream import Dream
 from dreamlab.recipe import Recipe
+from dreamlab.support.files import write_atomically
 
 TABLE = Path(__file__).parents[1] / "docs" / "architectures.md"
+HEAD = (
+    "| architecture | image, px | million weights | tokens | two steps |\n|---|---:|---:|---|---|\n"
+)
 ABOUT = """# Architectures
 
-Two steps of a dream with created weights (`python tests/architectures.py --write`): does the
-gradient reach the pixels, through every kind of encoder that open_clip {version} lists? {ran} of
-{all} were tried, {passed} of these dream.
+Two steps of a dream with created weights, by `python tests/architectures.py --write`: does the
+gradient reach the pixels, through every kind of encoder that open_clip {version} lists? Of its
+{all} architectures, {dream} dream, {fail} fail and {untried} were not tried. *Tokens* are from the
+architecture's own tokenizer, or from a stand-in where that would have to be downloaded.
 
-| architecture | image, px | million weights | tokens | two steps |
-|---|---|---|---|---|
 """
 
 
@@ -80,13 +86,34 @@ def attempt(name: str, gigabytes: float, into: Connection) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (room + int(gigabytes * 2**30),) * 2)
     try:
         row = dream_twice(name)
-    except MemoryError:
-        row = {"said": f"not tried: needs more than {gigabytes:g} GB"}
     except Exception as error:
         words = " ".join(str(error).split())
-        memory = "allocate memory" in words
-        row = {"said": f"more than {gigabytes:g} GB" if memory else f"no: {words[:160]}"}
+        memory = isinstance(error, MemoryError) or "allocate memory" in words
+        said = f"not tried: needs more than {gigabytes:g} GB" if memory else f"no: {words[:160]}"
+        row = {"said": said}
     into.send(row)
+
+
+def line(name: str, row: dict[str, object]) -> str:
+    """The row of the table."""
+    weights = f"{row['weights']:.0f}" if "weights" in row else "–"
+    cells = name, row.get("px", "–"), weights, row.get("tokens", "–"), row["said"]
+    return f"| {' | '.join(str(cell).replace('|', '/') for cell in cells)} |"
+
+
+def stored() -> dict[str, str]:
+    """The table's lines by the architecture's name; none of another version of open_clip."""
+    text = TABLE.read_text("utf-8") if TABLE.is_file() else ""
+    rows = text.partition(HEAD)[2] if f"open_clip {open_clip.__version__} " in text else ""
+    return {row.split()[1]: row for row in rows.splitlines()}
+
+
+def store(lines: dict[str, str], count: int) -> None:
+    dream, fail = (sum(f"| {said}" in row for row in lines.values()) for said in ("dreams", "no:"))
+    numbers = {"all": count, "dream": dream, "fail": fail, "untried": count - dream - fail}
+    text = ABOUT.format(version=open_clip.__version__, **numbers) + HEAD
+    rows = (f"{lines[name]}\n" for name in sorted(lines, key=str.lower))
+    write_atomically(TABLE, text + "".join(rows))
 
 
 def main() -> int:
@@ -97,9 +124,11 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="write docs/architectures.md")
     options = parser.parse_args()
     configs = {name: open_clip.get_model_config(name) for name in open_clip.list_models()}
-    names = options.names or sorted(configs, key=lambda name: configs[name]["embed_dim"])
+    names = sorted(configs, key=lambda name: configs[name]["embed_dim"])
+    lines = stored() if options.write else {}
+    names = options.names or [name for name in names if name not in lines]
     context = get_context("fork" if hasattr(os, "fork") else "spawn")  # imports once
-    began, rows = time.monotonic(), {}
+    began, tried = time.monotonic(), {}
     for name in names:
         if time.monotonic() - began > options.seconds:
             break
@@ -108,30 +137,16 @@ def main() -> int:
         process.start()
         theirs.close()
         try:
-            rows[name] = ours.recv()
+            row = ours.recv()
         except EOFError:
-            rows[name] = {"said": "no: its process died"}
+            row = {"said": "no: its process died"}
         process.join()
-        print(f"{name}: {rows[name]}", flush=True)
-    passed = sum(row["said"] == "dreams" for row in rows.values())
-    print(f"{len(rows)} of {len(configs)} tried, {passed} dream")
-    if options.write:
-        about = ABOUT.format(
-            version=open_clip.__version__, ran=len(rows), all=len(configs), passed=passed
-        )
-        cells = "| {} | {} | {} | {} | {} |\n"
-        lines = (
-            cells.format(
-                name,
-                row.get("px", "–"),
-                f"{row['weights']:.0f}" if "weights" in row else "–",
-                row.get("tokens", "–"),
-                row["said"].replace("|", "\\|"),
-            )
-            for name, row in rows.items()
-        )
-        TABLE.write_text(about + "".join(lines), "utf-8")
-    return any(row["said"].startswith("no:") for row in rows.values())
+        tried[name] = lines[name] = line(name, row)
+        print(tried[name], flush=True)
+        if options.write:
+            store(lines, len(configs))
+    print(f"{len(tried)} of {len(configs)} tried, {len(names) - len(tried)} left")
+    return any("| no:" in row for row in tried.values())
 
 
 if __name__ == "__main__":

@@ -320,8 +320,8 @@ def test_weights_trained_with_quick_gelu_get_quick_gelu(registered, hub):
     assert "QuickGELU" in kinds and "GELU" not in kinds
 
 
-def named(weights: dict, prefix: str) -> dict:
-    return {f"{prefix}{name}": value for name, value in weights.items()}
+def named(model: torch.nn.Module, prefix: str) -> dict:
+    return {f"{prefix}{name}": value for name, value in model.state_dict().items()}
 
 
 class Counts(dict):  # which the safe reader cannot fill
@@ -329,22 +329,24 @@ class Counts(dict):  # which the safe reader cannot fill
 
 
 CHECKPOINTS = {
-    "open_clip's trainer": lambda w: {
+    "open_clip's trainer": lambda m: {
         "epoch": 3,
-        "state_dict": named(w, "module."),
+        "state_dict": named(m, "module."),
         "optimizer": {"state": {0: {"step": torch.ones(())}}},
         "best": np.float64(0.3),
         "args": argparse.Namespace(lr=np.float32(1e-3), paths=[Path("x")]),
     },
-    "compiled": lambda w: named(w, "_orig_mod."),
-    "both": lambda w: {"model": named(w, "module._orig_mod.")},
+    "compiled": lambda m: named(m, "_orig_mod."),
+    "both": lambda m: {"model": named(m, "module._orig_mod.")},
+    "both, the other way round": lambda m: {"model_state_dict": named(m, "_orig_mod.module.")},
+    "the whole model": lambda m: m,
 }
 
 
 @pytest.mark.parametrize("kind", CHECKPOINTS)
 def test_checkpoints_as_trainers_store_them(registered, tiny_clip, tmp_path, kind):
     file = tmp_path / "epoch_3.pt"
-    torch.save(CHECKPOINTS[kind](tiny_clip.model.state_dict()), file)
+    torch.save(CHECKPOINTS[kind](tiny_clip.model), file)
     with pytest.warns(UserWarning, match="does not say whether .*QuickGELU") as record:
         clip = load_clip(registered, str(file), device="cpu")
     assert [w.filename for w in record] == [__file__]

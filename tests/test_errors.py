@@ -16,6 +16,7 @@ from dreamlab.figures.saving import replay, save_png
 from dreamlab.judge import measure, spectrum_slope
 from dreamlab.losses import clip_loss, masked_total_variation
 from dreamlab.support.resample import blur, resize
+from dreamlab.support.surroundings import undisturbed
 from dreamlab.views import add_noise, draw_windows, look
 
 RECIPE = Recipe(size=32, steps=3, octaves=(0.5, 1.0), views=2)
@@ -71,6 +72,8 @@ SURROUNDINGS = {
     "another device": lambda: default_device("meta"),
     "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
     "deterministic": lambda: flag(torch.use_deterministic_algorithms, True, False),
+    "anomalies": torch.autograd.detect_anomaly,
+    "precision": lambda: flag(torch.set_float32_matmul_precision, "medium", "highest"),
 }
 
 
@@ -108,7 +111,13 @@ def calls(tiny_clip, usual, tmp_path_factory):
         measured = measure(images, prompts[:1], clip=tiny_clip, judge=judge, distractors=prompts)
         return [judge.similarity(images, prompts), *map(np.float64, measured[0].values())]
 
+    @undisturbed()
+    def flags():  # what they change depends on the processor
+        precision = torch.get_float32_matmul_precision()
+        return [torch.tensor([torch.is_anomaly_enabled(), precision == "highest"])]
+
     return {
+        "flags": flags,
         "encode_image": lambda: [tiny_clip.encode_image(images)],
         "clip_loss": lambda: [clip_loss(*map(tiny_clip.encode_text, prompts))],
         "masked": lambda: [masked_total_variation(images, detail_mask(images))],

@@ -8,6 +8,7 @@ import pytest
 from dreamlab.clip import load_clip
 from dreamlab.dream import Dream
 from dreamlab.figures.saving import load_dream, save_png
+from dreamlab.lab.panel import Panel
 from dreamlab.recipe import ORDINARY, Recipe
 
 
@@ -68,6 +69,8 @@ def test_a_recipe_belongs_to_a_model(tmp_path):
     dream = Dream(plain, "a tree")
     assert dream.recipe == Recipe.suited_to(plain) == Recipe(**ORDINARY)
     assert load_dream(save_png(dream, tmp_path / "a.png")).recipe.differences() == "ordinary"
+    panel = Panel(dream)
+    assert all("recipe ordinary" in x for x in (panel.status.value, panel.figure().description))
     assert Recipe.suited_to(Foreign()) == Recipe(**ORDINARY, size=448)
     assert Recipe.suited_to(Foreign(), size=64, optimizer="gradient").size == 64
 

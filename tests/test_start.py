@@ -52,16 +52,3 @@ def test_a_photo_is_rounded_to_what_a_file_can_hold():
     assert torch.equal(start(levels.byte(), count=2), seen), "once more changes nothing"
     mixed = start(torch.stack([torch.full((3, 24, 32), 0.5), seen[0]]), count=2)
     assert torch.equal(mixed[0], start("grey")[0]) and torch.equal(mixed[1], seen[0])
-
-
-@pytest.mark.parametrize(
-    ("picture", "error", "message"),
-    [
-        ("nosuch.png", FileNotFoundError, "neither"),
-        (np.full((24, 32, 3), 255.0), ValueError, "divide by 255"),
-        (torch.full((3, 24, 32), -0.01), ValueError, "from 0 to 1"),
-    ],
-)
-def test_what_is_no_picture(picture, error, message):
-    with pytest.raises(error, match=message):
-        start(picture)

@@ -1,5 +1,6 @@
 """Targets other than sentences, several CLIPs at once, prompts that change on the way."""
 
+import asyncio
 import json
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from dreamlab import Dream, Judge, Recipe, load_clip, load_dream, save_png, sweep
+from dreamlab import Dream, Judge, Panel, Recipe, load_clip, load_dream, save_png, sweep
 from dreamlab.figures.saving import replay
 from dreamlab.prompts import EmbeddingPrompt, ImagePrompt
 
@@ -124,7 +125,15 @@ class OwnClip:
 def test_an_own_class_dreams_as_the_clip_in_it(clip):
     own, same = (Dream(c, "a red heart", recipe=FAST) for c in (OwnClip(clip), clip))
     assert own.run() == same.run()
-    assert own.clip_name == "OwnClip"
+
+
+def test_a_panel_of_own_classes_saves_what_is_dreamt_again(clip, tmp_path):
+    twins = [OwnClip(clip), OwnClip(clip)]  # of one name
+    panel = Panel(Dream(twins, "a red heart", recipe=FAST), folder=tmp_path)
+    asyncio.run(panel.run())
+    assert panel.dream.clip_name == "OwnClip + OwnClip"
+    assert torch.equal(replay(*panel.save(), twins).pixels, panel.dream.pixels)
+    panel.close()
 
 
 def test_the_gradients_of_several_clips_weigh_as_they_are_told(clip, plain):
@@ -147,7 +156,6 @@ def test_the_gradients_of_several_clips_weigh_as_they_are_told(clip, plain):
         ([(0, "a heart"), (0, "a star")], "rise"),
         ([(-1, "a heart")], "from 0"),
         ([(0, "a heart"), (3, 7)], "sentence"),
-        ({torch.rand(3, 8, 8): -1}, "weights"),
     ],
 )
 def test_unusable_targets_are_refused(clip, prompt, words):

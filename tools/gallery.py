@@ -205,7 +205,7 @@ def table(entries: Sequence[Entry], judge: Judge) -> list[dict[str, Any]]:
             "steps": made.steps_done,
             "recipe": made.recipe.differences(),
             "turned": len(made.changes),
-            "clip": " + ".join(Path(name).name for name in made.clips),
+            "clip": " + ".join(Path(name).name for name, _ in made.clips),
             "judge": round(score, 3),
             "rank": rank,
         }

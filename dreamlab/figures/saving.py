@@ -124,12 +124,12 @@ def _made(made: Settings, path: str | Path, clip: Clip | None) -> Dream:
         words = f"the start picture of {name!r} was too large to be saved with it"
         raise ValueError(f"{words}: make the dream from read_settings(path) and that picture")
     if clip is None:
-        if foreign := [model for model in made.clips if model not in EMBEDDED]:
+        if foreign := [model for model, _ in made.clips if model not in EMBEDDED]:
             raise ValueError(
                 f"{name!r} was made with the model {foreign[0][:200]!r}. A file may not decide "
                 "what is loaded: load that model yourself, and give it as clip=load_clip(…)"
             )
-        clip = {load_clip(model): weight for model, weight in made.clips.items()}
+        clip = {load_clip(model): weight for model, weight in made.clips}
     lists = made.prompts, made.negative_prompts, made.seeds
     prompt, negative, seed = lists if made.batched else [first for first, *_ in lists]
     options = {"negative_prompt": negative, "start": made.start, "recipe": made.recipe}

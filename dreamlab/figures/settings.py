@@ -39,6 +39,7 @@ from dreamlab.support.version import __version__
 FORMAT = 1
 LARGEST = 8192**2  # pixels of all starts together: what the largest canvas has
 LONGEST = 60 * 2**20  # letters: Pillow reads no more than 64 MB of text from a file
+MOST_CLIPS = 16
 MOST = 1_000_000  # entries; a knob that was turned has four
 TOO_LARGE = "too large"  # in place of a start that would not fit
 
@@ -141,7 +142,7 @@ class Settings:
     recipe: Recipe  # the knobs before the first step
     changes: list[tuple[int, str, Any]]  # (step, knob or "prompts", value): set after these steps
     steps_done: int  # by the picture
-    clips: dict[str, float]  # the names of the models, with their weights
+    clips: list[tuple[str, float]]  # the names of the models, with their weights
 
     @classmethod
     def from_dict(cls, made: Mapping[str, Any]) -> "Settings":
@@ -200,17 +201,15 @@ def parsed(text: str) -> tuple[dict[str, Any], Settings]:
         raise ValueError(shorten(str(error), 200)) from None
 
 
-def _clips(made: Mapping[str, Any]) -> dict[str, float]:
+def _clips(made: Mapping[str, Any]) -> list[tuple[str, float]]:
     require("clip" in made, "clip", "is missing")
     named = made["clip"]
-    if type(named) is str:
-        return {named: 1.0}
-    require(type(named) is list and len(named) > 1, "clip")
+    named = [[named, 1.0]] if type(named) is str else named
+    require(type(named) is list and 0 < len(named) <= MOST_CLIPS, "clip")
     for pair in named:
         require(type(pair) is list and [*map(type, pair)] == [str, float], "clip")
         require(0 < pair[1] < math.inf, "clip")
-    require(len({name for name, _ in named}) == len(named), "clip")
-    return dict(named)
+    return list(map(tuple, named))
 
 
 def _start(made: Mapping[str, Any], count: int) -> str | Tensor:

@@ -165,6 +165,7 @@ def settings_text(
     height, width = recipe.canvas
     lines = [
         f"seed {joined(dict.fromkeys(dream.seeds))}",
+        f"recipe {shorten(recipe.differences(), 30)}",
         f"{height} × {width} px, {recipe.views} views",
         f"{len(history)} of {recipe.steps} steps",
         f"octaves {', '.join(f'{scale:g}' for scale in recipe.octaves)}",

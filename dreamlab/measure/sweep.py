@@ -33,7 +33,7 @@ from dreamlab.judge import Baseline, Judge, measure
 from dreamlab.measure.folder import ROW, Finished, Folder, Key, fingerprint, open_folder, read
 from dreamlab.measure.tables import MEASURES, markdown, summarize
 from dreamlab.measure.workers import Processes, run_jobs
-from dreamlab.prompts import Prompt, checked_prompts, checked_seeds, is_schedule
+from dreamlab.prompts import Prompt, checked_prompts, checked_seeds, encoder_name, is_schedule
 from dreamlab.recipe import Recipe
 from dreamlab.support.picture import Picture, read_picture
 from dreamlab.support.version import __version__
@@ -176,6 +176,7 @@ def sweep(
     if isinstance(batch, bool) or not isinstance(batch, Integral) or batch < 1:
         raise ValueError(f"batch is a number of pictures, at least 1, got {batch!r}")
     _check_executor(executor)
+    models = {"clip": _name(clip), "judge": _name(judge)}
     if recipes is None:
         recipes = Recipe.suited_to(cached_clip(clip, device if executor is None else None))
     named = name_recipes(recipes)
@@ -183,8 +184,7 @@ def sweep(
         "prompts": list(prompts),
         "recipes": {name: asdict(recipe) for name, recipe in named.items()},
         "seeds": seeds,
-        "clip": _name(clip),
-        "judge": _name(judge),
+        **models,
         "distractors": list(distractors),
         "negative_prompt": _text_of(avoided),
         "start": fingerprint(start),
@@ -323,7 +323,9 @@ def _load_judge(name: Loadable, device: str | None) -> Judge:
 def _name(clip: Loadable | Clip | Judge | None) -> str | None:
     if clip is None or isinstance(clip, str):
         return clip
-    return ":".join(clip) if isinstance(clip, tuple) else getattr(clip, "clip", clip).name
+    if isinstance(clip, tuple):
+        return ":".join(clip)
+    return encoder_name(clip.clip if isinstance(clip, Judge) else clip)
 
 
 def _row(key: Key, error: str = "") -> dict[str, Any]:

@@ -32,11 +32,11 @@ def read_weights(file: str | Path) -> dict[str, Tensor]:
     content = load_file(file) if Path(file).suffix == ".safetensors" else read_numbers(file)
     if isinstance(content, Inert):
         content = dict(_of_modules(content.state))
-    for entry in ("state_dict", "model"):
+    for entry in ("state_dict", "model_state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(entry), Mapping):
             content = content[entry]
     named = content.items() if isinstance(content, Mapping) else ()
-    prefix = re.compile(r"^(module\.)+|_orig_mod\.")  # of data parallel and torch.compile
+    prefix = re.compile(r"^(module\.|_orig_mod\.)+|_orig_mod\.")  # data parallel, torch.compile
     weights = {prefix.sub("", str(n)): value for n, value in named if isinstance(value, Tensor)}
     if not weights:
         raise Unusable(f"there are no weights in {file}: it holds a {type(content).__name__}")
@@ -73,9 +73,11 @@ def read_numbers(file: str | Path) -> Any:
 
 
 def _of_modules(state: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
-    """The tensors of a TorchScript module and of the modules in it, by their names."""
+    """The tensors of a module, TorchScript's or as pickled, and of those in it, by their names."""
     for name, value in state.items() if isinstance(state, Mapping) else ():
         if isinstance(value, Inert):
             yield from _of_modules(value.state, f"{prefix}{name}.")
+        elif name in ("_parameters", "_buffers", "_modules"):
+            yield from _of_modules(value, prefix)
         elif name != "attn_mask":  # every model computes it itself
             yield f"{prefix}{name}", value
