@@ -110,8 +110,12 @@ class Processes(ThreadPoolExecutor):
 
     def __init__(self, count: int) -> None:
         super().__init__(count)
-        # Spawned: a forked copy of a process in which PyTorch has already computed may hang.
-        self._context = multiprocessing.get_context("spawn")
+        # Not forked from here: a copy of a process in which PyTorch has already computed may hang.
+        # A server that has only imported what all need is copied in no time.
+        server = "forkserver" in multiprocessing.get_all_start_methods()
+        self._context = multiprocessing.get_context("forkserver" if server else "spawn")
+        if server:
+            self._context.set_forkserver_preload(["open_clip"])
         self._theirs, self._ours = self._context.Pipe(duplex=False)
         self._local = threading.local()
         self._pools: list[ProcessPoolExecutor] = []
