@@ -21,6 +21,7 @@ Images = Any
 """A tensor (n, 3, h, w) or (3, h, w), a PIL image, an array, a path, a `Dream`, or a list."""
 BATCH = 64  # images that a CLIP encodes at a time, for the sake of memory
 LUMINANCE = (0.2126, 0.7152, 0.0722)  # of red, green and blue (Rec. 709)
+LUMA = (0.299, 0.587, 0.114)  # Rec. 601, as in Pillow's mode "L"
 # Where `spectrum_slope` fits: from 4 cycles per short side, below which the window leaks, to 0.4
 # cycles per pixel, above which cameras and resizing have cut off.
 BAND = (4.0, 0.4)
@@ -86,18 +87,22 @@ def _slope(images: torch.Tensor, finest: float | None) -> torch.Tensor:
     height, width = images.shape[-2:]
     if min(height, width) < SMALLEST:
         return torch.full((len(images),), math.nan)
-    images = images.clamp(0, 1).cpu().double()
-    luminance = torch.einsum("c,nchw->nhw", torch.tensor(LUMINANCE).double(), images)
-    down, across = (torch.hann_window(n, False, dtype=torch.float64) for n in (height, width))
-    window = down[:, None] * across
-    luminance = luminance - (luminance * window).sum((1, 2), keepdim=True) / window.sum()
-    power = torch.fft.fft2(luminance * window).abs().square().flatten(1)
     frequency, rings = _rings(height, width, finest)
-    rings_power = power @ rings.T
+    rings_power = _power(images, LUMINANCE).flatten(1) @ rings.T
     x = frequency.log() - frequency.log().mean()
     slope = (rings_power.log() @ x) / x.square().sum()
     flat = rings_power.amin(1) < 1e-16  # what rounding leaves of a flat picture
     return slope.masked_fill(flat, math.nan).float()
+
+
+def _power(images: torch.Tensor, weights: Sequence[float]) -> torch.Tensor:
+    """The power (n, h, w) of each wave of the grey pictures, less their mean, in a Hann window."""
+    images = images.clamp(0, 1).cpu().double()
+    grey = torch.einsum("c,nchw->nhw", torch.tensor(weights).double(), images)
+    down, across = (torch.hann_window(n, False, dtype=torch.float64) for n in images.shape[-2:])
+    window = down[:, None] * across
+    grey = grey - (grey * window).sum((1, 2), keepdim=True) / window.sum()
+    return torch.fft.fft2(grey * window).abs().square()
 
 
 @lru_cache(maxsize=16)
@@ -112,6 +117,22 @@ def _rings(height: int, width: int, finest: float | None) -> tuple[torch.Tensor,
     inside = (radius >= edges[:-1, None]) & (radius < edges[1:, None])
     weights = inside.double() / inside.sum(1, keepdim=True)
     return (weights @ radius.clamp(min=low).log()).exp(), weights
+
+
+@undisturbed(gradients=False)
+def grain_share(images: Images, finest: float) -> torch.Tensor:
+    """The grain of each picture, (n,): its share of energy in waves finer than `finest` / 2.
+
+    `finest` is in cycles per short side, as in `spectrum_slope`: 32 for a CLIP that sees a picture
+    at 64 px. Of the luma, less its mean, under a Hann window; 0 for a flat colour.
+    """
+    shares = []
+    for tensor in as_tensors(images):
+        side, power = min(tensor.shape[-2:]), _power(tensor, LUMA)
+        down, across = (side * torch.fft.fftfreq(n) for n in tensor.shape[-2:])
+        fine = torch.hypot(down[:, None], across) > finest / 2
+        shares.append(power[:, fine].sum(1) / power.sum((1, 2)).clamp(min=1e-9))
+    return torch.cat(shares).float()
 
 
 @undisturbed(gradients=False)

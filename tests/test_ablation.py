@@ -6,9 +6,8 @@ from dataclasses import replace
 from itertools import combinations, islice, pairwise
 
 import ablation as tool
-import numpy as np
 import pytest
-from ablation import gradient_alignment, grain_share
+from ablation import gradient_alignment
 from PIL import Image
 
 from dreamlab.clip import load_clip
@@ -114,14 +113,6 @@ def test_a_mistyped_option_is_answered_in_a_sentence(command, capsys):
         with pytest.raises(SystemExit):
             command("--prompts", "1", *options)
         assert words in capsys.readouterr().err
-
-
-def test_grain_is_what_a_blur_removes():
-    noise = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
-    fine = Image.fromarray(noise)
-    coarse = Image.fromarray(noise[:6, :8]).resize((128, 96), Image.Resampling.BICUBIC)
-    assert grain_share(fine, 64) > 0.6 > 0.01 > grain_share(coarse, 64)
-    assert grain_share(Image.new("RGB", (64, 64), "red"), 64) < 1e-9
 
 
 def test_the_gradient_of_the_dreamer_draws_and_that_of_an_ordinary_clip_does_not():

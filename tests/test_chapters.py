@@ -8,11 +8,10 @@ import sys
 
 import pytest
 import torch
-from chapters import APPENDICES, ROOT, cells, chapter, functions, load_tool
+from chapters import APPENDICES, ROOT, cells, chapter, functions
 
 from dreamlab import Dream, Recipe, detail_mask, load_dream
 from dreamlab import masked_total_variation as masked_variation
-from dreamlab.dream import to_pil
 
 SENTENCES = ["a red heart", "two stars at night"]
 WAYS = {"neither": (1, 1, False), "move": (0.8, 0.8, True), "zoom": (0.5, 1, False)}
@@ -77,14 +76,6 @@ def test_masked_variation_and_its_mean_weight(define):
     weights = detail_mask(edge)
     shared = functions["masked"](edge)
     assert torch.isclose(shared, masked_variation(edge, weights) / weights.mean())
-
-
-def test_the_grain_of_chapter_7_is_that_of_the_tables(define, tiny_clip):
-    pictures = torch.cat(
-        [noise(1, 3, 64, 64), noise(1, 3, 8, 8).repeat_interleave(8, -1).repeat_interleave(8, -2)]
-    )
-    theirs = [load_tool("ablation").grain_share(to_pil(x), tiny_clip.image_size) for x in pictures]
-    assert torch.allclose(define("07")["grain"](pictures), torch.tensor(theirs), atol=0.01)
 
 
 def test_a_file_that_the_chapter_wrote_is_a_dream_of_the_packages(define, tiny_clip, tmp_path):

@@ -13,6 +13,7 @@ from dreamlab.clip import load_clip
 from dreamlab.judge import (
     Judge,
     as_tensors,
+    grain_share,
     mean,
     measure,
     out_of_range_share,
@@ -95,6 +96,13 @@ def test_what_has_no_detail_has_no_slope():
     # Without a window a plain ramp would have the spectrum of a sawtooth, −2 along one axis.
     assert spectrum_slope(torch.linspace(0, 1, 128).expand(1, 3, 128, 128)).item() < -4
     assert spectrum_slope(colour(1.7, 0.8, 0.3, size=64)).isnan().all()
+
+
+def test_grain_is_what_a_blur_removes():
+    noise = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
+    coarse = Image.fromarray(noise[:6, :8]).resize((128, 96), Image.Resampling.BICUBIC)
+    fine, soft, flat = grain_share([noise, coarse, colour(1, 0, 0, size=64)], 32)
+    assert fine > 0.6 > 0.01 > soft and flat < 1e-9
 
 
 def test_out_of_range_counts_pixels_not_channels():

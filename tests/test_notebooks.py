@@ -209,15 +209,18 @@ def dependence_problems(nb: NotebookNode) -> Iterator[str]:
 def predict_problems(nb: NotebookNode) -> Iterator[str]:
     """What a *Predict* box asks is not answered below it before anybody has thought.
 
-    Of the outputs after it in its section, one at least is folded, and a folded figure's first line
-    of text does not tell what is to be seen.
+    Of the outputs and proofs after it in its section, one at least is folded, and so are ladders; a
+    folded figure's first line of text does not tell what is to be seen.
     """
     for i, cell in cells(nb, "markdown"):
         if "**Predict.**" in cell.source:
-            section = takewhile(lambda c: not c.source.startswith("#"), nb.cells[i + 1 :])
-            shown = [c for c in section if c.cell_type == "code" and c.outputs]
+            below = takewhile(lambda c: not c.source.startswith("#"), nb.cells[i + 1 :])
+            section = list(below)
+            shown = [c for c in section if "proof" in tags(c) or c.get("outputs")]
             if shown and not any(is_folded(c, "outputs") for c in shown):
                 yield f"cell {i}: this Predict box is answered at first sight; fold the output"
+            if any("<!-- ladder" in c.source and "<details>" not in c.source for c in section):
+                yield f"cell {i}: the ladder below this Predict box is not folded"
     for i, cell in cells(nb, "code"):
         for output in cell.outputs[:1] if is_folded(cell, "outputs") else []:
             data = output.get("data", {})

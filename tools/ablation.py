@@ -43,7 +43,7 @@ from PIL import Image, ImageFilter
 from dreamlab.clip import Clip
 from dreamlab.dream import Dream
 from dreamlab.figures.sheet import contact_sheet
-from dreamlab.judge import Estimate, mean, measure
+from dreamlab.judge import Estimate, grain_share, mean, measure
 from dreamlab.measure.ablation import DRAWN, PROMPTS, Ablation, run, scenes
 from dreamlab.measure.ladder import ORDERS, build_ladder
 from dreamlab.measure.sweep import cached_clip, cached_judge
@@ -70,7 +70,7 @@ def with_controls(
 
     - Pictures of the rungs `BLURRED`, blurred when finished: smoothing within a run has to surpass
       that.
-    - `grain` of all rows, see `grain_share`.
+    - `grain` of all rows, see `dreamlab.judge.grain_share`.
     - `seconds` of processor time that each rung takes for the first caption alone.
     """
     clips = {"clip": cached_clip(clip, device), "judge": cached_judge(judge, device)}
@@ -89,27 +89,13 @@ def with_controls(
         drawings = blurred + drawings
     for row, image in [*pairs, *zip(rows, drawings, strict=True)]:
         if image is not None:
-            row["grain"] = grain_share(image, clips["clip"].image_size)
+            row["grain"] = grain_share(image, clips["clip"].image_size / 2).item()
     for row, image in pairs:
         if (row["prompt"], row["seed"]) == (captions[0], seed) and image:
             start = time.process_time()
             Dream(clips["clip"], captions[0], recipe=ladder[row["recipe"]], seed=seed).run()
             row["seconds"] = time.process_time() - start
     return replace(ablation, drawn=rows, drawings=drawings)
-
-
-def grain_share(picture: Image.Image, side: int) -> float:
-    """The share of the luminance's energy that is too fine to mean much to CLIP, 0 to 1.
-
-    That is above half the finest frequency that a CLIP of `side` px sees of the whole picture, so
-    above side / 4 cycles per short side; less the mean, under a Hann window. 0 for a flat colour.
-    """
-    grey = np.asarray(picture.convert("L"), float)
-    window = np.outer(*map(np.hanning, grey.shape))
-    power = abs(np.fft.fft2((grey - np.average(grey, weights=window)) * window)) ** 2
-    down, across = (min(grey.shape) * np.fft.fftfreq(n) for n in grey.shape)
-    fine = np.hypot(down[:, None], across) > side / 4
-    return float(power[fine].sum() / max(power.sum(), 1e-9))
 
 
 def gradient_alignment(clip: Clip, frames: int = 8, seed: int = 0) -> Estimate:

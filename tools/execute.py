@@ -14,6 +14,17 @@ KEPT = {"tags", "jupyter", "jp-MarkdownHeadingCollapsed"}  # of a cell's metadat
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
+def joined(outputs):
+    """The outputs, with what was printed in several parts as one."""
+    whole = []
+    for output in outputs:
+        if whole and "name" in output and output.get("name") == whole[-1].get("name"):
+            whole[-1].text += output.text
+        else:
+            whole.append(output)
+    return whole
+
+
 class TidyNotebook(Preprocessor):
     """Keep what can be read, drop what only this machine or a live kernel understands."""
 
@@ -32,7 +43,7 @@ class TidyNotebook(Preprocessor):
     def preprocess_cell(self, cell, resources, index):
         cell.metadata = {k: v for k, v in cell.metadata.items() if k in KEPT}
         if cell.cell_type == "code":
-            cell.outputs = [o for o in cell.outputs if WIDGET not in o.get("data", {})]
+            cell.outputs = joined(o for o in cell.outputs if WIDGET not in o.get("data", {}))
         return cell, resources
 
 

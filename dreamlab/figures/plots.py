@@ -74,26 +74,14 @@ def pictures(
     return plot
 
 
-def matrix(
-    values: Any,
-    images: Sequence[Any],
-    captions: Sequence[str],
-    *,
-    alt: str,
-    title: str = "agreement of every picture with every sentence",
-) -> Plot:
-    """How well every picture (rows) agrees with every sentence (columns), as shades and numbers.
-
-    The greatest number of a row has a frame. `values` are cosines (pictures, sentences); `images` a
-    thumbnail for each row.
-    """
-    return matrices({title: (values, images)}, captions, alt=alt)
-
-
 def matrices(
     panels: Mapping[str, tuple[Any, Sequence[Any]]], captions: Sequence[str], *, alt: str
 ) -> Plot:
-    """Several matrices side by side: for each title its values and thumbnails, see `matrix`."""
+    """How well every picture (rows) agrees with every sentence (columns), as shades and numbers.
+
+    For each title a panel: cosines (pictures, sentences), and a thumbnail for each row. The
+    greatest number of a row has a frame.
+    """
     rows, columns = max(len(images) for _, images in panels.values()), len(captions)
     cell, left, below = 0.55, 1.3, 1.35
     width, height = len(panels) * (cell * columns + left) + 0.2, cell * rows + below + 0.3
@@ -166,8 +154,7 @@ def curves(
 
 
 BINS = 60  # between the smallest and the greatest value of all pictures
-CHANNELS = {"red": "#D55E00", "green": "#009E73", "blue": "#0072B2"}
-LINE_STYLES = {"red": "-", "green": "--", "blue": "-."}
+CHANNELS = {"red": ("#D55E00", "-"), "green": ("#009E73", "--"), "blue": ("#0072B2", "-.")}
 
 
 def histograms(images: Mapping[str, Any], *, alt: str) -> Plot:
@@ -187,8 +174,8 @@ def histograms(images: Mapping[str, Any], *, alt: str) -> Plot:
     row = plot.subplots(1, len(tensors), sharex=True, sharey=True, squeeze=False)[0]
     for axes, (title, values) in zip(row, tensors.items(), strict=True):
         channels = values.cpu().movedim(-3, 0).flatten(1)
-        for (name, colour), channel in zip(CHANNELS.items(), channels, strict=True):
-            shares, style = np.histogram(channel, edges)[0] / len(channel), LINE_STYLES[name]
+        for (name, (colour, style)), channel in zip(CHANNELS.items(), channels, strict=True):
+            shares = np.histogram(channel, edges)[0] / len(channel)
             axes.stairs(shares, edges, color=colour, ls=style, lw=1.3, label=name)
         margin = 0.03 * (high - low)
         for side in ((low - margin, 0), (1, high + margin)):
