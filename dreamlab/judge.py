@@ -123,8 +123,7 @@ def _rings(height: int, width: int, finest: float | None) -> tuple[torch.Tensor,
 def grain_share(images: Images, finest: float) -> torch.Tensor:
     """The grain of each picture, (n,): its share of energy in waves finer than `finest` / 2.
 
-    `finest` is in cycles per short side, as in `spectrum_slope`: 32 for a CLIP that sees a picture
-    at 64 px. Of the luma, less its mean, under a Hann window; 0 for a flat colour.
+    `finest` is in cycles per short side: 32 for a CLIP that sees it at 64 px. 0 for a flat colour.
     """
     shares = []
     for tensor in as_tensors(images):

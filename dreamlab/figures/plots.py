@@ -79,8 +79,7 @@ def matrices(
 ) -> Plot:
     """How well every picture (rows) agrees with every sentence (columns), as shades and numbers.
 
-    For each title a panel: cosines (pictures, sentences), and a thumbnail for each row. The
-    greatest number of a row has a frame.
+    For each title cosines (pictures, sentences) and thumbnails; a row's greatest has a frame.
     """
     rows, columns = max(len(images) for _, images in panels.values()), len(captions)
     cell, left, below = 0.55, 1.3, 1.35
