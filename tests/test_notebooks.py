@@ -147,12 +147,13 @@ def exercise_problems(nb: NotebookNode) -> Iterator[str]:
         code = cell.cell_type == "code"
         if "solution" in tags(cell) and code and not is_folded(cell, "outputs"):
             yield f"cell {i}: a solution whose output is not folded"
+    on_colab = nb.metadata.get("colab", {}).get("collapsed_sections", ())
     for i in exercises:
         text, (stub, fold, solution) = nb.cells[i].source, nb.cells[i + 1 : i + 4]
         folded = fold.metadata.get("jp-MarkdownHeadingCollapsed", False)
         if not folded or not fold.source.startswith("#### "):
             yield f"cell {i}: no folded heading between stub and solution"
-        if fold.id not in nb.metadata.get("colab", {}).get("collapsed_sections", ()):
+        if fold.metadata.get("id") not in on_colab:
             yield f"cell {i}: the heading of its solution is not folded on Colab"
         if not EXERCISE.search(text):
             yield f"cell {i}: an exercise begins '### 1 · title', then '●○○ · 5 minutes'"

@@ -10,7 +10,7 @@ from machine to machine (times, versions) gets into a diff.
 
 from nbconvert.preprocessors import Preprocessor
 
-KEPT = {"tags", "jupyter", "jp-MarkdownHeadingCollapsed"}  # of a cell's metadata
+KEPT = {"tags", "jupyter", "jp-MarkdownHeadingCollapsed", "id"}  # of a cell; Colab asks for id
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
