@@ -75,10 +75,8 @@ def spectrum_slope(images: Images, finest: float | None = None) -> torch.Tensor:
     if finest is not None and not finest >= least:
         raise ValueError(f"finest is in cycles per short side, at least {least:g}, got {finest}")
     tensors = as_tensors(images)
-    for height, width in (tensor.shape[-2:] for tensor in tensors):
-        if min(height, width) < SMALLEST:
-            needed = f"a spectrum needs a short side of at least {SMALLEST} px"
-            raise ValueError(f"{needed}, got {height} × {width}")
+    if (side := min(min(tensor.shape[-2:]) for tensor in tensors)) < SMALLEST:
+        raise ValueError(f"a spectrum needs a short side of at least {SMALLEST} px, got {side}")
     return torch.cat([_slope(tensor, finest) for tensor in tensors])
 
 
@@ -162,11 +160,6 @@ class Baseline:
     what: str  # how they are shown: "whole", "16-px tiles" and so on
     cosine: "Estimate"  # with their captions, the mean
     found: "Estimate"  # share of things that it names right among 25
-
-    def row(self, by: str = "recipe") -> dict[str, object]:
-        """As a row of a summary, named in the column `by`."""
-        counted = {by: f"drawings, {self.what}", "count": self.cosine.count}
-        return counted | {"judge": self.cosine, "object": self.found}
 
     def __str__(self) -> str:
         return f"{self.what}: thing named {self.found:.0%}, cosine {self.cosine:.2f}"

@@ -73,7 +73,10 @@ class Sweep:
 
     def markdown(self, by: str = "recipe") -> str:
         """The summary in Markdown, the judge's baselines below."""
-        baselines = [baseline.row(by) for baseline in self.baselines]
+        baselines = [
+            {by: f"drawings, {drawn.what}", "judge": drawn.cosine, "object": drawn.found}
+            for drawn in self.baselines
+        ]
         return markdown([*self.summary(by), *baselines], [by, *MEASURES])
 
 
