@@ -9,10 +9,9 @@ from dreamlab.figures import plots, static
 RED = torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1).expand(3, 8, 8)
 BLUE = Image.new("RGB", (8, 8), (0, 0, 255))
 
-
 PLOTS = {
     "pictures": lambda alt: plots.pictures([RED, BLUE], ["red", "blue"], alt=alt),
-    "matrix": lambda alt: plots.matrix(torch.eye(2), [RED, BLUE], ["red", "blue"], alt=alt),
+    "matrices": lambda alt: plots.matrices({"t": (torch.eye(2), [RED, BLUE])}, "ab", alt=alt),
     "curves": lambda alt: plots.curves({"a": [3, 2]}, title="t", xlabel="x", ylabel="y", alt=alt),
     "histograms": lambda alt: plots.histograms({"red": RED}, alt=alt),
 }
@@ -33,7 +32,7 @@ def test_a_plot_is_shown_as_png_with_its_alternative_text(kind):
     [
         (lambda: plots.pictures([RED, BLUE], ["red"], alt="x"), "2 pictures and 1 titles"),
         (lambda: plots.pictures([], [], alt="x"), "0 pictures"),
-        (lambda: plots.matrix(torch.eye(2), [RED], ["a", "b"], alt="x"), r"\(2, 2\)"),
+        (lambda: plots.matrices({"t": (torch.eye(2), [RED])}, "ab", alt="x"), r"\(2, 2\)"),
         (lambda: plots.histograms({}, alt="x"), "are wanted, got"),
     ],
 )
