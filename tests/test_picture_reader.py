@@ -190,8 +190,6 @@ def test_arrays_and_tensors_of_every_kind(kind):
         (np.zeros((3, 4, 5)), ValueError, "channels last"),
         (np.full((4, 4, 3), None), ValueError, "got object"),
         (np.full((4, 4, 3), 1e300), ValueError, "NaN or infinite"),
-        (np.full((4, 4, 3), 255.0), ValueError, "divide by 255"),
-        (torch.full((3, 4, 4), -0.01), ValueError, "from 0 to 1"),
         (torch.zeros(1, 4, 5, 3), ValueError, "channels first"),
         (torch.zeros(3, 4, 4, dtype=torch.int64), ValueError, r"got int64"),
         (torch.zeros(3, 4, 4).to_sparse(), ValueError, "sparse"),

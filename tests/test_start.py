@@ -47,3 +47,9 @@ def test_a_photo_is_rounded_to_what_a_file_can_hold():
     assert torch.equal(start(levels.byte(), count=2), seen), "once more changes nothing"
     mixed = start(torch.stack([torch.full((3, 24, 32), 0.5), seen[0]]), count=2)
     assert torch.equal(mixed[0], start("grey")[0]) and torch.equal(mixed[1], seen[0])
+
+
+def test_numbers_out_of_range_are_refused():
+    for value, words in ((255.0, "divide by 255"), (-0.01, "from 0 to 1")):
+        with pytest.raises(ValueError, match=words):
+            start(np.full((24, 32, 3), value))

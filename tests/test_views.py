@@ -116,17 +116,6 @@ def test_the_whole_canvas_is_what_clip_would_see():
         assert torch.allclose(look(images, whole, size)[:, 0], reference, atol=1e-5)
 
 
-def test_each_image_is_seen_through_its_own_windows():
-    images = torch.rand(3, 3, 40, 60)
-    windows = draw_windows((40, 60), 5, EVEN, generators(1, 2, 3))
-    together = look(images, windows, 16)
-    assert together.shape == (3, 5, 3, 16, 16)
-    for i in range(3):
-        alone = draw_windows((40, 60), 5, EVEN, generators(i + 1))
-        assert torch.equal(alone[0], windows[i])
-        assert torch.allclose(look(images[i : i + 1], alone, 16)[0], together[i], atol=1e-5)
-
-
 def test_every_view_has_its_own_noise():
     views = torch.full((2, 8, 3, 32, 32), 0.5)
     deviations = draw_deviations(8, 0.2, generators(0, 1))
