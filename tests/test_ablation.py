@@ -11,13 +11,7 @@ from ablation import gradient_alignment
 from PIL import Image
 
 from dreamlab.clip import load_clip
-from dreamlab.measure.ablation import (
-    DRAWN,
-    PROMPTS,
-    Ablation,
-    is_true,
-    scenes,
-)
+from dreamlab.measure.ablation import DRAWN, PROMPTS, Ablation, is_true, scenes
 from dreamlab.measure.ladder import ORDERS, WITHOUT_VIEWS, build_ladder
 from dreamlab.measure.sweep import Sweep
 from dreamlab.picturebook.world import BACKGROUNDS, caption
