@@ -142,9 +142,10 @@ def exercise_problems(nb: NotebookNode) -> Iterator[str]:
     if len(exercises) < 3 and not is_appendix(nb):
         yield f"{len(exercises)} exercises, fewer than 3"
     for i, cell in enumerate(nb.cells):
-        if "solution" in tags(cell) and not is_folded(cell, "source"):
-            yield f"cell {i}: a solution that is not folded"
         code = cell.cell_type == "code"
+        hidden = is_folded(cell, "source") and (not code or cell.metadata.get("cellView") == "form")
+        if "solution" in tags(cell) and not hidden:
+            yield f"cell {i}: a solution that is not folded, or not on Colab"
         if "solution" in tags(cell) and code and not is_folded(cell, "outputs"):
             yield f"cell {i}: a solution whose output is not folded"
     on_colab = nb.metadata.get("colab", {}).get("collapsed_sections", ())

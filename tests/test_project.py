@@ -216,9 +216,11 @@ def test_executing_a_notebook_stores_only_what_a_reader_sees(tmp_path):
     source = "import ipywidgets\nfrom IPython.display import display\n"
     source += "display(ipywidgets.IntSlider())\nprint(6 * 7)"
     cell = nbformat.v4.new_code_cell(source, metadata={"tags": ["keep"], "collapsed": True})
+    folded = {"jp-MarkdownHeadingCollapsed": True}
+    heading = nbformat.v4.new_markdown_cell("#### Answer", id="fold", metadata=folded)
     stale = {"widgets": {"state": {}}, "language_info": {"name": "python", "version": "2.7"}}
     path = tmp_path / "chapter.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=stale), path)
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell, heading], metadata=stale), path)
 
     words = readme_command("execute").split()
     assert words[0] == ".venv/bin/jupyter" and words[-1] == "notebooks/*.ipynb"
@@ -229,6 +231,9 @@ def test_executing_a_notebook_stores_only_what_a_reader_sees(tmp_path):
     stored = json.loads(path.read_text("utf-8"))
     assert [*notebook_problems(path.read_text("utf-8"))] == []
     assert stored["metadata"]["language_info"] == {"name": "python"}
-    (stored_cell,) = stored["cells"]
+    stored_cell, stored_heading = stored["cells"]
     assert stored_cell["metadata"] == {"tags": ["keep"]}
     assert "".join(stored_cell["outputs"][0]["text"]) == "42\n"
+    # Folded on Colab, too, which knows a cell by the id in its metadata.
+    assert stored["metadata"]["colab"] == {"collapsed_sections": ["fold"]}
+    assert stored_heading["metadata"] == {"id": "fold", **folded}

@@ -61,7 +61,8 @@ class Unfold(Preprocessor):
 
     def preprocess_cell(self, cell, resources, index):
         if "solution" in cell.metadata.get("tags", []):
-            cell.metadata.pop("jupyter", None)
+            for name in ("jupyter", "cellView"):
+                cell.metadata.pop(name, None)
         return cell, resources
 
 

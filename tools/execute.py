@@ -10,7 +10,8 @@ from machine to machine (times, versions) gets into a diff.
 
 from nbconvert.preprocessors import Preprocessor
 
-KEPT = {"tags", "jupyter", "jp-MarkdownHeadingCollapsed", "id"}  # of a cell; Colab asks for id
+FOLDED = "jp-MarkdownHeadingCollapsed"
+KEPT = {"tags", "jupyter", FOLDED}  # of a cell's metadata
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -29,9 +30,10 @@ class TidyNotebook(Preprocessor):
     """Keep what can be read, drop what only this machine or a live kernel understands."""
 
     def preprocess(self, nb, resources):
-        folded = {k: v for k, v in nb.metadata.items() if k == "colab"}  # the solutions, on Colab
+        folded = [cell.id for cell in nb.cells if cell.metadata.get(FOLDED)]
         nb.metadata.clear()
-        nb.metadata.update(folded)
+        if folded:  # on Colab, which knows a cell by the id in its metadata
+            nb.metadata.colab = {"collapsed_sections": folded}
         nb.metadata.kernelspec = {
             "display_name": "Python 3",
             "language": "python",
@@ -42,7 +44,11 @@ class TidyNotebook(Preprocessor):
 
     def preprocess_cell(self, cell, resources, index):
         cell.metadata = {k: v for k, v in cell.metadata.items() if k in KEPT}
+        if FOLDED in cell.metadata:
+            cell.metadata["id"] = cell.id
         if cell.cell_type == "code":
+            if cell.metadata.get("jupyter", {}).get("source_hidden"):
+                cell.metadata["cellView"] = "form"  # so Colab hides it
             cell.outputs = joined(o for o in cell.outputs if WIDGET not in o.get("data", {}))
         return cell, resources
 
