@@ -16,6 +16,7 @@ from torch import Tensor
 
 from dreamlab.start import cover
 from dreamlab.support.picture import Picture, from_png_text, read_picture, to_png_text
+from dreamlab.support.words import brief
 
 CHANGEABLE = ("prompts", "negative_prompts")
 LARGEST_TARGET = 512  # pixels; larger pictures are reduced to this
@@ -134,10 +135,12 @@ def checked_seeds(seed: Any, count: int) -> list[int]:
     try:
         seeds = list(map(index, _one_for_each("seed", seed, count)))
     except TypeError:
-        raise TypeError(f"seed must be a whole number or a list of them, got {seed!r}") from None
+        words = f"seed must be a whole number or a list of them, got {brief(seed)}"
+        raise TypeError(words) from None
     for number in seeds:
         if not 0 <= number < 2**32:
-            raise ValueError(f"seed must be a whole number from 0 to 2**32 − 1, got {number}")
+            got = brief(number)
+            raise ValueError(f"seed must be a whole number from 0 to 2**32 − 1, got {got}")
     return seeds
 
 
@@ -290,7 +293,7 @@ def _checked_mixture(name: str, prompt: Any, may_be_empty: bool) -> Mixture:
         raise ValueError(
             f"{name} must be a sentence that says something{nothing}, a picture, either with "
             f'weights ≥ 0 such as {{"a castle": 1, "the night": 0.5}}, a list of these, or '
-            f"[(step, prompt), …], got {prompt!r:.300}"
+            f"[(step, prompt), …], got {brief(prompt)}"
         )
     if not isinstance(prompt, Mapping):
         return targets[0]
@@ -299,7 +302,7 @@ def _checked_mixture(name: str, prompt: Any, may_be_empty: bool) -> Mixture:
         weights = dict(zip(targets, map(float, prompt.values()), strict=True)) if usable else {}
     if not (weights and min(weights.values()) >= 0 and 0 < sum(weights.values()) < math.inf):
         words = f"the weights of {name} must be numbers ≥ 0, not all 0, with a finite sum"
-        raise ValueError(f"{words}, got {dict(prompt)}")
+        raise ValueError(f"{words}, got {brief(dict(prompt))}")
     return weights
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from typing import Any
 
+from dreamlab.support.words import brief
+
 
 @dataclass(frozen=True)
 class Number:
@@ -190,7 +192,7 @@ class Recipe:
         try:
             value = rule(value)
         except ValueError:
-            raise ValueError(f"{name} must be {rule}, got {value!r}") from None
+            raise ValueError(f"{name} must be {rule}, got {brief(value)}") from None
         super().__setattr__(name, value)
 
     @classmethod

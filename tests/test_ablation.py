@@ -102,13 +102,6 @@ def test_views_last_and_several_seeds(command, tmp_path, capsys):
     }
 
 
-def test_a_mistyped_option_is_answered_in_a_sentence(command, capsys):
-    for options, words in ((["--steps", "0"], "steps"), (["--rungs", "half"], "no rung")):
-        with pytest.raises(SystemExit):
-            command("--prompts", "1", *options)
-        assert words in capsys.readouterr().err
-
-
 def test_the_gradient_of_the_dreamer_draws_and_that_of_an_ordinary_clip_does_not():
     dreamer, plain = (
         load_clip(name, device="cpu") for name in ("picturebook", "picturebook-plain")

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import warnings
+from ast import literal_eval
 from functools import partial
 from pathlib import Path
 from unittest.mock import patch
@@ -127,6 +128,13 @@ def test_a_prompt_that_is_too_long_warns_with_the_words_cut_off(clip, more):
     assert features.equal(clip.encode_text(" ".join(start)))
 
 
+def test_of_a_prompt_without_end_a_little_is_said(clip):
+    for prompt, most in (("红色的心" * 10, 40), ("heart " * 100_000, 210)):
+        with pytest.warns(UserWarning, match="cut off") as record:
+            clip.encode_text(prompt)
+        assert 0 < len(literal_eval(str(record[0].message).partition("cut off: ")[2])) < most
+
+
 def test_unknown_words_are_those_without_an_embedding(tiny_clip):
     embedded = load_clip("picturebook", device="cpu")
     for prompt, unknown in {
@@ -172,6 +180,7 @@ def test_models_and_tokenizers_that_do_not_fit_are_refused(tiny_clip, tiny_clip_
         (("ViT-B-32", "opnai"), ValueError, r"no tag 'opnai'.*'openai'.*'laion2b_e16'"),
         (("ViT-B/32",), ValueError, "needs weights.*'openai'"),
         (("ViT-S-16",), ValueError, "needs weights.*no tags"),
+        (("ViT-B-32", 3), TypeError, "tag .* and 3"),
         (("picturebook", "openai"), ValueError, "leave out pretrained='openai'"),
         (("hf-hub:someone/some-clip", "openai"), ValueError, "leave out pretrained"),
         (("local-dir:/nowhere",), FileNotFoundError, "there is no folder .*nowhere"),
@@ -301,10 +310,10 @@ def test_a_name_with_a_tag_or_a_file_and_a_repository(registered, hub, tiny_clip
     for arguments in (
         (registered, "plain"),
         ("hf-hub:someone/tiny-clip",),
-        (registered, str(tiny_clip_dir / WEIGHTS)),
+        (registered, tiny_clip_dir / WEIGHTS),
     ):
         clip = load_clip(*arguments, device="cpu")
-        assert clip.name == ":".join(arguments)
+        assert clip.name == ":".join(map(str, arguments))
         assert clip.encode_image(images).equal(tiny_clip.encode_image(images))
     assert ("someone/tiny", WEIGHTS) in hub
     assert {name for where, name in hub if where == "someone/tiny-clip"} == {CONFIG, WEIGHTS}

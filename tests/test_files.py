@@ -37,6 +37,7 @@ def start(code: str, *arguments: object, **pipes: int) -> subprocess.Popen:
     [
         (NEW, NEW),
         ("λ ❤", "λ ❤".encode()),
+        ("half \ud83d", b"half \\ud83d"),  # as JSON has it
         (lambda file: (file.write(b"xxx"), file.seek(0), file.write(b"y")), b"yxx"),
     ],
 )

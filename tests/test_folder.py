@@ -158,7 +158,6 @@ def forged(name, change):
 
 ROWS = ["{}", "[" * 100_000, {"error": "none of yours"}, {"=1+1": 0}, {"said": "=1+1"}]
 ROWS += [{"judge": "=1"}, {"judge": 10**400}, {"judge": math.inf}]
-ROWS += [{"judge": "=1"}, {"judge": 10**400}, {"judge": math.inf}, {"=1+1": 0}, {"said": "=1+1"}]
 SPOILS = [
     Path.unlink,
     lambda file: file.write_bytes(file.read_bytes()[:-40]),

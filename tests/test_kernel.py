@@ -13,11 +13,9 @@ from ast import literal_eval
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 from jupyter_client import BlockingKernelClient, KernelManager
 from jupyter_client.kernelspec import KernelSpec
-from nbclient import NotebookClient
 
 PYTHON = os.environ.get("DREAMLAB_KERNEL_PYTHON", sys.executable)
 REPOSITORY = Path(__file__).parents[1]
@@ -296,6 +294,17 @@ def test_running_the_cell_again_closes_the_old_panel_and_another_cell_does_not(p
     page.run("old.stop()")
 
 
+def test_two_panels_in_one_cell_run_side_by_side(page):
+    code = """
+from ipywidgets import HBox
+panel, other = Panel(make(12), judge=False), Panel(make(12), judge=False)
+display(HBox([panel.widget, other.widget]))
+await asyncio.gather(panel.run(), other.run())
+print(len(panel.dream.history), len(other.dream.history))
+"""
+    assert page.run(code, cell="a cell")["text"] == "12 12"
+
+
 ALIVE = """
 import gc, ipywidgets
 def alive():
@@ -370,25 +379,3 @@ def test_an_error_is_shown_and_the_kernel_lives(page):
     until_state(page, "failed")
     assert "SystemExit" in page.texts()
     assert page.run("await panel.wait()")["ename"] == "RuntimeError"
-
-
-def test_nbconvert_waits_and_keeps_the_figure(tiny_clip_dir, tmp_path):
-    """`await panel.run()` in a notebook that is executed without any front end."""
-    code = SETUP.format(clip=f"local-dir:{tiny_clip_dir}")
-    cells = [code, "panel = Panel(make(10))\nawait panel.run()", "print(panel.state)"]
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
-    # nbclient's own patience is 60 s for a kernel that starts, and 4 s for what a cell says after
-    # its end; then it goes on without the figure. A busy machine needs more.
-    patience = {"timeout": 180, "startup_timeout": 180, "iopub_timeout": 180}
-    running = manager()
-    try:
-        client = NotebookClient(notebook, km=running, **patience)
-        client.execute(env=environment(), cwd=str(tmp_path))
-    finally:
-        running.shutdown_kernel(now=True)  # the client leaves a kernel alone that it was given
-    live, still = notebook.cells[1].outputs
-    assert "application/vnd.jupyter.widget-view+json" in live.data
-    assert set(still.data) == {"image/png", "text/plain"}
-    assert "10 of 10 steps" in still.data["text/plain"]
-    assert still.data["text/plain"].endswith("\n" + still.metadata["image/png"]["alt"])
-    assert notebook.cells[2].outputs[0].text.strip() == "finished"

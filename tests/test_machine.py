@@ -50,6 +50,7 @@ NO_OPERATOR = RuntimeError("operator torchvision::nms does not exist")
         ("open_clip", "open_clip", ImportError("no timm"), r"imported \(no timm\).*pip install"),
         # Advice rests on what the error says.
         ("pytorch", "torch", OSError(28, "No space left"), "imported.*make room"),
+        ("pytorch", "torch", OSError(2, "No usable temporary directory"), "TMPDIR"),
         ("pytorch", "torchvision", RuntimeError("odd"), r"\(odd\): .*not known here"),
     ],
 )

@@ -147,6 +147,8 @@ def test_a_start_that_cannot_be_is_a_sentence_and_changes_nothing(make_panel):
     pressed(panel, "step", lambda: setattr(panel.controls.inputs["prompt"], "value", ""), "start")
     assert "prompt" in panel.message.value and "Traceback" not in panel.message.value
     assert panel.state != "failed" and steps(panel) == 1
+    pressed(panel, lambda: setattr(panel.controls.inputs["prompt"], "value", "a boat"))
+    assert "Not started" not in panel.message.value
 
 
 def test_without_an_event_loop_the_page_is_told(make_panel):
@@ -234,8 +236,11 @@ def test_only_the_named_controls_are_shown_each_with_label_and_tooltip(make_drea
         assert widget.description and tip and len(tip) > 10, name
     with pytest.raises(ValueError, match=r"lambda.*prompt, negative"):
         make_panel(show=("tv", "lambda"))
-    with pytest.raises(TypeError, match="str"):
-        Panel("a red heart")
+    for wrong in ("a red heart", Dream):
+        with pytest.raises(TypeError, match="Dream"):
+            Panel(wrong)
+    with pytest.raises(TypeError, match="judge"):
+        make_panel(judge="picturebook-judge")
 
 
 def test_every_slider_stays_in_the_recipes_range():

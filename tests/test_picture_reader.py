@@ -241,6 +241,7 @@ def test_postscript_is_never_run(tmp_path, monkeypatch):
         ("nosuch.png", FileNotFoundError, "no such file"),
         (".", ValueError, "'.' is a folder"),
         ("x\0y.png", ValueError, "null character"),
+        ("half \ud83d.png", ValueError, "half of one"),
         ("a" * 5000, FileNotFoundError, "aaa…"),
         ("~nobody-of-this-name/x.png", FileNotFoundError, "no such file"),
         ("https://example.org/cat.png?x=1", ValueError, "is an address"),

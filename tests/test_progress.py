@@ -1,10 +1,13 @@
 """The bar: it changes nothing, counts steps by their cost, and knows early what is too large."""
 
+import sys
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 import dreamlab.dream
-from dreamlab import Dream, Recipe
+from dreamlab import Dream, Recipe, sweep
 
 
 @pytest.fixture
@@ -37,3 +40,12 @@ def test_a_canvas_that_does_not_fit_is_known_before_the_first_step(make_dream, m
     with pytest.raises(MemoryError):
         dream.run(progress=True)
     assert dream.history == []
+
+
+@pytest.mark.parametrize("console", [None, SimpleNamespace(write=lambda text: 1 / 0)])
+def test_a_console_that_is_missing_or_fails_ends_no_dream(make_dream, monkeypatch, console):
+    monkeypatch.setattr(sys, "stderr", console)
+    dream = make_dream()
+    dream.run(progress=True)
+    tiny = {"clip": dream.clip, "judge": None, "progress": True}
+    assert dream.done and not sweep("a star", dream.recipe, **tiny).failures

@@ -32,6 +32,7 @@ def test_markdown_cells_cannot_break_the_table():
 
 
 def test_rows_are_written_as_csv_without_formulas():
+    assert b"half \\ud83d" in csv_bytes([{"prompt": "half \ud83d"}])
     odd = ["=1+1", "+1", "-x", "@SUM(A1)", " =1", "\t=1", "＝1"]
     rows = [{"prompt": "ein schöner ❤", "rank": 0}, *({"prompt": value} for value in odd)]
     content = csv_bytes([*rows, {"slope": -2.5, "=1+1": ""}])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import shutil
@@ -97,12 +98,22 @@ def test_false_captions_and_attributes():
     assert words == ["heart", "red", "striped", "two", "star", "blue", "plain", "one"]
 
 
+def full_disk(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def test_paintings_are_kept_and_those_of_another_painter_refused(folder, monkeypatch):
     monkeypatch.setattr(data, "_painted", None)  # paints no more
     first, _ = data.paintings(DREAMER.seed, 24, data.BOOK_ONLY, folder, 1)
     assert first["pictures"].shape == (24, 80, 80, 3) and np.std(first["pictures"]) > 20
     with pytest.raises(ValueError, match=r"scenes-11-24.*another kind, painter.*delete it"):
         data.paintings(DREAMER.seed, 24, data.STYLES, folder, 1)
+    np.save(folder / "scenes-11-24" / "labels.npy", np.full((24, 20, 20), 7, np.uint8))
+    with pytest.raises(ValueError, match=r"labels\.npy holds numbers out of range.*delete it"):
+        data.paintings(DREAMER.seed, 24, data.BOOK_ONLY, folder, 1)
+    monkeypatch.setattr(data, "_write_paintings", full_disk)
+    with pytest.raises(OSError, match=r"could not be written .*make room"):
+        data.paintings(7, 24, data.BOOK_ONLY, folder, 1)
 
 
 @pytest.mark.parametrize("plan", [DREAMER, JUDGE], ids=["dreamer", "judge"])

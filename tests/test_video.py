@@ -60,6 +60,7 @@ def test_what_ends_the_dream_keeps_the_film_so_far(tmp_path, error):
         ([torch.zeros(2, 3, 8, 8)], {}, "batch"),
         (shades(1), {"path": "film.avi"}, "mp4"),
         (shades(1), {"fps": 0}, "fps"),
+        (shades(1), {"fps": "24"}, "fps"),
         (shades(1), {"side": 10**6}, "side"),
     ],
 )

@@ -26,11 +26,12 @@ from course_files import exit_on_user_error, write_atomically
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dreamlab.clip import load_clip
+from dreamlab.clip import Clip, load_clip
+from dreamlab.dream import Dream
 from dreamlab.judge import Judge, mean, share
-from dreamlab.measure.blind import choose, dream_all
+from dreamlab.measure.blind import choose
 from dreamlab.picturebook.draw import draw
-from dreamlab.picturebook.world import OBJECTS, caption, thing_in
+from dreamlab.picturebook.world import OBJECTS, Scene, caption, thing_in
 from dreamlab.recipe import Recipe
 from dreamlab.support.console import print_plainly
 
@@ -64,6 +65,14 @@ class Guess:
 
 
 COLUMNS = [field.name for field in fields(Guess)]
+
+
+def dream_all(clip: Clip, scenes: Sequence[Scene], recipe: Recipe) -> list[Image.Image]:
+    """A dream of each scene's caption, with the scene's seed, all in one run."""
+    dream = Dream(clip, list(map(caption, scenes)), seed=[s.seed for s in scenes], recipe=recipe)
+    dream.run(progress=True)
+    return dream.images
+
 
 # --- the sheets -----------------------------------------------------------------------------------
 
@@ -326,7 +335,7 @@ def make(options: argparse.Namespace) -> None:
     else:
         clip = load_clip(options.clip, device=options.device)
         owner = load_clip(options.recipe_of, device=options.device) if options.recipe_of else clip
-        images = dream_all(clip, scenes, Recipe.suited_to(owner, **given), progress=True)
+        images = dream_all(clip, scenes, Recipe.suited_to(owner, **given))
     answers = judge.things(images, captions) if judge else [None] * len(scenes)
     key = [
         Picture(number, scene.items[0].object, text, scene.seed, answer.said if answer else "")

@@ -21,6 +21,7 @@ from dreamlab.support.files import user_path, write_atomically
 from dreamlab.support.loading import EMBEDDED
 from dreamlab.support.picture import Picture, opened
 from dreamlab.support.version import __version__
+from dreamlab.support.words import require_within
 
 KEY = "dreamlab"  # the name of our text in the file
 LONGEST_SIDE = 16_383  # pixels, WebP's own limit
@@ -185,15 +186,12 @@ class Film:
             frames.append(as_image(last))
         if not frames:
             raise ValueError("the film is empty: run the dream first")
-        if not 0 < seconds <= LONGEST:
-            raise ValueError(f"seconds must be above 0 and at most {LONGEST}, got {seconds!r}")
+        require_within("seconds", seconds, 0.01, LONGEST)
         largest = max((frame.size for frame in frames), key=math.prod)
         pixels = len(frames) * math.prod(largest)
         most = int(min(LONGEST_SIDE, max(largest) * math.sqrt(MOST_PIXELS / pixels)))
         side = min(max(largest), most) if side is None else side
-        if not 1 <= side <= most:
-            allowed = f"1 to {most:,} pixels for {len(frames)} frames"
-            raise ValueError(f"side must be {allowed}, got {side!r}")
+        require_within(f"side, in pixels for {len(frames)} frames,", side, 1, most)
         size = tuple(max(1, round(length * side / max(largest))) for length in largest)
         first, *rest = (frame.resize(size, Image.Resampling.BICUBIC) for frame in frames)
         each = max(20, round(1000 * seconds / len(frames)))  # ms; browsers slow down below 20

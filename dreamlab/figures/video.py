@@ -11,6 +11,7 @@ from PIL import Image
 from dreamlab.figures.saving import as_image
 from dreamlab.support.files import user_path, write_atomically
 from dreamlab.support.picture import Picture
+from dreamlab.support.words import require_within
 
 LARGEST = 8192  # pixels of a side
 
@@ -33,10 +34,8 @@ def save_video(
     path = user_path(path)
     if path.suffix.lower() != ".mp4":
         raise ValueError(f"a film is an .mp4 file, not {path.name!r}")
-    if not 0.01 <= fps <= 1000:
-        raise ValueError(f"fps must be from 0.01 to 1000, got {fps!r}")
-    if side is not None and not 16 <= side <= LARGEST:
-        raise ValueError(f"side must be from 16 to {LARGEST} pixels, got {side!r}")
+    require_within("fps", fps, 0.01, 1000)
+    require_within("side, in pixels,", 16 if side is None else side, 16, LARGEST)
     try:
         import av  # noqa: F401
     except ImportError:

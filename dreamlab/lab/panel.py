@@ -17,6 +17,7 @@ from typing import Any, Literal
 import ipywidgets as widgets
 from PIL import Image
 
+from dreamlab.dream import Dream
 from dreamlab.figures import static
 from dreamlab.figures.saving import save_png
 from dreamlab.figures.settings import start_of
@@ -25,6 +26,7 @@ from dreamlab.lab.controls import ARGUMENTS, CONTROLS, Controls
 from dreamlab.lab.track import Track, side_by_side
 from dreamlab.support.files import claim_name, user_path
 from dreamlab.support.loading import EMBEDDED
+from dreamlab.support.words import brief
 
 PanelState = Literal["ready", "running", "paused", "stopped", "finished", "failed"]
 # With sleep(0) a control acts 3 to 5 steps late, with a millisecond 1 or 2. Quick steps share it.
@@ -89,8 +91,10 @@ class Panel:
         folder: str | Path = "dreams",
         _versions: Sequence[dict[str, Any]] = ({},),
     ) -> None:
-        if not hasattr(dream, "recipe") or not hasattr(dream, "__next__"):
-            raise TypeError(f"Panel(dream) needs a Dream, got {type(dream).__name__}")
+        if not isinstance(dream, Dream):
+            raise TypeError(f"Panel(dream) needs a Dream, got {brief(dream)}")
+        if judge not in (None, False) and not hasattr(judge, "score"):
+            raise TypeError(f"judge is a Judge, None or False, got {brief(judge)}")
         shown = tuple(CONTROLS) if show is None else (show,) if isinstance(show, str) else show
         if unknown := sorted(set(shown) - set(CONTROLS)):
             raise ValueError(f"no such controls: {unknown}; show takes {', '.join(CONTROLS)}")
@@ -417,6 +421,7 @@ class Panel:
 
     def _react(self, name: str) -> None:
         """A control has changed that acts on others, or not before the next step or Start."""
+        self.note("start")  # what kept it from starting may be gone
         for about, text in self.controls.react(name).items():
             self.note(about, text)
         if name.endswith(" upload"):  # the button is a new one

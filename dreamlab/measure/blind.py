@@ -1,15 +1,11 @@
-"""The blind test: scenes of one thing each and a dream of every caption (see `tools/blind.py`)."""
+"""The scenes of the blind test, one thing in each (see `tools/blind.py`)."""
 
 import math
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
 
-from dreamlab.clip import Clip
-from dreamlab.dream import Dream
-from dreamlab.picturebook.world import BACKGROUNDS, COLOURS, OBJECTS, Scene, caption, compose
-from dreamlab.recipe import Recipe
+from dreamlab.picturebook.world import BACKGROUNDS, COLOURS, OBJECTS, Scene, compose
 
 MOST = 50  # pictures that still fit on a page
 
@@ -29,13 +25,3 @@ def choose(count: int = len(OBJECTS), seed: int = 0) -> list[Scene]:
         compose(background, [(thing, colour, "plain", 1)], seed=int(rng.integers(2**31)))
         for thing, colour, background in attributes
     ]
-
-
-def dream_all(
-    clip: Clip, scenes: Sequence[Scene], recipe: Recipe | None = None, *, progress: bool = False
-) -> list[Image.Image]:
-    """A dream of each scene's caption, with the scene's seed, all in one run."""
-    seeds, captions = [scene.seed for scene in scenes], [caption(scene) for scene in scenes]
-    dream = Dream(clip, captions, seed=seeds, recipe=recipe)
-    dream.run(progress=progress)
-    return dream.images

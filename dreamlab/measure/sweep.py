@@ -28,7 +28,6 @@ from dreamlab.clip import Clip, load_clip
 from dreamlab.dream import Dream, to_pil
 from dreamlab.figures.saving import encode_png
 from dreamlab.figures.settings import LARGEST
-from dreamlab.figures.static import shorten
 from dreamlab.judge import Baseline, Judge, measure
 from dreamlab.measure.folder import ROW, Finished, Folder, Key, fingerprint, open_folder, read
 from dreamlab.measure.tables import MEASURES, markdown, summarize
@@ -36,7 +35,9 @@ from dreamlab.measure.workers import Processes, run_jobs
 from dreamlab.prompts import Prompt, checked_prompts, checked_seeds, encoder_name, is_schedule
 from dreamlab.recipe import Recipe
 from dreamlab.support.picture import Picture, read_picture
+from dreamlab.support.progress import StandardError
 from dreamlab.support.version import __version__
+from dreamlab.support.words import brief
 
 Loadable = str | tuple[str, str]
 """A CLIP by name, as `load_clip` takes it: a name, or a name and a tag."""
@@ -177,7 +178,7 @@ def sweep(
     seeds = list(seeds) if isinstance(seeds, Iterable) else [seeds]
     seeds = list(dict.fromkeys(checked_seeds(seeds, len(seeds))))
     if isinstance(batch, bool) or not isinstance(batch, Integral) or batch < 1:
-        raise ValueError(f"batch is a number of pictures, at least 1, got {batch!r}")
+        raise ValueError(f"batch is a number of pictures, at least 1, got {brief(batch)}")
     _check_executor(executor)
     models = {"clip": _name(clip), "judge": _name(judge)}
     if recipes is None:
@@ -216,7 +217,7 @@ def _check_executor(executor: Any) -> None:
         return
     if isinstance(executor, bool) or not isinstance(executor, int):
         kinds = "a concurrent.futures.Executor (of Dask: client.get_executor()) or a number"
-        raise TypeError(f"executor is {kinds} of processes, got {executor!r}")
+        raise TypeError(f"executor is {kinds} of processes, got {brief(executor)}")
     if executor < 1:
         raise ValueError(f"executor as a number of processes is at least 1, got {executor}")
     if multiprocessing.current_process().daemon:
@@ -243,9 +244,9 @@ def _dream_all(
     jobs = [job for turn in zip_longest(*parts) for job in turn if job]
     ours = {"dreamlab": __version__, "torch": str(torch.__version__)}
     known = [ours]
-    shown = {"desc": "dreaming", "unit": "view", "unit_scale": True, "disable": not progress}
-    # By the whole run so far: the jobs of many workers end in bursts.
-    bar = tqdm(total=task.views(keys), initial=task.views(results), smoothing=0, **shown)
+    shown = {"desc": "dreaming", "unit": "view", "unit_scale": True, "file": StandardError()}
+    done = {"total": task.views(keys), "initial": task.views(results), "disable": not progress}
+    bar = tqdm(smoothing=0, **shown | done)  # by the whole run: many workers' jobs end in bursts
 
     def on_result(job: Sequence[Key], outcomes: Sequence[Finished | bytes | str]) -> None:
         for key, outcome in zip(job, outcomes, strict=True):
@@ -282,7 +283,7 @@ def _dream_all(
             else:
                 on_result(job, [_text(error)] * len(job))
     failed = [
-        f"{_brief(row['prompt'])} by recipe {_brief(row['recipe'])} with seed {row['seed']}: "
+        f"{brief(row['prompt'])} by recipe {brief(row['recipe'])} with seed {row['seed']}: "
         f"{row['error']}"
         for row, _ in results.values()
         if row["error"]
@@ -339,18 +340,11 @@ def _text(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _brief(text: str) -> str:
-    return shorten(repr(text), 200)
-
-
 def _by_name(name: str, prompts: Any) -> dict[str, Prompt]:
     """Each of one or several prompts once, by a text that stands for it in rows and files."""
     single = isinstance(prompts, str | Mapping | torch.Tensor | np.ndarray) or is_schedule(prompts)
     prompts = [prompts] if single or not isinstance(prompts, Iterable) else list(prompts)
-    try:
-        checked = checked_prompts(name, prompts, len(prompts)) if prompts else []
-    except RecursionError:
-        raise ValueError(f"{name}: got a nested {type(prompts).__name__}") from None
+    checked = checked_prompts(name, prompts, len(prompts)) if prompts else []
     return {_text_of(prompt): prompt for prompt in checked}
 
 
@@ -383,5 +377,5 @@ def name_recipes(recipes: Recipe | Mapping[str, Recipe] | Sequence[Recipe]) -> d
         raise ValueError("recipes: give at least one")
     for name, recipe in recipes.items():
         if not isinstance(name, str) or not isinstance(recipe, Recipe):
-            raise TypeError(f"recipes: {name!r}: {recipe!r} is not a Recipe with a name")
+            raise TypeError(f"recipes: {brief(name)}: {brief(recipe)} is not a Recipe with a name")
     return dict(recipes)

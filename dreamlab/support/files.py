@@ -14,16 +14,19 @@ from os import PathLike
 from pathlib import Path
 from typing import IO, Any
 
+HALVES = "backslashreplace"  # half of a character is written as an escape, as JSON knows it
 LEFT_OVER = 86_400  # seconds after which a hidden file is that of a writer that was killed
 
 
 def user_path(path: str | PathLike) -> Path:
-    """The path that somebody typed, with ``~`` as home; ValueError for a null character."""
+    """The path that somebody typed, with ``~`` as home; ValueError for an impossible one."""
     path = Path(path)
-    if "\0" in str(path):
-        raise ValueError(f"a path may hold no null character: {str(path)!r}")
     try:
+        if b"\0" in os.fsencode(path):
+            raise ValueError
         return path.expanduser()
+    except ValueError:  # of `fsencode` a UnicodeEncodeError
+        raise ValueError(f"a path holds no null character or half of one: {str(path)!r}") from None
     except RuntimeError:  # ~somebody, whom this computer does not know: a name like any other
         return path
 
@@ -51,7 +54,7 @@ def write_atomically(
             if callable(content):
                 content(file)
             else:
-                file.write(content.encode() if isinstance(content, str) else content)
+                file.write(content.encode("utf-8", HALVES) if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         if path.is_file():
@@ -105,7 +108,7 @@ def csv_bytes(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None =
     writer = csv.DictWriter(file, columns)
     writer.writerow({name: _harmless(name) for name in writer.fieldnames})
     writer.writerows({key: _harmless(value) for key, value in row.items()} for row in rows)
-    return file.getvalue().encode("utf-8-sig")  # its signature tells them that it is UTF-8
+    return file.getvalue().encode("utf-8-sig", HALVES)  # its signature tells them that it is UTF-8
 
 
 def _harmless(cell: Any) -> Any:

@@ -48,8 +48,10 @@ def pick_device(device: str | torch.device | None) -> torch.device:
 
 def find_model(name: str, pretrained: str | None) -> tuple[str, str | None]:
     """Return what open_clip calls this model, or say what is wrong with its name or tag."""
-    if not isinstance(name, str):
-        raise TypeError(f"the name of a model is a text, got {name!r}; a folder is 'local-dir:…'")
+    pretrained = str(pretrained) if isinstance(pretrained, Path) else pretrained
+    if not isinstance(name, str) or not isinstance(pretrained, str | None):
+        words = f"name and tag of a model are texts, got {name!r} and {pretrained!r}"
+        raise TypeError(f"{words}; a folder is 'local-dir:…'")
     asked = name
     if name in EMBEDDED:
         name = f"local-dir:{EMBEDDED_FOLDER / name}"

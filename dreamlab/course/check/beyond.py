@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from .verdict import Table, ask_list, ask_number, shown, table
+from .verdict import Table, ask_list, ask_number, brief, table
 
 
 @table(((6.0, 0.75, 2), (10.0, 0.5, 4), (3.0, 1.5, 3), (8.0, 0.2, 16)))
@@ -86,7 +86,7 @@ def left_to_do(answer: Callable, rows: list[dict]) -> Table:
         "that is what is finished; the others are asked for": listed == finished != [],
         "a dream that failed has a row, with an error; it is to be done again": listed == never,
         "all are there; keep them in the wanted order": ordered == sorted(right, key=repr),
-        f"with {len(finished)} of 6 finished it says {shown(listed)}; {right} are left": True,
+        f"with {len(finished)} of 6 finished it says {brief(listed)}; {right} are left": True,
     }
 
 
@@ -94,4 +94,4 @@ def _key(value: Any) -> Any:
     """A pair as a tuple; whatever is no text and no number, as it is written."""
     if isinstance(value, list | tuple):
         return tuple(_key(part) for part in value)
-    return value if isinstance(value, str | int) else shown(value)
+    return value if isinstance(value, str | int) else brief(value)

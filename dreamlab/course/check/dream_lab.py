@@ -14,7 +14,7 @@ from dreamlab.octaves import compose
 from dreamlab.recipe import Recipe
 
 from .start_here import embedded_clip
-from .verdict import NotYet, Table, ask, raise_first, said, same, shown, table, what
+from .verdict import NotYet, Table, ask, brief, raise_first, said, same, table, what
 
 
 @table((("two yellow stars at night", 7), ("a white boat on the sea", 2024)))
@@ -34,11 +34,11 @@ def sentence_and_seed(answer: Callable, sentence: str, seed: int) -> Table:
     digits = isinstance(number, str) and number.isdigit()
     hint = "; a number is wanted, not a text" if digits else ""
     exchanged = same(number, sentence) and same(words, seed)
-    wrong_seed = f"the sentence is right; the seed is {seed}, not {shown(number)}{hint}"
+    wrong_seed = f"the sentence is right; the seed is {seed}, not {brief(number)}{hint}"
     return result, {
         "whoever has the file has the dream.": None,
         "both are right; the sentence comes first, then the seed": exchanged,
-        f"of a dream of {sentence!r} it says {shown(words)}": not same(words, sentence),
+        f"of a dream of {sentence!r} it says {brief(words)}": not same(words, sentence),
         wrong_seed: not same(number, seed),
     }
 

@@ -10,7 +10,7 @@ from dreamlab.clip import Clip, load_clip
 from dreamlab.picturebook import world
 from dreamlab.picturebook.draw import draw
 
-from .verdict import NotYet, Table, ask, ask_number, raise_first, said, same, shown, table, what
+from .verdict import NotYet, Table, ask, ask_number, brief, raise_first, said, same, table, what
 
 THINGS = ("castle", "fish", "umbrella")
 WORDS = 4
@@ -30,10 +30,10 @@ def readable(answer: Callable, thing: str) -> Table:
     if not isinstance(sentence, str):
         raise NotYet(f"a sentence is a text in quotes, and this is {what(sentence)}")
     words = set("".join(c if c.isalpha() else " " for c in sentence.lower()).split())
-    unknown = ", ".join(map(shown, clip.unknown_words(sentence)[:5]))
+    unknown = ", ".join(map(brief, clip.unknown_words(sentence)[:5]))
     hint = ", whatever thing it is given" if words & set(THINGS) else ""
     missing = not words & {thing, world.PLURALS.get(thing, f"{thing}s")}
-    text, count = shown(sentence), len(sentence.split())
+    text, count = brief(sentence), len(sentence.split())
     problems = {
         f"about {thing!r} it says nothing; an empty text cannot be dreamt": not words,
         f"in {text} it does not know {unknown}; use words of the captions above": bool(unknown),
@@ -45,7 +45,7 @@ def readable(answer: Callable, thing: str) -> Table:
         warnings.simplefilter("always")
         clip.encode_text(sentence)
     if heard:  # the CLIP does not read it to its end
-        raise NotYet(shown(heard[0].message).removeprefix("UserWarning"))
+        raise NotYet(brief(heard[0].message).removeprefix("UserWarning"))
     praise = f"the CLIP knows every word of {sentence!r}; in the panel you can dream it."
     return sentence, {praise: True}
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from dreamlab.support.surroundings import undisturbed
+from dreamlab.support.words import brief
 
 MANY = 10_000  # numbers that are read from an answer which could go on for ever
 STUMBLED = "the check itself stumbled over this answer"
@@ -255,23 +256,10 @@ def same(a: Any, b: Any) -> bool:
 
 def said(error: BaseException) -> str:
     """An error in a few words: its kind and the first line of its message."""
-    return f"{type(error).__name__}: {_line(error, str)}".removesuffix(": ")
-
-
-def shown(value: Any) -> str:
-    """A value as Python writes it, cut to a length that fits a sentence."""
-    return _line(value, repr)
+    return f"{type(error).__name__}: {brief(error, str)}".removesuffix(": ")
 
 
 def what(value: Any) -> str:
     """What kind of thing this is: "a Tensor of shape (6,)", "a str"."""
     shape = f" of shape {tuple(value.shape)}" if isinstance(value, Tensor | np.ndarray) else ""
     return f"a {type(value).__name__}{shape}"
-
-
-def _line(value: Any, spell: Callable[[Any], str]) -> str:
-    try:
-        line = (spell(value).splitlines() or [""])[0]
-    except Exception:  # somebody's own __repr__
-        return f"a {type(value).__name__}"
-    return line if len(line) <= 200 else f"{line[:199]}…"
