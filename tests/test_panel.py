@@ -431,6 +431,7 @@ def test_batches_show_all_pictures_and_no_prompt_control(make_panel):
 def test_compare_changes_one_knob_only(make_dream):
     panel = compare(make_dream(), tv_weight=(0.0, 2.0), judge=False)
     assert "tv" not in panel.controls.inputs, "no control that would undo it"
+    assert "recipe" not in panel.status.value, "there are two"
     left, right = run(panel).dreams
     assert left.history[0].clip_loss == right.history[0].clip_loss
     alone = make_dream(knobs=SMALL | {"tv_weight": 2.0}).run()

@@ -483,7 +483,7 @@ class Panel:
                 facts.append(f"{rate:.1f} steps/s" if rate >= 1 else f"{1 / rate:.1f} s/step")
                 minutes, seconds = divmod(round((steps - done) / rate), 60)
                 facts.append(f"{minutes}:{seconds:02d} min left")
-        else:
+        elif len(self.tracks) == 1:  # two have two
             facts.append(f"recipe {static.shorten(self.dream.recipe.differences(), 40)}")
         word = "ended by an error" if self.state == "failed" else self.state
         bar = f'<progress value="{done}" max="{steps}" aria-label="progress"></progress>'
