@@ -35,10 +35,7 @@ class Encoder(Protocol):
 
 
 def encoder_name(clip: Encoder) -> str:
-    """What messages and files call it: its `name`, or that of its class; TypeError if it is none.
-
-    A raw model of open_clip is none.
-    """
+    """Its `name`, or that of its class; TypeError if it is none, such as a model of open_clip."""
     if not all(hasattr(clip, name) for name in ("encode_image", "encode_text", "image_size")):
         words = f"clip must be a Clip, as load_clip() returns it, got a {type(clip).__name__}"
         raise TypeError(f"{words}; a model becomes one by Clip(name, model, tokenizer, device)")
