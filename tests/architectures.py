@@ -40,8 +40,9 @@ ABOUT = """# Architectures
 
 Two steps of a dream with created weights, by `python tests/architectures.py --write`: does the
 gradient reach the pixels, through every kind of encoder that open_clip {version} lists? Of its
-{all} architectures, {dream} dream, {fail} fail and {untried} were not tried. *Tokens* are from the
-architecture's own tokenizer, or from a stand-in where that would have to be downloaded.
+{all} architectures, {dream} dream, {fail} fail, {untried} cannot be tried without a network or in
+so little memory, and {left} are still to be tried. *Tokens* are from the architecture's own
+tokenizer, or from a stand-in where that would have to be downloaded.
 
 """
 
@@ -109,8 +110,9 @@ def stored() -> dict[str, str]:
 
 
 def store(lines: dict[str, str], count: int) -> None:
-    dream, fail = (sum(f"| {said}" in row for row in lines.values()) for said in ("dreams", "no:"))
-    numbers = {"all": count, "dream": dream, "fail": fail, "untried": count - dream - fail}
+    said = {"dream": "| dreams", "fail": "| no:", "untried": "| not tried"}
+    numbers = {key: sum(word in row for row in lines.values()) for key, word in said.items()}
+    numbers |= {"all": count, "left": count - len(lines)}
     text = ABOUT.format(version=open_clip.__version__, **numbers) + HEAD
     rows = (f"{lines[name]}\n" for name in sorted(lines, key=str.lower))
     write_atomically(TABLE, text + "".join(rows))
