@@ -1,7 +1,7 @@
 """The ablation: what each ingredient of the method adds, judged by a CLIP that took no part.
 
     python tools/ablation.py                     # 40 captions on every rung: a quarter of an hour
-    python tools/ablation.py --order views-last  # … with the strongest part last
+    python tools/ablation.py --order views-last  # … with the windows later
     python tools/ablation.py --seeds 3 --rungs raw full
     python tools/ablation.py --write             # table, sheet and strip put into README.md
     python tools/ablation.py --clip picturebook-plain --order course-all --write  # ordinary CLIP
