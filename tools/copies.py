@@ -44,15 +44,17 @@ REMOVED = {
     "teacher": {"exercise", "chapter"},
     "nbgrader": {"solution", "teacher", "chapter", "claim"},
 }
+LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?:)([^)#]*)[^)]*\)")
 CHECK = re.compile(r"^check\.(\w+)\(\w+\)$", re.MULTILINE)
 LESSON = "one_lesson.ipynb"
 HEAD = """# One lesson: from a sentence to a picture
 
 *A number says how well a picture and a sentence agree. We climb it, find noise, ask why, and repair
-it. Ninety minutes: compass and hand-climb 10, loop 15, blind test 15, bet 5, windows 20, ladder 10,
-portrait 15.*
+it. Ninety minutes: first cells 5, compass and hand-climb 15, loop 15, blind test 10, bet 5,
+windows 20, ladder 5, portrait 15.*
 
-Cut from the chapters {chapters}. What a text says of "chapters" before or after it is there.
+Cut from the chapters {chapters}. What a text says of chapters, appendices or the README is there.
+The first two cells take some seconds: run them now.
 """
 
 
@@ -98,6 +100,20 @@ def exporter(kind: str) -> NotebookExporter:
     return NotebookExporter(config=config, preprocessors=more[kind])
 
 
+def without_dead_links(nb: NotebookNode, names: set[str]) -> NotebookNode:
+    """The notebook, its links to files that are not in its folder as plain text.
+
+    Parameters:
+        names: the files of the folder that are linked to.
+    """
+    for cell in nb.cells:
+        if cell.cell_type == "markdown":
+            cell.source = LINK.sub(
+                lambda link: link[0] if link[2] in names else link[1], cell.source
+            )
+    return nb
+
+
 def fingerprint(nb: NotebookNode) -> str:
     """Of all that somebody can write or compute in a notebook; opening and saving keep it."""
     cells = [{k: v for k, v in cell.items() if k not in {"id", "metadata"}} for cell in nb.cells]
@@ -140,13 +156,15 @@ def lesson(chapters: list[Path]) -> NotebookNode:
     if not cells:
         raise ValueError("no cell of any chapter has the tag 'lesson'")
     head = nbformat.v4.new_markdown_cell(HEAD.format(chapters=", ".join(titles)), id="title")
-    return nbformat.v4.new_notebook(metadata=nb.metadata, cells=[head, *cells])
+    cut = nbformat.v4.new_notebook(metadata=nb.metadata, cells=[head, *cells])
+    return without_dead_links(cut, {""})
 
 
 def copy(kind: str, path: Path) -> NotebookNode:
     """A chapter as its students or teachers get it."""
     text, _ = exporter(kind).from_notebook_node(read_notebook(path))
-    return nbformat.reads(text, as_version=4)
+    names = {"", *(notebook.name for notebook in NOTEBOOKS)}
+    return without_dead_links(nbformat.reads(text, as_version=4), names)
 
 
 def main(arguments: list[str] | None = None) -> int:
