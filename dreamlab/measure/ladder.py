@@ -15,7 +15,7 @@ ORDERS: dict[str, tuple[str, ...]] = {
     "course": ("+ gradient steps", "+ views", "+ TV", "masked TV", "+ clamp", "+ octaves"),
     "views-last": ("+ gradient steps", "+ TV", "masked TV", "+ clamp", "+ octaves", "+ views"),
 }
-"""What comes between *raw* and *full*: as the course has it, and with the strongest part last."""
+"""What comes between *raw* and *full*: as the course has it, and with the windows last."""
 ORDERS |= {f"{order}-all": (*ideas, "+ schedule") for order, ideas in list(ORDERS.items())}
 ORDERS["course-all"] += (WITHOUT_VIEWS,)
 # The same with all that falls towards the end as a rung of its own, and the full without views.
