@@ -36,7 +36,8 @@ class Encoder(Protocol):
 
 def encoder_name(clip: Encoder) -> str:
     """Its `name`, or that of its class; TypeError if it is none, such as a model of open_clip."""
-    if not all(hasattr(clip, name) for name in ("encode_image", "encode_text", "image_size")):
+    needed = ("encode_image", "encode_text", "image_size")
+    if clip.__hash__ is None or not all(hasattr(clip, name) for name in needed):
         words = f"clip must be a Clip, as load_clip() returns it, got a {type(clip).__name__}"
         raise TypeError(f"{words}; a model becomes one by Clip(name, model, tokenizer, device)")
     return getattr(clip, "name", type(clip).__name__)

@@ -118,6 +118,7 @@ STRANGE = {  # what somebody hands in besides their dream, and words of why it i
     "pipe.png": (os.mkfifo, "no ordinary file"),
     "link.png": (lambda path: path.symlink_to("bert.png"), "links are not followed"),
     "linked": (lambda path: path.symlink_to(path.parent.parent), "links are not followed"),
+    "secret.png": (lambda path: path.symlink_to("/etc/hostname"), "links are not followed"),
     "large.png": (lambda path: os.truncate(path.open("wb").name, 200 * 2**20), "than 100 MB"),
     "bomb.png": (lambda path: blank(path, 13_000), "13000 × 13000 pixels, more than any dream"),
     "half.png": (

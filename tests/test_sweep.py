@@ -57,7 +57,7 @@ def failing(monkeypatch, fails):
     monkeypatch.setattr(MODULE, "Dream", Failing)
 
 
-def test_every_combination_is_dreamt_and_measured_in_order(result):
+def test_every_combination_is_dreamt_and_measured_in_order(result, tiny_clip):
     assert [(r["recipe"], r["prompt"], r["seed"]) for r in result.rows] == [
         (recipe, prompt, seed) for recipe in RECIPES for prompt in PROMPTS for seed in (3, 4)
     ]
@@ -66,6 +66,9 @@ def test_every_combination_is_dreamt_and_measured_in_order(result):
         assert set(row) == {"recipe", "prompt", "seed", "error"} | NUMBERS
         assert row["rank"] in range(4)  # three prompts and one distractor
     assert all(image.size == (32, 32) for image in result.images)
+    alone = dreamlab.Dream(tiny_clip, PROMPTS[1], recipe=TINY, seed=4).run()
+    swept = result.image(recipe="full", prompt=PROMPTS[1], seed=4)
+    assert np.abs(np.asarray(alone, int) - np.asarray(swept, int)).max() <= 1, "but for rounding"
 
 
 @pytest.mark.parametrize("make", [Pickling, lambda: ThreadPoolExecutor(2)])

@@ -8,22 +8,11 @@ frame (GitHub renders nothing at all when it meets ``metadata.widgets``), and no
 from machine to machine (times, versions) gets into a diff.
 """
 
-from nbconvert.preprocessors import Preprocessor
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor, Preprocessor
 
 FOLDED = "jp-MarkdownHeadingCollapsed"
 KEPT = {"tags", "jupyter", FOLDED}  # of a cell's metadata
 WIDGET = "application/vnd.jupyter.widget-view+json"
-
-
-def joined(outputs):
-    """The outputs, with what was printed in several parts as one."""
-    whole = []
-    for output in outputs:
-        if whole and "name" in output and output.get("name") == whole[-1].get("name"):
-            whole[-1].text += output.text
-        else:
-            whole.append(output)
-    return whole
 
 
 class TidyNotebook(Preprocessor):
@@ -49,7 +38,7 @@ class TidyNotebook(Preprocessor):
         if cell.cell_type == "code":
             if cell.metadata.get("jupyter", {}).get("source_hidden"):
                 cell.metadata["cellView"] = "form"  # so Colab hides it
-            cell.outputs = joined(o for o in cell.outputs if WIDGET not in o.get("data", {}))
+            cell.outputs = [o for o in cell.outputs if WIDGET not in o.get("data", {})]
         return cell, resources
 
 
@@ -64,4 +53,4 @@ c.ExecutePreprocessor.kernel_name = "python3"
 c.ExecutePreprocessor.timeout = 600  # seconds a cell may take
 c.ExecutePreprocessor.store_widget_state = False
 c.ExecutePreprocessor.record_timing = False
-c.NotebookExporter.preprocessors = [TidyNotebook]
+c.NotebookExporter.preprocessors = [TidyNotebook, CoalesceStreamsPreprocessor]

@@ -35,7 +35,8 @@ def save_video(
     if path.suffix.lower() != ".mp4":
         raise ValueError(f"a film is an .mp4 file, not {path.name!r}")
     require_within("fps", fps, 0.01, 1000)
-    require_within("side, in pixels,", 16 if side is None else side, 16, LARGEST)
+    if side is not None:
+        require_within("side, in pixels,", side, 16, LARGEST)
     try:
         import av  # noqa: F401
     except ImportError:

@@ -186,28 +186,25 @@ def judge_losses(
     strength = 1 - 0.75 * max(0.0, progress - 0.6) / 0.4  # full for 60 %, then falling to 25 %
     views, first = augment(batch, generator, strength)
     # Negatives are made of one object that stands there once: its tiles hold no whole object.
-    single = single_object(batch.attributes) & (batch.attributes[:, 1] >= 0)
-    single = single.nonzero()[: b // 4, 0]
+    alone, known = single_object(batch.attributes), batch.attributes[:, 1] >= 0
+    single = (alone & known).nonzero()[: b // 4, 0]
     negatives = shapeless_negatives(views[single], first[single], generator)
     image, _ = model.image(torch.cat([views, negatives]))
     which = torch.randint(FALSE - 1, (), generator=generator)
     false = batch.false[:, which : which + 2]
     # Drawings of no object, which only their captions' "thing" is true of, are negatives as well.
-    nothing = single_object(batch.attributes) & (batch.attributes[:, 1] < 0)
-    nothing = nothing.nonzero()[:, 0]
+    nothing = (alone & ~known).nonzero()[:, 0]
     complete = torch.cat([batch.complete[single], batch.false[nothing, which - 1]])
     text, prompts, right, wrong = model.text(
         batch.tokens, model.prompts, complete, false[torch.cat([single, nothing])].flatten(0, 1)
     )
     wrong = wrong.view(len(complete), 2, -1)
     logits = model.heads.logits(image @ prompts.T)
-    others = torch.cat([image[b:], image[nothing]])
+    rest = torch.cat([torch.arange(b, len(image), device=nothing.device), nothing])
     return {
         "clip": contrastive_loss(image, text, batch.tokens, model.scale),
         "attribute": attribute_loss(logits[:b], batch.attributes),
-        "shape": shape_loss(
-            image[single], others, right, wrong, model.heads.logits(others @ prompts.T), model.scale
-        ),
+        "shape": shape_loss(image[single], image[rest], right, wrong, logits[rest], model.scale),
     }
 
 
