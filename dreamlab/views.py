@@ -20,10 +20,7 @@ LARGE_ELSEWHERE = 2048
 
 
 def draw_windows(
-    canvas: tuple[int, int],
-    views: int,
-    mix: Sequence[float],
-    generators: Sequence[torch.Generator],
+    canvas: tuple[int, int], views: int, mix: Sequence[float], generators: Sequence[torch.Generator]
 ) -> Tensor:
     """Draw square windows on a canvas of (h, w) pixels, for one image per (CPU) generator.
 

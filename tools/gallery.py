@@ -36,11 +36,12 @@ from PIL.PngImagePlugin import PngInfo
 from dreamlab.figures.plots import Plot, pictures
 from dreamlab.figures.saving import checked_settings
 from dreamlab.figures.settings import LARGEST, Settings
-from dreamlab.figures.static import joined, shorten
+from dreamlab.figures.static import joined
 from dreamlab.judge import Judge
 from dreamlab.support.console import print_plainly
 from dreamlab.support.files import csv_bytes, user_path
 from dreamlab.support.picture import open_picture, opened
+from dreamlab.support.words import shorten
 
 MARK = ("Software", "dreamlab gallery")  # in a sheet, so that it is known again
 LARGEST_FILE = 100 * 2**20  # bytes

@@ -13,7 +13,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.transforms import Bbox, TransformedBbox
 from PIL import Image
 
-from dreamlab.figures.static import FAINT, StaticFigure, tidy, to_array, whole_letters
+from dreamlab.figures.static import FAINT, StaticFigure, tidy, to_array
+from dreamlab.support.words import whole_letters
 
 # Okabe and Ito's palette, and a line style each: told apart with any colour vision, and in grey.
 STYLES = (

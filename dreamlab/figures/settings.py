@@ -20,7 +20,6 @@ import torch
 from torch import Tensor
 
 from dreamlab.dream import Dream, to_pil
-from dreamlab.figures.static import shorten
 from dreamlab.prompts import (
     CHANGEABLE,
     Prompt,
@@ -35,6 +34,7 @@ from dreamlab.start import starting_picture
 from dreamlab.support.entries import entry, require, whole_entry
 from dreamlab.support.picture import from_png_text, to_png_text
 from dreamlab.support.version import __version__
+from dreamlab.support.words import shorten
 
 FORMAT = 1
 LARGEST = 8192**2  # pixels of all starts together: what the largest canvas has

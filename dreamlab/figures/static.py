@@ -15,6 +15,7 @@ from matplotlib.text import Text
 
 from dreamlab.figures import curve
 from dreamlab.support.picture import Picture, read_picture
+from dreamlab.support.words import shorten, whole_letters
 
 FAINT = "#777777"
 LINES = {  # of the loss: label, what a step says of it, style
@@ -201,12 +202,3 @@ def joined(prompts: Any) -> str:
         return " + ".join(map(str, prompt)) if isinstance(prompt, dict) else str(prompt)
 
     return prompts if isinstance(prompts, str) else ", ".join(map(words, prompts))
-
-
-def shorten(text: str, letters: int) -> str:
-    return text if len(text) <= letters else text[: max(letters - 1, 1)].rstrip() + "…"
-
-
-def whole_letters(text: str) -> str:
-    """With ? for half a letter (a lone surrogate), which no font and no message can hold."""
-    return text.encode(errors="replace").decode()

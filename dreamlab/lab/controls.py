@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import ipywidgets as widgets
 
 from dreamlab.figures.settings import start_of
-from dreamlab.figures.static import shorten, whole_letters
 from dreamlab.lab.kernel import close_widget, set_tooltip, uploaded
 from dreamlab.picturebook import world
 from dreamlab.support.loading import EMBEDDED
 from dreamlab.support.picture import open_picture, read_picture
+from dreamlab.support.words import shorten, whole_letters
 
 RATIOS = [float(f"{m}e{e}") for e in range(-3, 3) for m in ("1", "1.5", "2", "3", "5", "7")]
 NUMBERS = {

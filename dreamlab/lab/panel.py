@@ -26,7 +26,7 @@ from dreamlab.lab.controls import ARGUMENTS, CONTROLS, Controls
 from dreamlab.lab.track import Track, side_by_side
 from dreamlab.support.files import claim_name, user_path
 from dreamlab.support.loading import EMBEDDED
-from dreamlab.support.words import brief
+from dreamlab.support.words import brief, shorten
 
 PanelState = Literal["ready", "running", "paused", "stopped", "finished", "failed"]
 # With sleep(0) a control acts 3 to 5 steps late, with a millisecond 1 or 2. Quick steps share it.
@@ -102,7 +102,6 @@ class Panel:
             judge = False
         self._given, self.folder = dream, user_path(folder)
         self._judge, self._judge_wanted = judge, judge is not False
-        self._drawing = kernel.Throttle(SHARE, longest=1.0)
         self._judging = kernel.Throttle(JUDGE_SHARE, shortest=0.5)
         self._main_loop = kernel.MainLoop()
         self.state: PanelState = "ready"
@@ -296,13 +295,14 @@ class Panel:
         if not any(stepped):
             return False
         if self._drawing.due():
+            self._frames += 1
             with self._drawing:
-                self._draw()
+                self._draw(curve=self._frames % 2 == 1)  # costs more than the picture, says less
         judged = self.tracks[0].judged
         if not judged:
             self._ask_judge()  # outside the throttle: the first time is slow, and says nothing
-        # By the clock; and at steps 1, 2, 4, 8, …, since early on much happens at once.
-        elif self._judging.due() or len(self.dream.history) >= 2 * judged[-1][0]:
+        # By the clock; and at steps 1, 3, 9, 27, …, since early on much happens at once.
+        elif self._judging.due() or len(self.dream.history) >= 3 * judged[-1][0]:
             with self._judging:
                 self._ask_judge()
         return True
@@ -446,7 +446,7 @@ class Panel:
             for about in ("error", "figure", "react", *BUTTONS):
                 self.note(about)
         if state == "running":
-            self._drawing.begin()
+            self._drawing, self._frames = kernel.Throttle(SHARE, longest=1.0), 0
             self.status.value = self._describe_progress()
             return
         if self.error:
@@ -461,14 +461,17 @@ class Panel:
             self.error = self.error or error
             self._show_error("figure", error)
 
-    def _draw(self) -> None:
+    def _draw(self, curve: bool = True) -> None:
         """Send picture, curve and progress to the page; the throttle says when."""
+        limits = None
+        if curve:
+            for track in self.tracks:
+                track.read_history()
+            lows, highs = zip(*(track.curve.limits() for track in self.tracks), strict=True)
+            limits = min(lows), max(highs)
+            self.status.value = self._describe_progress()
         for track in self.tracks:
-            track.read_history()
-        lows, highs = zip(*(track.curve.limits() for track in self.tracks), strict=True)
-        for track in self.tracks:
-            track.draw((min(lows), max(highs)))
-        self.status.value = self._describe_progress()
+            track.draw(limits)
 
     def _describe_progress(self) -> str:
         done, steps = len(self.dream.history), self.dream.recipe.steps
@@ -484,7 +487,7 @@ class Panel:
                 minutes, seconds = divmod(round((steps - done) / rate), 60)
                 facts.append(f"{minutes}:{seconds:02d} min left")
         elif len(self.tracks) == 1:  # two have two
-            facts.append(f"recipe {static.shorten(self.dream.recipe.differences(), 40)}")
+            facts.append(f"recipe {shorten(self.dream.recipe.differences(), 40)}")
         word = "ended by an error" if self.state == "failed" else self.state
         bar = f'<progress value="{done}" max="{steps}" aria-label="progress"></progress>'
         said = " · ".join(f"<span>{fact}</span>" for fact in facts)

@@ -12,6 +12,7 @@ from dreamlab.figures import curve, static
 from dreamlab.figures.saving import Film, as_image
 from dreamlab.lab.controls import described
 from dreamlab.picturebook.world import OBJECTS, describe, thing_in
+from dreamlab.support.words import whole_letters
 
 PICTURE, COMPARED = 300, 180  # px, the longer side of a picture on the page, alone or one of two
 
@@ -22,7 +23,7 @@ class Track:
     def __init__(self, dream: Any, fixed: dict[str, Any], *, compared: bool, judged: bool) -> None:
         self.dream, self.fixed, self._keeps_first = dream, fixed, judged
         title = ", ".join(described(name, value) for name, value in fixed.items())
-        self.title = static.whole_letters(title)
+        self.title = whole_letters(title)
         height, width = dream.recipe.canvas
         scale = (COMPARED if compared else PICTURE) / max(height, width)
         self._height = curve.HEIGHT - 90 * compared  # so that the controls are on the screen too
@@ -95,13 +96,14 @@ class Track:
             self.curve.add(step.step, total=step.loss, clip=step.clip_loss, tv=static.tv_term(step))
         self._unread.clear()
 
-    def draw(self, limits: tuple[float, float]) -> None:
-        """Send picture and curve to the page, the curve on a vertical axis with these ends."""
+    def draw(self, limits: tuple[float, float] | None) -> None:
+        """Send the picture to the page, and the curve if its vertical axis has these ends."""
         buffer = io.BytesIO()
         # Full colour resolution: halved, as is usual, it would hide just the noise to be seen.
         side_by_side(self.dream.images).save(buffer, "jpeg", quality=85, subsampling=0)
         self.picture.value = buffer.getvalue()
-        self.plot.value = self.curve.svg(limits)
+        if limits:
+            self.plot.value = self.curve.svg(limits)
 
 
 def seen_by(judge: Any, dream: Any) -> str:

@@ -8,10 +8,18 @@ from typing import Any
 def brief(value: Any, spell: Callable[[Any], str] = repr) -> str:
     """A value as Python writes it, in one line of at most 200 letters; its kind if that fails."""
     try:
-        line = (spell(value).splitlines() or [""])[0]
+        return shorten((spell(value).splitlines() or [""])[0], 200)
     except Exception:  # nested too deep, a number of too many digits, somebody's own __repr__
         return f"a {type(value).__name__}"
-    return line if len(line) <= 200 else f"{line[:199]}…"
+
+
+def shorten(text: str, letters: int) -> str:
+    return text if len(text) <= letters else text[: max(letters - 1, 1)].rstrip() + "…"
+
+
+def whole_letters(text: str) -> str:
+    """With ? for half a letter (a lone surrogate), which no font and no message can hold."""
+    return text.encode(errors="replace").decode()
 
 
 def require_within(name: str, value: Any, low: float, high: float) -> None:
