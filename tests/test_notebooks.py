@@ -236,7 +236,7 @@ ASSERTED = (ast.Assert, ast.Assign, ast.For, ast.FunctionDef, ast.Import, ast.Im
 def claim_problems(nb: NotebookNode) -> Iterator[str]:
     """A *claim* says in code what the text says in words: it holds asserts and what they need, is
     folded, shows nothing, and is left out of the students' copies. A *proof* is an assert that the
-    text announces. Solutions assert as they like.
+    text announces. Solutions assert as they like. An *answer* tells what a Predict box asks.
     """
     for i, cell in cells(nb, "code"):
         tree, kinds = python(cell), {"claim", "proof"} & set(tags(cell))
@@ -246,8 +246,8 @@ def claim_problems(nb: NotebookNode) -> Iterator[str]:
                 yield f"cell {i}: exercise or solution, and also {kinds}"
         elif asserts != (len(kinds) == 1):
             yield f"cell {i}: an assert is either a 'claim' or a 'proof', and these are one"
-        if is_folded(cell, "source") != bool({"claim", "solution"} & set(tags(cell))):
-            yield f"cell {i}: claims and solutions are folded, and nothing else is"
+        if is_folded(cell, "source") != bool({"claim", "solution", "answer"} & set(tags(cell))):
+            yield f"cell {i}: claims, solutions and answers are folded, and nothing else is"
         if "claim" in kinds:
             if cell.outputs:
                 yield f"cell {i}: a claim that shows something"

@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 from course_files import NOTEBOOKS, ROOT, exit_on_user_error, read_notebook
 
-FOLD = {"solution": "hide-cell", "claim": "hide-cell"}
+FOLD = dict.fromkeys(("solution", "claim", "answer"), "hide-cell")
 CONF = """
 project = "dreamlab"
 copyright = "the dreamlab authors"
