@@ -121,11 +121,6 @@ def _sequence(value: Any, length: int | None = None) -> Sequence:
     return value
 
 
-ORDINARY: dict[str, Any] = {
-    "optimizer": "adam", "learning_rate": 0.05, "final_learning_rate": 0.3,
-    "view_mix": (0.2, 0.7, 0.1), "view_noise": 0.1, "tv_weight": 3.0,
-}  # fmt: skip
-"""Where the recipe of an ordinary CLIP differs from the default, tuned with "picturebook-plain"."""
 MIX = ("global", "middle", "local")
 FLAG = Choice((True, False))
 
@@ -136,7 +131,7 @@ def _knob(default: Any, rule: Any, help: str) -> Any:
 
 @dataclass
 class Recipe:
-    """Every knob of a dream; the defaults are those of the embedded dreamer, see `suited_to`.
+    """Every knob of a dream; the defaults were tuned with "picturebook-plain", see `suited_to`.
 
     `Recipe.knobs()` lists the ranges. `dataclasses.replace(recipe, steps=300)` makes a variant. A
     value out of range raises a ValueError, when it is made or an attribute is set.
@@ -150,29 +145,29 @@ class Recipe:
         (0.25, 0.5, 1.0), Scales(0.1), "canvas scale of each octave; all share the steps evenly"
     )
     optimizer: str = _knob(
-        "gradient",
+        "adam",
         Choice(("adam", "gradient")),
         "what makes a step of the gradient: Adam, a length for each pixel; or the running mean of "
         "the gradient, one length for the whole picture",
     )
     learning_rate: float = _knob(
-        0.04, Number(0, 1), "how far a pixel moves in the first step, on average; 1: black to white"
+        0.05, Number(0, 1), "how far a pixel moves in the first step, on average; 1: black to white"
     )
     final_learning_rate: float = _knob(
-        0.1, Number(0, 1), "the last step's, as a fraction of the first; a half cosine in between"
+        0.3, Number(0, 1), "the last step's, as a fraction of the first; a half cosine in between"
     )
     views: int = _knob(4, Whole(1, 4096), "crops that CLIP sees in each step")
     view_mix: tuple[float, float, float] = _knob(
-        (0.0, 1.0, 0.0), Shares(MIX), "shares of global, middle and local views"
+        (0.2, 0.7, 0.1), Shares(MIX), "shares of global, middle and local views"
     )
     final_view_mix: tuple[float, float, float] | None = _knob(
         None, Shares(MIX, True), "the last step's view_mix, blended; None keeps it constant"
     )
-    view_noise: float = _knob(0.2, Number(0, 1), "largest deviation of the white noise on a view")
+    view_noise: float = _knob(0.1, Number(0, 1), "largest deviation of the white noise on a view")
     final_view_noise: float | None = _knob(
         None, Number(0, 1, True), "the last step's view_noise, falling evenly; None: constant"
     )
-    tv_weight: float = _knob(0.3, Number(0, 1000), "how strongly total variation smooths")
+    tv_weight: float = _knob(3.0, Number(0, 1000), "how strongly total variation smooths")
     tv_kind: str = _knob(
         "masked", Choice(("masked", "squared", "isotropic", "l1")), "which total variation"
     )
@@ -211,8 +206,8 @@ class Recipe:
         return f"{self.differences()}: {self!r}"
 
     def differences(self) -> str:
-        """The knobs unlike the nearest of default, "ordinary" and "raw": "raw, size 64"."""
-        known = {"": Recipe(), "ordinary": Recipe(**ORDINARY), "raw": Recipe.raw()}
+        """The knobs unlike the nearer of default and "raw": "raw, size 64"."""
+        known = {"": Recipe(), "raw": Recipe.raw()}
         named = [
             [name] * bool(name)
             + [f"{k} {getattr(self, k)}" for k in self.knobs() if getattr(self, k) != value[k]]
@@ -224,12 +219,9 @@ class Recipe:
     def suited_to(cls, clip: Any, **changes: Any) -> "Recipe":
         """What a dream of this CLIP starts from if no recipe is given; `changes` set knobs on top.
 
-        "picturebook" has the default recipe, all others (whatever has an `image_size`) `ORDINARY`,
-        on a canvas of twice the side that the model looks at.
+        The defaults, on a canvas of twice the side that the model looks at, its `image_size`.
         """
-        if getattr(clip, "name", None) == "picturebook":
-            return cls(**changes)
-        return cls(**ORDINARY | {"size": max(16, 2 * clip.image_size)} | changes)
+        return cls(**{"size": max(16, 2 * clip.image_size)} | changes)
 
     @classmethod
     def raw(cls, **changes: Any) -> "Recipe":

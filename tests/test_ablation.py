@@ -15,10 +15,9 @@ from dreamlab.measure.ablation import DRAWN, PROMPTS, Ablation, is_true, scenes
 from dreamlab.measure.ladder import ORDERS, WITHOUT_VIEWS, build_ladder
 from dreamlab.measure.sweep import Sweep
 from dreamlab.picturebook.world import BACKGROUNDS, caption
-from dreamlab.recipe import ORDINARY, Recipe
+from dreamlab.recipe import Recipe
 
 LADDER = list(build_ladder())
-CLIMBED = list(build_ladder(full=Recipe(**ORDINARY)))  # by an ordinary CLIP
 BLURRED = [f"{rung}, blurred by {n} px" for rung in ("+ views", "full") for n in (2, 3, 4)]
 DRAWINGS = [DRAWN, "… in 16-px tiles", "… in 8-px tiles"]
 
@@ -39,10 +38,9 @@ def test_each_rung_adds_one_idea_of_the_default_recipe(order):
 
 
 def test_a_ladder_leads_to_any_recipe():
-    full = Recipe(**ORDINARY, size=64)
+    full = Recipe(size=64)
     ladder = build_ladder("course-all", 7.0, full)
-    assert "+ gradient steps" not in ladder and ladder["full"] == full, "raw has Adam's steps"
-    assert {recipe.size for recipe in ladder.values()} == {64}
+    assert ladder["full"] == full and {recipe.size for recipe in ladder.values()} == {64}
     assert replace(ladder[WITHOUT_VIEWS], views=4, view_mix=(0.2, 0.7, 0.1), view_noise=0.1) == full
 
 
@@ -78,14 +76,14 @@ def test_one_command_makes_table_sheet_and_readme(command, tmp_path, capsys):
     command("--prompts", "2", "--write")
     printed = capsys.readouterr()
     text = (tmp_path / "README.md").read_text("utf-8")
-    assert labels(text) == ["rung", "---", *CLIMBED, *BLURRED, *DRAWINGS]
+    assert labels(text) == ["rung", "---", *LADDER, *BLURRED, *DRAWINGS]
     assert text.startswith("before\n<!-- ablation:begin -->\n| rung") and text.endswith("after\n")
     assert text.count("old") == 1, "the other block is as it was"
     (link,) = re.findall(r"!\[.+\]\((.+)\)", text)
     sheet, strip = Image.open(tmp_path / link), Image.open(tmp_path / "docs" / "strip.jpg")
     assert sheet.height > sheet.width and strip.height < sheet.height / 2
     rows = json.loads((tmp_path / "out" / "rows.json").read_text("utf-8"))
-    assert len(rows) == 2 * (len(CLIMBED) + len(BLURRED) + len(DRAWINGS))
+    assert len(rows) == 2 * (len(LADDER) + len(BLURRED) + len(DRAWINGS))
     assert all(0 <= row["rank"] < 62 and 0 <= row["grain"] < 1 for row in rows)
     assert "raw: " in printed.out and "full: " in printed.out
 

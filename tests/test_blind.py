@@ -28,14 +28,9 @@ def test_one_command_makes_sheets_and_another_scores(tmp_path, tiny_clip_dir, ca
         shown.append(" ".join(text.get_text() for text in page.findobj(Text)))
         return page
 
-    def with_a_recipe_of(clip, scenes, recipe, dream_all=blind.dream_all):
-        assert recipe.differences() == "size 32, steps 2", "the dreamer's, as asked for"
-        return dream_all(clip, scenes, recipe)
-
     monkeypatch.setattr(blind, "picture_page", noting)
-    monkeypatch.setattr(blind, "dream_all", with_a_recipe_of)
     folder = tmp_path / "blind"
-    few = ["--things", "6", "--steps", "2", "--size", "32", "--recipe-of", "picturebook"]
+    few = ["--things", "6", "--steps", "2", "--size", "32"]
     making = ["make", str(folder), *few, "--clip", f"local-dir:{tiny_clip_dir}", "--device", "cpu"]
     main(making)
     for stem in ("sheet", "answer-sheet", "key"):

@@ -101,6 +101,15 @@ def test_a_knob_set_between_two_steps_acts_in_the_next(tiny_clip):
     assert changed_tv < 0.5 * kept_tv
 
 
+def test_a_gradient_step_has_one_length_for_the_whole_picture(tiny_clip):
+    knobs = {"size": 32, "octaves": (1.0,), "optimizer": "gradient", "clamp": False}
+    dream = Dream(tiny_clip, "a star", seed=[0, 1], recipe=Recipe(**knobs, learning_rate=0.03))
+    before = dream.pixels.clone()
+    next(dream)
+    lengths = (dream.pixels - before).square().mean((1, 2, 3)).sqrt()
+    assert torch.allclose(lengths, torch.full((2,), 0.03))
+
+
 def test_even_canvas_and_length_may_change(tiny_clip):
     dream = Dream(tiny_clip, PROMPT, recipe=replace(SMALL, octaves=(1.0,)))
     next(dream)

@@ -9,7 +9,7 @@ from dreamlab.clip import load_clip
 from dreamlab.dream import Dream
 from dreamlab.figures.saving import load_dream, save_png
 from dreamlab.lab.panel import Panel
-from dreamlab.recipe import ORDINARY, Recipe
+from dreamlab.recipe import Recipe
 
 
 @pytest.mark.parametrize(
@@ -61,17 +61,14 @@ class Foreign:
     image_size = 224
 
 
-def test_a_recipe_belongs_to_a_model(tmp_path):
-    dreamer, plain = (
-        load_clip(name, device="cpu") for name in ("picturebook", "picturebook-plain")
-    )
-    assert Dream(dreamer, "a tree").recipe == Recipe() == Recipe.suited_to(dreamer)
-    dream = Dream(plain, "a tree")
-    assert dream.recipe == Recipe.suited_to(plain) == Recipe(**ORDINARY)
-    assert load_dream(save_png(dream, tmp_path / "a.png")).recipe.differences() == "ordinary"
+def test_a_recipe_suits_the_size_that_the_model_sees(tmp_path):
+    clip = load_clip("picturebook-plain", device="cpu")
+    dream = Dream(clip, "a tree")
+    assert dream.recipe == Recipe.suited_to(clip) == Recipe()
+    assert load_dream(save_png(dream, tmp_path / "a.png")).recipe.differences() == "default"
     panel = Panel(dream)
-    assert all("recipe ordinary" in x for x in (panel.status.value, panel.figure().description))
-    assert Recipe.suited_to(Foreign()) == Recipe(**ORDINARY, size=448)
+    assert all("recipe default" in x for x in (panel.status.value, panel.figure().description))
+    assert Recipe.suited_to(Foreign()) == Recipe(size=448)
     assert Recipe.suited_to(Foreign(), size=64, optimizer="gradient").size == 64
 
 
@@ -80,7 +77,7 @@ def test_a_recipe_belongs_to_a_model(tmp_path):
     [
         (Recipe(), "default"),
         (Recipe(tv_weight=0.7, clamp=False), "tv_weight 0.7, clamp False"),
-        (Recipe.suited_to(Foreign()), "ordinary, size 448"),
+        (Recipe.suited_to(Foreign()), "size 448"),
         (Recipe.raw(steps=20), "raw, steps 20"),
     ],
 )

@@ -171,7 +171,7 @@ def test_the_embedded_judge_is_asked_for_the_thing(names):
 
 def test_the_recipe_is_that_of_the_model_unless_given(tiny_clip):
     (row,) = sweep("a star", clip=tiny_clip, judge=None).rows
-    assert row["recipe"] == f"ordinary, size {2 * tiny_clip.image_size}"
+    assert row["recipe"] == f"size {2 * tiny_clip.image_size}"
 
 
 def test_a_worker_of_another_version_is_named(names, monkeypatch):

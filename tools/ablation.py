@@ -5,7 +5,6 @@
     python tools/ablation.py --seeds 3 --rungs raw full
     python tools/ablation.py --write             # table, sheet and strip put into README.md
     python tools/ablation.py --clip picturebook-plain --order course-all --write  # ordinary CLIP
-    python tools/ablation.py --clip picturebook-plain --recipe-of picturebook --rungs full
     python tools/ablation.py --alignment         # does the gradient at grey point at the thing?
 
 What is dreamt and measured is `dreamlab.measure.ablation`; the grain of all pictures, the seconds
@@ -285,7 +284,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add("--seed", type=int, default=0, help="of captions and dreams (%(default)s)")
     add("--seeds", type=whole(1), default=1, help="dreams of a caption (%(default)s)")
     add("--clip", default="picturebook", help="who dreams (%(default)s)")
-    add("--recipe-of", help="whose recipe the ladder leads to; the dreamer's own unless given")
     add("--judge", default="picturebook-judge", help="who judges (%(default)s)")
     add("--device", help="cpu, cuda, mps …; the best there is unless given")
     add("--batch", type=whole(1), default=8, help="pictures in a run (%(default)s)")
@@ -302,7 +300,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if options.write:
                 put_block(README, "alignment", text)
         return
-    told = {name: getattr(options, name) for name in ("clip", "recipe_of", "order", "seeds")}
+    told = {name: getattr(options, name) for name in ("clip", "order", "seeds")}
     told = {name: value for name, value in told.items() if value != parser.get_default(name)}
     block = "plain" if told.get("clip") == "picturebook-plain" else "ablation"
     block += f"-{options.order}" if options.order.startswith("views-last") else ""
@@ -313,8 +311,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         clip = cached_clip(options.clip, options.device)
         given = {"steps": options.steps, "size": options.size}
         changes = {knob: value for knob, value in given.items() if value is not None}
-        owner = cached_clip(options.recipe_of or options.clip, options.device)
-        full = Recipe.suited_to(owner, **changes)
+        full = Recipe.suited_to(clip, **changes)
         device = str(clip.device)
         workers = options.workers or (torch.get_num_threads() if device == "cpu" else 1)
         some = [caption(scene) for scene in islice(scenes(options.seed), 2)]

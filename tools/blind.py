@@ -334,8 +334,7 @@ def make(options: argparse.Namespace) -> None:
         images = [draw(scene, size) for scene in scenes]
     else:
         clip = load_clip(options.clip, device=options.device)
-        owner = load_clip(options.recipe_of, device=options.device) if options.recipe_of else clip
-        images = dream_all(clip, scenes, Recipe.suited_to(owner, **given))
+        images = dream_all(clip, scenes, Recipe.suited_to(clip, **given))
     answers = judge.things(images, captions) if judge else [None] * len(scenes)
     key = [
         Picture(number, scene.items[0].object, text, scene.seed, answer.said if answer else "")
@@ -366,7 +365,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add("--things", type=int, default=len(OBJECTS), help="pictures (%(default)s)")
     add("--seed", type=int, default=0, help="chooses all (%(default)s)")
     add("--clip", default="picturebook", help="who dreams (%(default)s)")
-    add("--recipe-of", help="with whose recipe; the dreamer's own unless given")
     add("--judge", default="picturebook-judge", help='asked as well, "" for none (%(default)s)')
     add("--drawings", action="store_true", help="drawn scenes instead of dreams")
     add("--steps", type=int, help="as the recipe unless given")

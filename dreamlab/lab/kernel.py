@@ -134,7 +134,7 @@ def uploaded(upload: widgets.FileUpload) -> tuple[str, bytes] | None:
     return files[-1] if files else None
 
 
-EARLY, EARLY_SHARE = 6.0, 5  # seconds in which drawing may take that many times its share
+EARLY, EARLY_SHARE = 6.0, 10  # seconds in which drawing may take that many times its share
 
 
 class Throttle:

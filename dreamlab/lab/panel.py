@@ -32,7 +32,7 @@ PanelState = Literal["ready", "running", "paused", "stopped", "finished", "faile
 # With sleep(0) a control acts 3 to 5 steps late, with a millisecond 1 or 2. Quick steps share it.
 BREATH = 0.001  # seconds
 OFTEN = 0.05  # seconds; steps that take longer each have a breath of their own
-SHARE = 0.03  # of the wall clock that drawing may take: six frames a second at 5 ms each
+SHARE = 0.015  # of the wall clock that drawing may take: three frames a second at 5 ms each
 JUDGE_SHARE = 0.001
 STYLE = Path(__file__).with_name("panel.css").read_text("utf-8")
 BUTTONS = {

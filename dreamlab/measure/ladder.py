@@ -12,8 +12,8 @@ MATCHED = 1 / 6  # weight of the absolute to the masked total variation, for as 
 FULL = Recipe()
 WITHOUT_VIEWS = "full without views"
 ORDERS: dict[str, tuple[str, ...]] = {
-    "course": ("+ gradient steps", "+ views", "+ TV", "masked TV", "+ clamp", "+ octaves"),
-    "views-last": ("+ gradient steps", "+ TV", "masked TV", "+ clamp", "+ octaves", "+ views"),
+    "course": ("+ views", "+ TV", "masked TV", "+ clamp", "+ octaves"),
+    "views-last": ("+ TV", "masked TV", "+ clamp", "+ octaves", "+ views"),
 }
 """What comes between *raw* and *full*: as the course has it, and with the windows last."""
 ORDERS |= {f"{order}-all": (*ideas, "+ schedule") for order, ideas in list(ORDERS.items())}
@@ -39,7 +39,6 @@ def build_ladder(
     seen, falling = ("views", "view_mix", "view_noise"), ("final_view_mix", "final_view_noise")
     masked = full.tv_weight * gradient
     ideas = {
-        "+ gradient steps": knobs(full, "optimizer", "learning_rate"),
         "+ views": knobs(full, *seen),
         "+ TV": {"tv_kind": "l1", "tv_weight": round(MATCHED * masked, 3)},
         "masked TV": {"tv_kind": full.tv_kind, "tv_weight": round(masked, 3)},
