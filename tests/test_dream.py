@@ -90,8 +90,8 @@ def test_a_knob_set_between_two_steps_acts_in_the_next(tiny_clip):
     for _ in range(5):
         next(kept), next(changed)
     assert torch.equal(kept.pixels, changed.pixels)
-    changed.recipe.tv_weight = 5.0
-    assert kept.recipe.tv_weight != 5.0 and recipe.tv_weight != 5.0, "recipes are copies"
+    changed.recipe.tv_weight = 30.0
+    assert kept.recipe.tv_weight == recipe.tv_weight == 3.0, "recipes are copies"
     with pytest.raises(ValueError, match="views must be"):
         changed.recipe.views = 0
     with pytest.raises(TypeError, match="must be a Recipe"):
