@@ -89,7 +89,7 @@ def main() -> int:
                 " || document.querySelector('.jp-OutputArea-output[data-mime-type*=error]')",
                 timeout=3_600_000,
             )
-            print(notebook.outputs(1).removesuffix("\nend"))
+            print(notebook.outputs(1).strip().removesuffix("\nend"))
             browser.close()
         finally:
             lab.close()
