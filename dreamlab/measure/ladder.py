@@ -7,7 +7,7 @@ from dreamlab.recipe import Recipe
 
 # RMS of the gradient of "picturebook", by which normalisation divides; the weight of total
 # variation is multiplied by it where nothing is normalised.
-CLIP_GRADIENT = 2.0
+CLIP_GRADIENT = 1.4
 MATCHED = 1 / 6  # weight of the absolute to the masked total variation, for as much smoothing
 FULL = Recipe()
 WITHOUT_VIEWS = "full without views"
