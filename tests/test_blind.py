@@ -21,7 +21,7 @@ def test_every_thing_comes_once_before_any_comes_again():
 
 
 def test_one_command_makes_sheets_and_another_scores(tmp_path, tiny_clip_dir, capsys, monkeypatch):
-    shown, picture_page = [], blind.picture_page
+    shown, picture_page, dreamt, dream_all = [], blind.picture_page, [], blind.dream_all
 
     def noting(*arguments):
         page = picture_page(*arguments)
@@ -29,10 +29,12 @@ def test_one_command_makes_sheets_and_another_scores(tmp_path, tiny_clip_dir, ca
         return page
 
     monkeypatch.setattr(blind, "picture_page", noting)
+    monkeypatch.setattr(blind, "dream_all", lambda *a: dreamt.append(a[2]) or dream_all(*a))
     folder = tmp_path / "blind"
     few = ["--things", "6", "--steps", "2", "--size", "32"]
     making = ["make", str(folder), *few, "--clip", f"local-dir:{tiny_clip_dir}", "--device", "cpu"]
     main(making)
+    assert [recipe.differences() for recipe in dreamt] == ["size 32, steps 2"], "as asked for"
     for stem in ("sheet", "answer-sheet", "key"):
         assert (folder / f"{stem}.png").is_file()
         assert (folder / f"{stem}.pdf").read_bytes().startswith(b"%PDF")

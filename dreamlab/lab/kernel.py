@@ -134,14 +134,19 @@ def uploaded(upload: widgets.FileUpload) -> tuple[str, bytes] | None:
     return files[-1] if files else None
 
 
-EARLY, EARLY_SHARE = 6.0, 10  # seconds in which drawing may take that many times its share
+EARLY = 6.0  # seconds
 
 
 class Throttle:
-    """Decide when drawing is due: it may cost a `share` of the time, 0 to 1, and not more often."""
+    """Decide when drawing is due: it may cost a `share` of the time, 0 to 1, and not more often.
 
-    def __init__(self, share: float, shortest: float = 0.15, longest: float = math.inf) -> None:
-        self.share, self.shortest, self.longest = share, shortest, longest
+    In the first `EARLY` seconds it may cost `early` times that share.
+    """
+
+    def __init__(
+        self, share: float, early: float = 1, shortest: float = 0.15, longest: float = math.inf
+    ) -> None:
+        self.share, self.early, self.shortest, self.longest = share, early, shortest, longest
         self.cost = 0.0  # seconds per frame, a running mean
         self._next, self._early_until = 0.0, time.perf_counter() + EARLY
 
@@ -156,7 +161,7 @@ class Throttle:
         now = time.perf_counter()
         took = now - self._began
         self.cost = 0.7 * self.cost + 0.3 * took if self.cost else took
-        share = self.share * (EARLY_SHARE if now < self._early_until else 1)
+        share = self.share * (self.early if now < self._early_until else 1)
         period = min(max(self.shortest, took + self.cost / share), self.longest)
         # A frame that had to wait for the end of a step does not put off the one after it.
         self._next = max(self._next, self._began - period / 2) + period

@@ -33,6 +33,7 @@ PanelState = Literal["ready", "running", "paused", "stopped", "finished", "faile
 BREATH = 0.001  # seconds
 OFTEN = 0.05  # seconds; steps that take longer each have a breath of their own
 SHARE = 0.015  # of the wall clock that drawing may take: three frames a second at 5 ms each
+EARLY_SHARE = 10  # times that, while a run is young
 JUDGE_SHARE = 0.001
 STYLE = Path(__file__).with_name("panel.css").read_text("utf-8")
 BUTTONS = {
@@ -446,7 +447,8 @@ class Panel:
             for about in ("error", "figure", "react", *BUTTONS):
                 self.note(about)
         if state == "running":
-            self._drawing, self._frames = kernel.Throttle(SHARE, longest=1.0), 0
+            self._drawing = kernel.Throttle(SHARE, EARLY_SHARE, longest=1.0)
+            self._frames = 0
             self.status.value = self._describe_progress()
             return
         if self.error:
