@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import ipywidgets
 import psutil  # which ipykernel brings
@@ -33,6 +34,7 @@ from dreamlab.figures import static
 from dreamlab.figures.saving import load_dream, save_png
 from dreamlab.figures.video import save_video
 from dreamlab.judge import Judge
+from dreamlab.lab.kernel import Throttle
 from dreamlab.lab.panel import Panel, compare
 from dreamlab.prompts import ImagePrompt
 from dreamlab.recipe import Recipe
@@ -120,16 +122,13 @@ async def frames(clip: Fragile, folder: Path, times: int) -> AsyncIterator[int]:
     """A panel that draws five times after every step; a run is as long as from look to look."""
     recipe = Recipe(size=16, views=1, steps=max(1, times // (5 * LOOKS)), octaves=(1.0,))
     panel = Panel(Dream(clip, "a heart", recipe=recipe), judge=False, folder=folder)
-    panel._drawing.due = lambda: True
     drawn, draw = [], panel._draw
-    panel._draw = lambda: [drawn.append(draw()) for _ in range(5)]
-    number = 0
-    while number < times:
-        await panel.run()
-        for _ in drawn[: times - number]:
+    panel._draw = lambda **curve: [drawn.append(draw(**curve)) for _ in range(5)]
+    with patch.object(Throttle, "due", return_value=True):
+        for number in range(times):
+            while number >= len(drawn):
+                await panel.run()
             yield number
-            number += 1
-        drawn.clear()
 
 
 async def presses(clip: Fragile, folder: Path, times: int) -> AsyncIterator[int]:
