@@ -133,10 +133,6 @@ def augment(batch: Batch, generator: torch.Generator, strength: float) -> tuple[
     views = torch.lerp(torch.lerp(views, soft, blur), softer, heavy)
     views = (views - 0.5) * between(0.75, 1.2, 1, 1, 1) + 0.5 + between(-0.1, 0.1, 1, 1, 1)
     views = views * between(0.93, 1.07, 3, 1, 1)
-    # As in a dream: outlines with coloured fringes, and specks.
-    some = chance(0.25).bool()
-    if some.any():
-        views[some] = fringed(views[some], 0.8, generator)
 
     # Fine noise, and coarse noise whose blotches a blur does not remove.
     fine = normal((b, 3, IMAGE, IMAGE), generator, like)
@@ -252,34 +248,8 @@ def texture_only(pictures: Tensor, masks: Tensor, side: int = 16) -> Tensor:
     return block.repeat(1, 1, times, times)[..., :n, :n]
 
 
-def fringed(pictures: Tensor, reach: float, generator: torch.Generator) -> Tensor:
-    """Pictures (b, 3, n, n) whose colours lie beside each other, by about `reach` px, with specks.
-
-    Specks are bright and dark dots of a pixel or two, on a picture in two.
-    """
-    apart = torch.cat([warp(channel, reach, generator) for channel in pictures.split(1, 1)], 1)
-    b, n = len(pictures), pictures.shape[-1]
-    dots = normal((b, 3, n // 2, n // 2), generator, pictures)
-    dots = F.interpolate(dots * (dots.abs() > 2.3), size=(n, n), mode="bilinear")
-    some = (uniform(0, 1, (b, 1, 1, 1), generator, pictures) < 0.5).float()
-    return apart + 0.15 * reach * some * dots
-
-
-def smudged(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """Pictures (b, 3, n, n) of which colours and places are left, and no outline: blurred and bent.
-
-    Of a third a few hard edges are left, in other places than they were.
-    """
-    n = pictures.shape[-1]
-    coarse = F.avg_pool2d(pictures, 8)
-    soft = F.interpolate(coarse, size=(n, n), mode="bicubic")
-    some = (uniform(0, 1, (len(pictures), 1, 1, 1), generator, pictures) < 0.35).float()
-    edges = (warp(pictures, 12.0, generator) - soft).roll((n // 4, n // 3), (2, 3))
-    return fringed(warp(soft, 3.0, generator) + 0.7 * some * edges, 1.5, generator)
-
-
 def shapeless_negatives(pictures: Tensor, masks: Tensor, generator: torch.Generator) -> Tensor:
-    """One picture without shape of each of (b, c, n, n): tiles, bent and smudged ones, by turns."""
+    """One picture without shape of each of (b, c, n, n): mostly tiles, the rest by turns."""
     makers = (
         lambda p, _: shuffle_tiles(p, 16, generator),
         lambda p, _: shuffle_tiles(p, 8, generator),
@@ -289,7 +259,6 @@ def shapeless_negatives(pictures: Tensor, masks: Tensor, generator: torch.Genera
         texture_only,
         lambda p, _: shuffle_tiles(p, 4, generator),
         lambda p, _: warp(p, 10.0, generator),
-        lambda p, _: smudged(p, generator),
     )
     pairs = zip(pictures.split(1), masks.split(1), strict=True)
     made = [makers[i % len(makers)](*pair) for i, pair in enumerate(pairs)]

@@ -5,8 +5,10 @@ look at the caption. A dream begins at grey, where the caption alone says what t
 pictures are grey, or dreams that began there, and the object stands upright in the middle: 25
 outlines to learn in place of 25 in every pose. Each grey picture gets several captions that differ
 in the object alone, and the *difference* of their gradients must point at the difference of their
-drawings: this is what tells a star from a heart. Few other pictures are read as before, in every
-pose, so that the model still knows them.
+drawings: this is what tells a star from a heart. A dream soon shows a blob, the mean of what it
+could become; so most of these pictures show the mean of several drawings, from which the caption's
+own must be carved. And no dream may please more than its drawing. Few other pictures are read as
+before, in every pose, so that the model still knows them.
 """
 
 from __future__ import annotations
@@ -35,11 +37,13 @@ from dreamlab.picturebook.world import OBJECTS
 from losses import alignment_loss
 from model import Trainee, reading_losses
 
-DARK, DARK_WEIGHT = 0.35, 1.8
+DARK, DARK_WEIGHT = 0.35, 3.0
 """Settings whose edge is darker than this are drawn that many times as often: from grey it is as
 far to them as to light ones, and they are few."""
 CHOICES = 5  # captions for one grey picture
-ALIGN, DIFFERENCE, READ = 6.0, 6.0, 0.3  # weights of the losses
+MEANS, MIXED = 0.6, (2, 3, 5, 25)  # share of the grey pictures that show a mean, and of how many
+ALIGN, DIFFERENCE, READ, CONTRAST = 6.0, 6.0, 0.3, 10.0  # weights of the losses
+MARGIN = 0.05  # by which the cosine of a drawing must exceed that of a dream of it
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,26 @@ def grey(n: int, generator: torch.Generator, like: Tensor) -> Tensor:
     return torch.where(uniform(0, 1, (n, 1, 1, 1), generator, like) < 0.6, flat, flat + blotches)
 
 
+def _on_the_way(
+    settings: Settings,
+    first: np.ndarray,
+    rng: np.random.Generator,
+    generator: torch.Generator,
+    like: Tensor,
+) -> Tensor:
+    """Pictures (n, 3, 64, 64) of n settings: grey, with a little of one object, or with a mean."""
+    n, shape = len(first), (len(first), 1, 1, 1)
+    shown, keep = [], uniform(0, 0.35, shape, generator, like)
+    keep = keep * (uniform(0, 1, shape, generator, like) < 0.5)
+    for row in range(n):
+        many = 1
+        if rng.random() < MEANS:
+            many, keep[row] = int(rng.choice(MIXED)), rng.uniform(0.2, 1)
+        mixed = first[row] + rng.choice(len(OBJECTS), many, replace=False)
+        shown.append(settings.load(mixed, like.device)[0].mean(0))
+    return (1 - keep) * grey(n, generator, like) + keep * torch.stack(shown)
+
+
 def _windows(n: int, generator: torch.Generator, like: Tensor) -> Tensor:
     """Maps (n, 2, 3) to windows of 0.8 to 1 of the side, upright and not mirrored."""
     sides = uniform(0.8, 1.0, (n,), generator, like)
@@ -116,15 +140,12 @@ def canonical_losses(
     clean = sample_windows(samples["clean"], windows)
     masks = sample_windows(samples["masks"], windows)
 
-    # Grey pictures, each for several captions; half of them show a little of some other object.
+    # Grey pictures, each for several captions.
     first = settings.draw(few, rng)
     chosen = np.stack([rng.choice(len(OBJECTS), CHOICES, replace=False) for _ in range(few)])
     drawn, drawn_masks, choices = settings.load(first[:, None] + chosen, place)
-    other, *_ = settings.load(first + rng.integers(len(OBJECTS), size=few), place)
-    keep = uniform(0, 0.35, (few, 1, 1, 1), generator, other)
-    keep = keep * (uniform(0, 1, (few, 1, 1, 1), generator, other) < 0.5)
-    blank = (1 - keep) * grey(few, generator, other) + keep * other
-    windows = _windows(few, generator, other)
+    blank = _on_the_way(settings, first, rng, generator, drawn)
+    windows = _windows(few, generator, drawn)
     blank = view_noise(sample_windows(blank, windows), generator)
     blank = blank.repeat_interleave(CHOICES, 0)
     windows = windows.repeat_interleave(CHOICES, 0)
@@ -142,11 +163,14 @@ def canonical_losses(
         model.prompts,
         batch.false.flatten(0, 1),
     )
-    cosines = (image * text).sum()
-    (gradient,) = torch.autograd.grad(cosines, pictures, create_graph=True)
+    cosines = (image * text).sum(-1)
+    (gradient,) = torch.autograd.grad(cosines.sum(), pictures, create_graph=True)
     of_dreams, of_grey, of_read = gradient.split(parts)
     (climb,) = torch.autograd.grad(views, canvas, of_dreams.detach())
     model.samples.climb(climb, generator)
+
+    drawings, _ = model.image(view_noise(clean, generator))
+    behind = cosines[:many] - (drawings * text[:many]).sum(-1) + MARGIN
 
     aims = torch.cat([clean, drawn, shown]) - pictures.detach()
     to_dreams, to_grey, to_read = aims.split(parts)
@@ -176,5 +200,6 @@ def canonical_losses(
         "grey": ALIGN * alignment_loss(of_grey, to_grey, with_margin(drawn_masks)),
         "difference": DIFFERENCE
         * alignment_loss(differences(of_grey), differences(to_grey), nowhere),
+        "contrast": CONTRAST * behind.relu().mean(),
         **{name: READ * loss for name, loss in read.items()},
     }

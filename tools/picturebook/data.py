@@ -41,7 +41,7 @@ from dreamlab.picturebook.world import (
     scene_number,
 )
 from dreamlab.support.files import write_atomically
-from random_styles import random_style, style_of_nothing
+from random_styles import random_style
 
 SIDE = 80  # of a kept painting, px
 LABEL_SIDE = 20  # of a kept label map
@@ -50,7 +50,6 @@ FALSE = 4  # complete captions with another object's name
 CONTEXT = 24  # tokens per caption
 BOOK_ONLY, STYLES, CANONICAL = "book", "styles", "canonical"  # kinds of paintings
 BOOK_SHARE = 0.25  # of the paintings, where many styles are painted
-NOTHING_SHARE = 0.12  # of those with one kind of object, which is then drawn as no object
 ARRAYS = {  # name of the file: type and shape of a row
     "pictures": (np.uint8, (SIDE, SIDE, 3)),
     "labels": (np.uint8, (LABEL_SIDE, LABEL_SIDE)),
@@ -100,7 +99,7 @@ def attributes(scene: Scene) -> list[int]:
     for item in scene.items:
         for kind in ("object", "colour", "texture", "count"):
             value = getattr(item, kind)
-            indices.append(names[kind].index(value) if value in names[kind] else -1)
+            indices.append(names[kind].index(value) if value else -1)
     return indices + [-1] * (9 - len(indices))
 
 
@@ -151,18 +150,13 @@ def canonical_scene(seed: int, index: int) -> Scene:
 def _paint(job: tuple[int, int, str]) -> tuple[np.ndarray, np.ndarray, list[str], list[int]]:
     seed, index, kind = job
     scene = canonical_scene(seed, index) if kind == CANONICAL else scene_number(seed, index)
-    style, told = style_of(seed, index, kind), scene
-    if kind == STYLES and len(scene.items) == 1:
-        rng = np.random.default_rng([seed, index, 5])
-        if rng.random() < NOTHING_SHARE:
-            style, told = style_of_nothing(rng), renamed(scene, "thing")
-    picture, labels = draw_with_labels(scene, SIDE, style)
+    picture, labels = draw_with_labels(scene, SIDE, style_of(seed, index, kind))
     rng = np.random.default_rng([seed, index, 1])
-    texts = [random_caption(told, rng) for _ in range(CAPTIONS - 2)] + [caption(told)] * 2
+    texts = [random_caption(scene, rng) for _ in range(CAPTIONS - 2)] + [caption(scene)] * 2
     # A scene without objects has no false caption; its own stands there and counts as right.
     texts += false_captions(scene, rng) or [caption(scene)] * FALSE
     small = labels.resize((LABEL_SIDE, LABEL_SIDE), 0)
-    return np.asarray(picture), np.asarray(small), texts, attributes(told)
+    return np.asarray(picture), np.asarray(small), texts, attributes(scene)
 
 
 def _painted(jobs: list[tuple[int, int, str]], workers: int) -> Iterator[tuple]:

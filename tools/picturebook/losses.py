@@ -160,15 +160,13 @@ def shape_loss(
     false one, and name no object.
 
     Args:
-        drawing, negative: (k, d) and (k or more, d), unit rows: drawings, and shapeless negatives
-            made of them; what follows these shows no object either.
-        right, false: (n, d) and (n, f, d) for the n negatives: complete captions, true and about
-            other objects.
+        drawing, negative: (k, d), drawings and shapeless negatives made of them, unit rows.
+        right, false: (k, d) and (k, f, d), complete captions, true and about other objects.
         negative_logits: (k, prompts) of the negatives, in the order of `captions.ATTRIBUTES`.
         scale: the inverse temperature.
     """
     choices = torch.cat([right[:, None], false], 1)
-    cosines = (choices[: len(drawing)] @ drawing[..., None])[..., 0]
+    cosines = (choices @ drawing[..., None])[..., 0]
     first = torch.zeros(len(drawing), dtype=torch.long, device=drawing.device)
     found = F.cross_entropy(scale * cosines, first)
     shapeless = (choices @ negative[..., None])[..., 0]

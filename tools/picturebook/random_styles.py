@@ -1,17 +1,15 @@
 """The styles that the judge is trained with: very many, and nothing of what is held out.
 
-Fills, lines, grounds and `designs` that only training uses are added to the painter's tables here.
+Fills, lines and grounds that only training uses are added to the painter's tables here.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 from PIL import Image
 
-from designs import NOTHING_DESIGNS, RANDOM_DESIGNS, add_designs
 from dreamlab.picturebook.paint import (
     FILLS,
     GROUNDS,
@@ -78,23 +76,7 @@ def _crayon(tile: np.ndarray, canvas: int, brush: np.random.Generator) -> np.nda
     return paler(tile, np.clip(0.08 + 0.3 * rough, 0, 0.6)) - 6 * rough
 
 
-def _washed(tile: np.ndarray, canvas: int, brush: np.random.Generator) -> np.ndarray:
-    """Thin wet paint, in lighter and darker pools."""
-    n = len(tile)
-    pools = Image.fromarray(brush.normal(0, 1, (6, 6)).astype(np.float32)).resize(
-        (n, n), Image.Resampling.BICUBIC
-    )
-    return tile * (1 + 0.12 * np.asarray(pools))[..., None]
-
-
-def _dabbed(tile: np.ndarray, canvas: int, brush: np.random.Generator) -> np.ndarray:
-    """Short strokes of lighter and darker paint, as with a stiff brush."""
-    return tile * (1 + 0.13 * grain(len(tile), canvas, brush, slanted=True))[..., None]
-
-
 FILLS |= {
-    "washed": _washed,
-    "dabbed": _dabbed,
     "gradient": _gradient,
     "round": _round,
     "hatched": _hatched,
@@ -105,9 +87,6 @@ LINES |= {
     "black": lambda base: (24, 22, 26),
     "deep": lambda base: tuple((base * 0.6).astype(int)),
     "pencil": lambda base: (104, 102, 106),
-    "pale": lambda base: tuple((0.55 * base + 110).astype(int)),
-    "blue": lambda base: (38, 52, 120),
-    "sepia": lambda base: (110, 66, 38),
 }
 
 # --- grounds --------------------------------------------------------------------------------------
@@ -139,24 +118,7 @@ def _paper(picture: Image.Image, brush: np.random.Generator) -> Image.Image:
     return to_image(pixels + 5 * rough)
 
 
-def _faded(picture: Image.Image, brush: np.random.Generator) -> Image.Image:
-    """All of it nearer to its own mean colour."""
-    pixels = np.asarray(picture, dtype=np.float32)
-    mean = pixels.mean((0, 1))
-    return to_image(mean + (pixels - mean) * brush.uniform(0.35, 0.7))
-
-
-def _streaked(picture: Image.Image, brush: np.random.Generator) -> Image.Image:
-    """Painted in broad uneven strokes across or down."""
-    pixels = np.asarray(picture, dtype=np.float32)
-    n = picture.width
-    rows = np.repeat(brush.normal(0, 7, 40), -(-n // 40))[:n, None, None]
-    return to_image(pixels + (rows if brush.random() < 0.5 else rows.transpose(1, 0, 2)))
-
-
 GROUNDS |= {
-    "faded": _faded,
-    "streaked": _streaked,
     "flat": _few_tones,
     "blurred": _blurred,
     "hatched": _hatched_ground,
@@ -166,19 +128,10 @@ GROUNDS |= {
 # --- styles ---------------------------------------------------------------------------------------
 
 FILL_SHARES = {
-    "lit": 0.12, "flat": 0.2, "gradient": 0.12, "round": 0.1, "hatched": 0.12, "silhouette": 0.08,
-    "crayon": 0.1, "washed": 0.08, "dabbed": 0.08,
+    "lit": 0.14, "flat": 0.22, "gradient": 0.16, "round": 0.1, "hatched": 0.14, "silhouette": 0.12,
+    "crayon": 0.12,
 }  # fmt: skip
-GROUND_SHARES = {
-    "painted": 0.3, "flat": 0.15, "blurred": 0.15, "hatched": 0.12, "paper": 0.12, "faded": 0.08,
-    "streaked": 0.08,
-}  # fmt: skip
-LINE_SHARES = {
-    "own": 0.22, "black": 0.2, "deep": 0.18, "pencil": 0.16, "pale": 0.1, "blue": 0.07,
-    "sepia": 0.07,
-}  # fmt: skip
-NEW_DESIGNS = 0.75  # share of the styles that draw random designs instead of the book's
-add_designs()
+GROUND_SHARES = {"painted": 0.36, "flat": 0.18, "blurred": 0.16, "hatched": 0.14, "paper": 0.16}
 
 
 def _rgb(h: float, s: float, v: float) -> RGB:
@@ -199,8 +152,6 @@ def random_style(rng: np.random.Generator) -> Style:
     """A style to train with: a third near the picture book's, nothing of what is `HELD_OUT`."""
     known = [d for d in range(HELD_OUT_DESIGN) if rng.random() < 0.6]
     designs = tuple(known or [int(rng.integers(HELD_OUT_DESIGN))])
-    if rng.random() < NEW_DESIGNS:
-        designs = tuple(int(d) for d in rng.choice(RANDOM_DESIGNS, 4))
     if rng.random() < 1 / 3:
         return Style(
             designs=designs,
@@ -219,7 +170,7 @@ def random_style(rng: np.random.Generator) -> Style:
     return Style(
         designs=designs,
         outline=sometimes(0.2 if fill == "silhouette" else 0.7, 0.5, 2.6),
-        line=str(rng.choice([*LINE_SHARES], p=[*LINE_SHARES.values()])),
+        line=str(rng.choice(("own", "black", "deep", "pencil"))),
         strokes=int(rng.choice((1, 2), p=(0.75, 0.25))),
         details=bool(rng.random() < 0.4),
         fill=fill,
@@ -234,8 +185,3 @@ def random_style(rng: np.random.Generator) -> Style:
         tint=_rgb(rng.random(), 0.5, 0.8) if rng.random() < 0.4 else None,
         ground=str(rng.choice([*GROUND_SHARES], p=[*GROUND_SHARES.values()])),
     )
-
-
-def style_of_nothing(rng: np.random.Generator) -> Style:
-    """A random style that draws something else instead of every object."""
-    return replace(random_style(rng), designs=(int(rng.choice(NOTHING_DESIGNS)),))

@@ -54,7 +54,7 @@ from course_files import README, check_block, exit_on_user_error, put_block, who
 RETRIEVAL = 1000
 BATCH = 100  # pictures or captions encoded at a time
 ATTACKED = 200  # pictures that the adversary changes
-RANDOM_ROW, HELD_OUT_ROW = "random styles", "held-out style"
+RANDOM_ROW, HELD_OUT_ROW = "styles of the training", "held-out style"
 TILES_8 = "8-px tiles"
 FILES = (README, EMBEDDED_FOLDER / "README.md")
 PART = "scores"

@@ -124,6 +124,7 @@ PLANS: dict[str, Plan] = {
         settings=1188,
         stay=39 / 40,
         climb=(0.02, 0.05),
+        emphasis=0.5,
     ),
     "picturebook-judge": Plan(
         vision_cfg={"image_size": IMAGE, "layers": [1, 1, 1, 1], "width": 24, "head_width": 48},
@@ -186,25 +187,20 @@ def judge_losses(
     strength = 1 - 0.75 * max(0.0, progress - 0.6) / 0.4  # full for 60 %, then falling to 25 %
     views, first = augment(batch, generator, strength)
     # Negatives are made of one object that stands there once: its tiles hold no whole object.
-    alone, known = single_object(batch.attributes), batch.attributes[:, 1] >= 0
-    single = (alone & known).nonzero()[: b // 4, 0]
+    single = single_object(batch.attributes).nonzero()[: b // 4, 0]
     negatives = shapeless_negatives(views[single], first[single], generator)
     image, _ = model.image(torch.cat([views, negatives]))
     which = torch.randint(FALSE - 1, (), generator=generator)
-    false = batch.false[:, which : which + 2]
-    # Drawings of no object, which only their captions' "thing" is true of, are negatives as well.
-    nothing = (alone & ~known).nonzero()[:, 0]
-    complete = torch.cat([batch.complete[single], batch.false[nothing, which - 1]])
+    false = batch.false[single, which : which + 2]
     text, prompts, right, wrong = model.text(
-        batch.tokens, model.prompts, complete, false[torch.cat([single, nothing])].flatten(0, 1)
+        batch.tokens, model.prompts, batch.complete[single], false.flatten(0, 1)
     )
-    wrong = wrong.view(len(complete), 2, -1)
+    wrong = wrong.view(len(single), 2, -1)
     logits = model.heads.logits(image @ prompts.T)
-    rest = torch.cat([torch.arange(b, len(image), device=nothing.device), nothing])
     return {
         "clip": contrastive_loss(image, text, batch.tokens, model.scale),
         "attribute": attribute_loss(logits[:b], batch.attributes),
-        "shape": shape_loss(image[single], image[rest], right, wrong, logits[rest], model.scale),
+        "shape": shape_loss(image[single], image[b:], right, wrong, logits[b:], model.scale),
     }
 
 
