@@ -1,7 +1,7 @@
 """Train the dreamer in a given time, on a machine that is there for a short while.
 
-    python tools/picturebook/short.py --minutes 12 --out outputs/short           # a borrowed GPU
-    python tools/picturebook/short.py --minutes 2 --device cpu --settings 11     # a trial
+    python tools/picturebook/short.py --minutes 12 --out outputs/short  # a borrowed GPU
+    python tools/picturebook/short.py --minutes 6 --device cpu --settings 11 --emphasis 0  # a trial
 
 Paints on all cores, measures how long a step takes, trains the second stage of the dreamer for what
 is left, scores it, makes a sheet for viewers (`tools/blind.py`) and measures the speed of dreams
@@ -45,6 +45,7 @@ def main() -> None:
     add("--settings", type=whole(1), default=PLANS["picturebook"].settings, help="(%(default)s)")
     add("--scenes", type=whole(100), default=PLANS["picturebook"].scenes, help="(%(default)s)")
     add("--rate", type=float, default=PLANS["picturebook"].learning_rate, help="(%(default)s)")
+    add("--emphasis", type=float, default=PLANS["picturebook"].emphasis, help="(%(default)s)")
     add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     print_plainly()
     options = parser.parse_args()
@@ -69,12 +70,13 @@ def main() -> None:
             settings=options.settings,
             scenes=options.scenes,
             learning_rate=options.rate,
+            emphasis=options.emphasis,
         )
         where = {"device": options.device, "workers": usable_cores(), "out": out}
         times = []
         for name, steps in trials.items():  # the first one paints and warms up as well
             asked = time.monotonic()
-            train(name, options.folder, replace(plan, steps=steps), **where)
+            train(name, options.folder, replace(plan, steps=steps, emphasis=0.0), **where)
             times.append(time.monotonic() - asked)
             print(f"{steps} steps: {times[-1]:.1f} s, {left():.0f} s left", flush=True)
         seconds = times[1] / (2 * TRIAL)
