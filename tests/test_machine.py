@@ -158,8 +158,9 @@ def test_what_it_says_of_a_machine(monkeypatch, tmp_path, look, replaced, ok, wo
 
 
 def test_models_that_are_missing_or_foreign(tmp_path, monkeypatch, tiny_clip_dir):
-    monkeypatch.setattr(loading, "EMBEDDED_FOLDER", tmp_path)
-    assert re.search("no folder .* install", look_at("models", machine.check_models).text)
+    monkeypatch.chdir(tmp_path)  # a long path would fill the 200 characters that are shown
+    monkeypatch.setattr(loading, "EMBEDDED_FOLDER", Path())
+    assert "install it again" in look_at("models", machine.check_models).text
     shutil.copytree(tiny_clip_dir, tmp_path / "picturebook")
     with pytest.raises(Trouble, match="does not know its own pictures"):
         machine.check_models()

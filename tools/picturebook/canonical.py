@@ -98,15 +98,16 @@ def _on_the_way(
 ) -> Tensor:
     """Pictures (n, 3, 64, 64) of n settings: grey, with a little of one object, or with a mean."""
     n, shape = len(first), (len(first), 1, 1, 1)
-    shown, keep = [], uniform(0, 0.35, shape, generator, like)
-    keep = keep * (uniform(0, 1, shape, generator, like) < 0.5)
-    for row in range(n):
-        many = 1
-        if rng.random() < MEANS:
-            many, keep[row] = int(rng.choice(MIXED)), rng.uniform(0.2, 1)
-        mixed = first[row] + rng.choice(len(OBJECTS), many, replace=False)
-        shown.append(settings.load(mixed, like.device)[0].mean(0))
-    return (1 - keep) * grey(n, generator, like) + keep * torch.stack(shown)
+    many = np.where(rng.random(n) < MEANS, rng.choice(MIXED, n), 1)
+    objects = [rng.choice(len(OBJECTS), k, replace=False) for k in many]
+    rows = [row + some for row, some in zip(first, objects, strict=True)]
+    drawings, *_ = settings.load(np.concatenate(rows), like.device)
+    shown = torch.stack([some.mean(0) for some in drawings.split(many.tolist())])
+    mean = torch.from_numpy(many > 1).to(like.device).view(shape)
+    little = uniform(0, 0.35, shape, generator, like)
+    little = little * (uniform(0, 1, shape, generator, like) < 0.5)
+    keep = torch.where(mean, uniform(0.2, 1, shape, generator, like), little)
+    return (1 - keep) * grey(n, generator, like) + keep * shown
 
 
 def _windows(n: int, generator: torch.Generator, like: Tensor) -> Tensor:
@@ -119,7 +120,8 @@ def _windows(n: int, generator: torch.Generator, like: Tensor) -> Tensor:
 def canonical_losses(
     model: Trainee, batch: Batch, settings: Settings, generator: torch.Generator, step: int
 ) -> dict[str, Tensor]:
-    """Where the gradient points at grey and in dreams, and what `batch` (n pictures) still shows.
+    """Where the gradient points at grey and in dreams, by how much dreams please more than their
+    drawings, and what `batch` (n pictures) still shows.
 
     There are as many dreams under way as the plan's persistent samples, and 0.6 n grey pictures
     with five captions each.

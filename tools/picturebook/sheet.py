@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from dreamlab.picturebook.draw import draw
-from dreamlab.picturebook.shapes import DESIGNS
+from dreamlab.picturebook.shapes import DESIGNS, HELD_OUT_DESIGN
 from dreamlab.picturebook.styles import BOOK, HELD_OUT
 from dreamlab.picturebook.world import COLOURS, Item, Place, Scene, caption, scene_number
 from dreamlab.support.console import print_plainly
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     style, size = styles[options.style], options.size or (96 if options.designs else 160)
     if options.designs:
-        own, designs = style(), range(len(next(iter(DESIGNS.values()))))
+        own, designs = style(), range(HELD_OUT_DESIGN + 1)
         objects = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(DESIGNS)}
         pictures = [
             draw(centred(name, colour, seed=i), size, replace(own, designs=(k,)))
